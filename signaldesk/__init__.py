@@ -1,0 +1,1 @@
+"""SignalDesk: event analytics and alerting."""
