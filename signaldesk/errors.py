@@ -1,0 +1,123 @@
+"""One tree of errors. Each answers: what went wrong, where, what instead, and may it be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One fault of one field; `field` is a path such as `when.at_least` or `events[3].type`."""
+
+    field: str
+    message: str
+
+
+class SignalDeskError(Exception):
+    """Base of every error of ours.
+
+    `status` is the HTTP status it becomes, `code` a stable machine-readable name, `retry` whether the very
+    same call may succeed later without anybody changing anything.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+    retry: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str = "", *, errors: Iterable[FieldError] = (), retry_after: float | None = None
+    ):
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+        """Seconds after which a retry makes sense, when that is known."""
+
+
+class Invalid(SignalDeskError):
+    """The input is wrong; `errors` lists every fault found, not only the first."""
+
+    status, code, title = 422, "invalid", "The request is not valid"
+
+
+class Malformed(Invalid):
+    """The bytes are not what their content type says."""
+
+    status, code, title = 400, "malformed", "The body cannot be read"
+
+
+class UnsupportedMediaType(Invalid):
+    status, code, title = 415, "unsupported_media_type", "This content type is not accepted here"
+
+
+class TooLarge(Invalid):
+    status, code, title = 413, "too_large", "The body is too large"
+
+
+class Unauthenticated(SignalDeskError):
+    status, code, title = 401, "unauthenticated", "A valid API key or session is needed"
+
+
+class Forbidden(SignalDeskError):
+    status, code, title = 403, "forbidden", "This is not allowed with these credentials"
+
+
+class NotFound(SignalDeskError):
+    """Missing, or another organisation's: the answer is the same."""
+
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(SignalDeskError):
+    status, code, title = 405, "method_not_allowed", "This method is not supported here"
+
+
+class Conflict(SignalDeskError):
+    status, code, title = 409, "conflict", "This clashes with what is already there"
+
+
+class TooMany(SignalDeskError):
+    status, code, title, retry = 429, "too_many_requests", "Too many requests", True
+
+
+class Unavailable(SignalDeskError):
+    """Postgres or Redis is away; nothing was taken, the same request may be sent again."""
+
+    status, code, title, retry = 503, "unavailable", "The service cannot take this right now", True
+
+
+class SettingsError(SignalDeskError):
+    """The settings are wrong; the start stops here."""
+
+    code, title = "settings", "The settings are not valid"
+
+
+class EmbeddedError(SignalDeskError):
+    """An embedded server could not be started."""
+
+    code, title = "embedded", "A bundled server did not start"
+
+
+class Fenced(SignalDeskError):
+    """Another processor owns this partition now; whatever this one was about to write is void."""
+
+    code, title, retry = "fenced", "The partition has a new owner", True
+
+
+class DeliveryError(SignalDeskError):
+    """A message could not be delivered; subclasses say whether another attempt may help."""
+
+    code, title = "delivery", "The message was not delivered"
+
+
+class DeliveryRefused(DeliveryError):
+    """Trying again cannot help: the destination is wrong, gone or not allowed."""
+
+    code = "delivery_refused"
+
+
+class DeliveryFailed(DeliveryError):
+    """Trying again may help; `retry_after` is the destination's own wish in seconds, if it told one."""
+
+    code, retry = "delivery_failed", True

@@ -1,0 +1,177 @@
+"""Every setting, in one frozen model, read once from the environment, `.env` or `signaldesk.toml`.
+
+Any setting may come from a file instead: `SIGNALDESK_SECRET_KEY_FILE=/run/secrets/key`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from signaldesk.errors import FieldError, SettingsError
+
+PREFIX = "SIGNALDESK_"
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and text.partition("://")[0] not in schemes:
+            raise ValueError(f"expected a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Durations are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", toml_file="signaldesk.toml", frozen=True, extra="ignore"
+    )
+
+    database_url: Annotated[SecretStr | None, _url("postgresql", "postgresql+psycopg")] = Field(
+        None, description="PostgreSQL 14 or newer; without it a bundled one runs in `data_dir`"
+    )
+    redis_url: Annotated[SecretStr | None, _url("redis", "rediss", "unix")] = Field(
+        None, description="Redis 7 or Valkey 8 or newer; without it a bundled one runs in `data_dir`"
+    )
+    data_dir: Path = Field(Path("~/.local/share/signaldesk"), description="Where everything local is kept")
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Signs cookies; without it one is made and kept in `data_dir`"
+    )
+    base_url: Annotated[str, _url("http", "https")] = Field(
+        "http://localhost:5006", description="How people reach this installation; used in links and cookies"
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(5006, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose scripts may call the API"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Networks whose X-Forwarded-For is believed"
+    )
+    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Private networks that channels may reach all the same"
+    )
+    smtp_url: Annotated[SecretStr | None, _url("smtp", "smtps", "smtp+starttls")] = Field(
+        None, description="Mail server: smtp://user:password@host:587, smtps:// for TLS from the start"
+    )
+    resend_api_key: SecretStr | None = Field(None, description="Send mail through Resend instead of SMTP")
+    mail_from: str = Field("SignalDesk <signaldesk@localhost>", description="Sender of mail")
+    allow_signup: bool = Field(False, description="Whether strangers may make an organisation")
+    log_format: Literal["auto", "json", "pretty"] = Field("auto", description="`auto`: pretty on a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest single-event body")
+    max_batch_bytes: int = Field(8 << 20, ge=1024, description="Largest batch body, after decompression")
+    max_batch_events: int = Field(10_000, ge=1, description="Most events in one request")
+    clock_skew: int = Field(300, ge=0, description="How far ahead of our clock a timestamp may be")
+    allowed_lateness: int = Field(
+        300, ge=0, le=86_400, description="How far behind the watermark events are judged"
+    )
+    lease: float = Field(
+        5.0, gt=0, description="A processor that does not renew within this loses its partitions"
+    )
+    checkpoint_every: float = Field(1.0, gt=0, description="How often windows and tallies are written down")
+    stripe_secret_key: SecretStr | None = Field(None, description="Billing through Stripe")
+    stripe_webhook_secret: SecretStr | None = Field(None, description="Verifies what Stripe sends")
+    history_url: str | None = Field(None, description="Object store for history; `data_dir` without it")
+
+    @field_validator("cors_origins", "trusted_proxies", "outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _FileSource(settings_cls), dotenv_settings, toml
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """`SIGNALDESK_X_FILE=path`: the setting X is the content of that file, without surrounding space."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if path is None:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise SettingsError(
+                f"{PREFIX}{field_name.upper()}_FILE: cannot read {path} ({error.strerror}); "
+                "point it at a readable file"
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings, or one SettingsError that lists every fault with its mend.
+
+    `overrides` (from the command line) win over the environment; a None is no override.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        faults = [_fault(dict(fault)) for fault in error.errors(include_url=False)]
+        raise SettingsError("; ".join(f"{f.field}: {f.message}" for f in faults), errors=faults) from None
+    if strangers := _strangers(os.environ):
+        raise SettingsError("; ".join(f"{f.field}: {f.message}" for f in strangers), errors=strangers)
+    return settings
+
+
+def _fault(fault: Mapping[str, Any]) -> FieldError:
+    name = str(fault["loc"][0]) if fault["loc"] else "?"
+    secret = (
+        "SecretStr" in str(Settings.model_fields[name].annotation) if name in Settings.model_fields else True
+    )
+    found = "" if secret else f", found {fault['input']!r}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return FieldError(PREFIX + name.upper(), message + found)
+
+
+def _strangers(environment: Mapping[str, str]) -> list[FieldError]:
+    """Variables with our prefix that name no setting: a typo must not pass in silence."""
+    from difflib import get_close_matches
+
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    faults = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
+            near = get_close_matches(name, known, n=1)
+            faults.append(
+                FieldError(name, "no such setting" + (f", did you mean {near[0]}?" if near else ""))
+            )
+    return faults
