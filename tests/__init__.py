@@ -1,0 +1,1 @@
+"""SignalDesk's tests; `make test` runs them all."""
