@@ -106,15 +106,36 @@ class Fenced(SignalDeskError):
 
 
 class DeliveryError(SignalDeskError):
-    """A message could not be delivered; subclasses say whether another attempt may help."""
+    """A message could not be delivered; subclasses say whether another attempt may help.
+
+    `answer_status` and `answer_text` are what the destination said, if it said anything.
+    """
 
     code, title = "delivery", "The message was not delivered"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        answer_status: int | None = None,
+        answer_text: str | None = None,
+    ):
+        super().__init__(detail, retry_after=retry_after)
+        self.answer_status = answer_status
+        self.answer_text = answer_text
 
 
 class DeliveryRefused(DeliveryError):
     """Trying again cannot help: the destination is wrong, gone or not allowed."""
 
     code = "delivery_refused"
+
+
+class DeliveryGone(DeliveryRefused):
+    """The destination says that it will never take a message again: its channel is switched off."""
+
+    code = "delivery_gone"
 
 
 class DeliveryFailed(DeliveryError):
