@@ -1,0 +1,4 @@
+"""SignalDesk's benchmarks: each promise about speed, measured beside the naive loop in one run.
+
+`python -m tests.bench --help` says what there is and how to run it.
+"""

@@ -1,0 +1,121 @@
+"""Run the benchmarks: `python -m tests.bench loop ingest --rounds 3 --write docs/benchmarks.md`."""
+
+import argparse
+import inspect
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from rich.console import Console
+
+from tests.bench import cold_start, ingest, latency, loop, machine, naive_side, rules_scale
+from tests.bench.children import BenchError
+from tests.bench.harness import Bench, Options
+from tests.bench.report import OURS, Section, markdown, table
+from tests.bench.servers import valkey_version
+
+BENCHMARKS: dict[str, ModuleType] = {
+    "loop": loop,
+    "ingest": ingest,
+    "latency": latency,
+    "rules_scale": rules_scale,
+    "cold_start": cold_start,
+}
+
+
+def _arguments() -> argparse.Namespace:
+    defaults = Options()
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(BENCHMARKS)} (all)")
+    parser.add_argument("--rounds", type=int, default=defaults.rounds)
+    parser.add_argument("--seconds", type=int, default=defaults.seconds, help="length of one load")
+    parser.add_argument("--backlog", type=int, default=defaults.backlog, help="events for SignalDesk")
+    parser.add_argument("--naive-backlog", type=int, default=defaults.naive_backlog)
+    parser.add_argument("--sides", default=",".join(defaults.sides), help="naive,ours or one of them")
+    parser.add_argument("--patience", type=int, default=defaults.patience, help="seconds to wait for quiet")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the report as Markdown")
+    return parser.parse_args()
+
+
+def _options(given: argparse.Namespace) -> Options:
+    sides = tuple(given.sides.split(","))
+    if not set(sides) <= {"naive", OURS}:
+        raise BenchError(f"--sides {given.sides}: choose from naive,ours")
+    return Options(
+        rounds=given.rounds,
+        seconds=given.seconds,
+        backlog=given.backlog,
+        naive_backlog=given.naive_backlog,
+        sides=sides,
+        patience=given.patience,
+    )
+
+
+def _chosen(names: list[str]) -> list[str]:
+    if unknown := set(names) - BENCHMARKS.keys():
+        raise BenchError(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
+    return names or list(BENCHMARKS)
+
+
+def _circumstances(postgres: str, sides: tuple[str, ...]) -> str:
+    """The machine, the date, the versions and the command, as Markdown."""
+    versions = {
+        "Python": platform.python_version(),
+        "PostgreSQL": postgres,
+        "Valkey": valkey_version(),
+        **{name: version(name) for name in ("signaldesk", "redis", "psycopg", "msgspec", "uvloop")},
+    }
+    if "naive" in sides:
+        versions |= {f"{name} (naive loop)": number for name, number in naive_side.versions().items()}
+    command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
+    return (
+        "# Benchmarks\n\n"
+        "Measured side by side in one run with the naive loop (`tests/bench/naive`): Fastify, BullMQ and\n"
+        "Postgres, with one transaction and several Redis calls for every event. Medians over the rounds,\n"
+        "range in brackets. This file is written by the command below; do not edit it.\n\n"
+        f"- Command: `{command}`\n"
+        f"- Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n"
+        f"- Machine: {machine.cores()} cores, {machine.processor_name()}, {machine.memory_gib()} GiB, "
+        f"{platform.system()} {platform.release().partition('-')[0]}; load generator and servers share it\n"
+        f"- Versions: {', '.join(f'{name} {number}' for name, number in versions.items())}\n"
+    )
+
+
+def _measure(names: list[str], options: Options, console: Console) -> tuple[str, list[Section]]:
+    sections, postgres = [], "?"
+    for name in names:
+        module = BENCHMARKS[name]
+        section = Section(module.TITLE, inspect.cleandoc(module.__doc__ or ""))
+        with Bench(options, section) as bench:
+            postgres = bench.postgres.version()
+            console.print(f"[dim]{name}: {options.rounds} rounds …[/dim]")
+            module.run(bench)
+        console.print(table(section))
+        sections.append(section)
+    return postgres, sections
+
+
+def main() -> int:
+    """Measure, print, write. 0 if every promise was kept, 1 if one was missed, 2 if it could not be run."""
+    console = Console()
+    try:
+        given = _arguments()
+        options = _options(given)
+        postgres, sections = _measure(_chosen(given.names), options, console)
+    except BenchError as error:
+        console.print(f"bench: {error}", style="red", markup=False)
+        return 2
+    if given.write:
+        parts = [_circumstances(postgres, options.sides), *(markdown(section) for section in sections)]
+        given.write.write_text("\n".join(parts), encoding="utf-8")
+        console.print(f"wrote {given.write}")
+    missed = any(line.verdict() == "missed" for section in sections for line in section.lines)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Runs benchmarks: both sides in turn on the same servers, several rounds, then the report.
+
+The order of the sides is turned round in every second round, so that a machine that gets slower or busier
+favours nobody. Medians are reported, with the range.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.bench import naive_side
+from tests.bench.desk_side import DeskSide
+from tests.bench.hooks import HookReceiver
+from tests.bench.machine import CpuWatch
+from tests.bench.report import OURS, Line, Promise, Section
+from tests.bench.servers import Postgres
+from tests.bench.side import Side
+
+NAIVE_SETTINGS = ("everysec", "always")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to measure. Backlogs are events; `seconds` is the length of one load; `patience` too."""
+
+    rounds: int = 3
+    seconds: int = 10
+    backlog: int = 400_000
+    naive_backlog: int = 40_000
+    sides: tuple[str, ...] = ("naive", OURS)
+    patience: int = 10
+
+
+class Bench:
+    """The servers, the options and the lines of one benchmark. A context manager."""
+
+    def __init__(self, options: Options, section: Section) -> None:
+        self.options, self._section = options, section
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="signaldesk-bench-"))
+        self.folder.chmod(0o711)  # Postgres may run as somebody else
+        self._exits.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.postgres = Postgres(self.folder)
+        self._exits.enter_context(self.postgres.process)
+        self.hooks = self._exits.enter_context(HookReceiver())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def line(self, what: str, unit: str, promise: Promise | None = None) -> Line:
+        """A new line of the report."""
+        line = Line(what, unit, promise)
+        self._section.lines.append(line)
+        return line
+
+    def rounds(self) -> Iterator[Side]:
+        """Every side in every round, each fresh; a side ends when the next one is asked for."""
+        return self._exits.enter_context(closing(self._rounds()))
+
+    def _rounds(self) -> Generator[Side]:
+        makers = self._makers()
+        for i in range(self.options.rounds):
+            for make in makers if i % 2 == 0 else reversed(makers):
+                with make() as side:
+                    yield side
+
+    def _makers(self) -> list[Callable[[], Side]]:
+        makers: list[Callable[[], Side]] = []
+        if "naive" in self.options.sides:
+            naive_side.install()
+            makers += [self._naive(setting) for setting in NAIVE_SETTINGS]
+        if OURS in self.options.sides:
+            makers.append(self.desk)
+        return makers
+
+    def _naive(self, appendfsync: str) -> Callable[[], Side]:
+        return lambda: naive_side.NaiveSide(self.postgres, self.folder, appendfsync=appendfsync)
+
+    def desk(self) -> DeskSide:
+        """A fresh SignalDesk; enter it to start its Valkey."""
+        return DeskSide(self.postgres, self.folder)
+
+    def settle(self) -> None:
+        """Wait until strangers leave three quarters of the machine alone, or `patience` seconds are over."""
+        deadline = time.monotonic() + self.options.patience
+        while time.monotonic() < deadline:
+            watch = CpuWatch({}).start()
+            time.sleep(0.5)
+            watch.stop()
+            if watch.strangers < 0.25:
+                return

@@ -1,0 +1,86 @@
+"""The events and rules that both sides are measured with.
+
+The workload of the whole-loop and ingest benchmarks:
+
+* 40 event types, each event's type drawn uniformly. `type_0` … `type_19` have five rules each (100 rules);
+  `type_20` … `type_39` have none. So half of the events match no rule, and the other half match five.
+* Every event carries `user`, drawn uniformly from 1,000 values, independently of the type.
+* The five rules of a type are counts: 10 and 15 in 60 s, 20 in 5 min, 30 in 15 min, 50 in 1 h; each with
+  a cooldown of 5 min. SignalDesk judges them *by user*: 100 rules × 1,000 users = 100,000 windows.
+  The naive loop cannot group: it counts per type, in 20 windows. That is kinder to it.
+* Events carry no timestamp of their own: their time is the time of receipt.
+
+The latency workload: 20 types, one ungrouped rule each (3 in 60 s, cooldown 1 s), so that about twenty
+webhooks a second leave whatever the rate of events.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import orjson
+
+RULED_TYPES = 20
+ALL_TYPES = 40
+USERS = 1_000
+BATCH = 500
+SEED = 20_131
+
+
+@dataclass(frozen=True)
+class BenchRule:
+    """A count rule in the terms that both sides understand."""
+
+    name: str
+    event: str
+    at_least: int
+    within_s: int
+    cooldown_s: int
+    by: str | None = None
+    where: str | None = None
+
+
+_STEPS = ((10, 60), (15, 60), (20, 300), (30, 900), (50, 3600))
+
+
+def loop_rules() -> list[BenchRule]:
+    """The 100 rules: five for each of the twenty ruled types, by user."""
+    return [
+        BenchRule(f"type {t}, {n} in {w} s", f"type_{t}", n, w, 300, by="user")
+        for t in range(RULED_TYPES)
+        for n, w in _STEPS
+    ]
+
+
+def latency_rules() -> list[BenchRule]:
+    """One ungrouped rule for each of the twenty types, which fires once a second."""
+    return [BenchRule(f"type {t}", f"type_{t}", 3, 60, 1) for t in range(RULED_TYPES)]
+
+
+def scaled_rules(count: int, *, busy: int = 10) -> list[BenchRule]:
+    """`busy` rules that judge events, and `count - busy` rules on types that never come."""
+    rules = loop_rules()[: busy * len(_STEPS) : len(_STEPS)]
+    idle = replace(rules[0], name="", event="")
+    rules += [replace(idle, name=f"idle {i}", event=f"idle_{i}") for i in range(count - busy)]
+    return rules
+
+
+def events(count: int, *, types: int = ALL_TYPES, seed: int = SEED) -> Iterator[dict[str, object]]:
+    """`count` events, the same ones for the same seed."""
+    draw = random.Random(seed)
+    for i in range(count):
+        yield {
+            "type": f"type_{draw.randrange(types)}",
+            "payload": {"amount": i, "user": f"u{draw.randrange(USERS)}", "country": "DE"},
+        }
+
+
+def single_bodies(count: int) -> list[bytes]:
+    """Bodies of single-event requests."""
+    return [orjson.dumps(event) for event in events(count)]
+
+
+def batch_bodies(count: int, *, types: int = ALL_TYPES, size: int = BATCH) -> list[bytes]:
+    """`count` bodies `{"events": […]}` of `size` events each; both sides take this form."""
+    stream = events(count * size, types=types)
+    return [orjson.dumps({"events": [next(stream) for _ in range(size)]}) for _ in range(count)]
