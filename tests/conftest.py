@@ -1,0 +1,109 @@
+"""What every test may ask for.
+
+- `database_url`: a PostgreSQL database of its own, migrated; `empty_database_url`: the same, not migrated
+- `redis_url`: an empty Redis database
+- `own_postgres`, `own_valkey`: a server of its own, which the test may kill and restart
+
+The servers are bundled ones, shared by the whole run. SIGNALDESK_DATABASE_URL and SIGNALDESK_REDIS_URL, set
+in the environment, name real servers to use instead (the Redis database must be empty; tests flush it).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+
+from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
+from tests.support.run import SharedServers, Worker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def given_environment() -> Iterator[dict[str, str]]:
+    """The SIGNALDESK_… variables the run was started with; no test sees them by accident."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("SIGNALDESK_")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in given:
+            patch.delenv(name)
+        yield given
+
+
+@pytest.fixture(scope="session")
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServers]:
+    """The servers of this run, which all its workers share."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    base = tmp_path_factory.getbasetemp()
+    shared = SharedServers(
+        Worker(
+            run=os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)[:12],
+            number=int(worker.removeprefix("gw")) if worker else 0,
+            folder=(base.parent if worker else base) / "servers",
+            controller=os.getppid() if worker else os.getpid(),
+        )
+    )
+    yield shared
+    shared.leave()
+
+
+@pytest.fixture(scope="session")
+def databases(given_environment: dict[str, str], shared_servers: SharedServers) -> Iterator[Databases]:
+    """Makes databases on the PostgreSQL server of this run."""
+    url = given_environment.get("SIGNALDESK_DATABASE_URL") or shared_servers.postgres().url
+    databases = Databases(url, shared_servers)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A migrated PostgreSQL database that no other test uses."""
+    with databases.fresh(migrated=True) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A PostgreSQL database without anything in it, that no other test uses."""
+    with databases.fresh(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def worker_redis_url(given_environment: dict[str, str], shared_servers: SharedServers) -> str:
+    """The Redis database of this worker. Pub/sub channels are shared by all databases of a server."""
+    given = given_environment.get("SIGNALDESK_REDIS_URL")
+    url = redis_database_url(given or shared_servers.valkey().url, shared_servers.worker.number)
+    if given:
+        empty_redis_of_our_own(url)
+    return url
+
+
+@pytest.fixture
+def redis_url(worker_redis_url: str) -> Iterator[str]:
+    """A Redis database that is empty and used by no other test."""
+    with redis.Redis.from_url(worker_redis_url) as client:
+        client.flushdb()
+        yield worker_redis_url
+        client.flushdb()
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server of this test's own, as durable as in production; its database is not migrated."""
+    with EmbeddedPostgres(tmp_path / "own-postgres") as server:
+        yield server
+    shutil.rmtree(server.data_dir)
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A Valkey server of this test's own, as durable as in production."""
+    with EmbeddedValkey(tmp_path / "own-valkey") as server:
+        yield server
+    shutil.rmtree(server.data_dir)
