@@ -1,4 +1,4 @@
-"""Migrations, forward only, with Alembic; each is a plain SQL file beside a stub in `sql/postgres/migrations`."""
+"""Migrations, forward only, with Alembic: each is a plain SQL file beside a stub in `sql/postgres`."""
 
 from __future__ import annotations
 

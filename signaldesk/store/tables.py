@@ -193,6 +193,8 @@ channels = Table(
     _json("config"),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("disabled_reason", Text),
+    _count("failures"),
+    _time("failing_since"),
     _now(),
     _now("updated_at"),
     Index("channels_org_id_name_key", "org_id", "name", unique=True),
@@ -204,6 +206,7 @@ rules = Table(
     _org(),
     _text("name"),
     Column("version", Integer, nullable=False),
+    Column("since_version", Integer, nullable=False),
     _text("fingerprint"),
     _now(),
     _now("updated_at"),
@@ -255,9 +258,10 @@ rule_activations = Table(
     metadata,
     _org(index=True),
     Column("rule_id", Uuid, ForeignKey("rules.id", ondelete="CASCADE"), nullable=False),
-    _text("fingerprint"),
+    Column("since_version", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
-    PrimaryKeyConstraint("rule_id", "fingerprint"),
+    _count("late"),
+    PrimaryKeyConstraint("rule_id", "since_version"),
 )
 events = Table(
     "events",
@@ -271,6 +275,7 @@ events = Table(
     Column("payload", JSON, nullable=False),
     _text("lane"),
     Column("clock_skewed", Boolean, nullable=False),
+    Column("behind", BigInteger, nullable=False),
     Column("partition", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("idx", Integer, nullable=False),
@@ -350,7 +355,7 @@ firings = Table(
     _text("lane"),
     _text("group_key"),
     _json("group"),
-    Column("alert_id", Uuid, nullable=False),
+    Column("alert_id", Uuid),
     Column("event_id", Uuid, nullable=False),
     _time("timestamp", nullable=False),
     Column("value", Float, nullable=False),
@@ -383,7 +388,7 @@ suppressions = Table(
     _count("count"),
     Column("first_event", Uuid, nullable=False),
     Column("last_event", Uuid, nullable=False),
-    PrimaryKeyConstraint(*_GROUP, "reason", "since"),
+    Index("suppressions_group_idx", *_GROUP, "until"),
     _one_of("reason", "cooldown", "silence", "maintenance", "snoozed", "shadow", "paused", "quota"),
 )
 notifications = Table(
@@ -405,8 +410,13 @@ notifications = Table(
     Column("last_error", Text),
     ForeignKeyConstraint(["channel_id"], ["channels.id"], ondelete="CASCADE"),
     _one_of("status", "pending", "retrying", "sent", "failed"),
+    # By organisation and channel first: the dispatcher takes a fair share of each (sql/postgres/outbox.sql).
     Index(
-        "notifications_due_idx", "next_attempt_at", postgresql_where=text("status IN ('pending', 'retrying')")
+        "notifications_due_idx",
+        "org_id",
+        "channel_id",
+        "next_attempt_at",
+        postgresql_where=text("status IN ('pending', 'retrying')"),
     ),
     Index(None, "org_id", "created_at"),
     Index(None, "alert_id"),

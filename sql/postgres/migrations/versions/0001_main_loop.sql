@@ -11,6 +11,7 @@ CREATE TABLE events (
     payload JSON NOT NULL,
     lane TEXT NOT NULL,
     clock_skewed BOOLEAN NOT NULL,
+    behind BIGINT NOT NULL,
     partition SMALLINT NOT NULL,
     position BIGINT NOT NULL,
     idx INTEGER NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE firings (
     lane TEXT NOT NULL,
     group_key TEXT NOT NULL,
     "group" JSONB DEFAULT '{}' NOT NULL,
-    alert_id UUID NOT NULL,
+    alert_id UUID,
     event_id UUID NOT NULL,
     timestamp TIMESTAMP WITH TIME ZONE NOT NULL,
     value FLOAT NOT NULL,
@@ -146,6 +147,8 @@ CREATE TABLE channels (
     config JSONB DEFAULT '{}' NOT NULL,
     enabled BOOLEAN DEFAULT true NOT NULL,
     disabled_reason TEXT,
+    failures BIGINT DEFAULT 0 NOT NULL,
+    failing_since TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT channels_pkey PRIMARY KEY (id),
@@ -242,6 +245,7 @@ CREATE TABLE rules (
     org_id UUID NOT NULL,
     name TEXT NOT NULL,
     version INTEGER NOT NULL,
+    since_version INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -343,15 +347,16 @@ CREATE TABLE notifications (
     CONSTRAINT notifications_org_id_fkey FOREIGN KEY(org_id) REFERENCES orgs (id) ON DELETE CASCADE
 );
 CREATE INDEX notifications_alert_id_idx ON notifications (alert_id);
-CREATE INDEX notifications_due_idx ON notifications (next_attempt_at) WHERE status IN ('pending', 'retrying');
+CREATE INDEX notifications_due_idx ON notifications (org_id, channel_id, next_attempt_at) WHERE status IN ('pending', 'retrying');
 CREATE INDEX notifications_org_id_created_at_idx ON notifications (org_id, created_at);
 
 CREATE TABLE rule_activations (
     org_id UUID NOT NULL,
     rule_id UUID NOT NULL,
-    fingerprint TEXT NOT NULL,
+    since_version INTEGER NOT NULL,
     position BIGINT NOT NULL,
-    CONSTRAINT rule_activations_pkey PRIMARY KEY (rule_id, fingerprint),
+    late BIGINT DEFAULT 0 NOT NULL,
+    CONSTRAINT rule_activations_pkey PRIMARY KEY (rule_id, since_version),
     CONSTRAINT rule_activations_org_id_fkey FOREIGN KEY(org_id) REFERENCES orgs (id) ON DELETE CASCADE,
     CONSTRAINT rule_activations_rule_id_fkey FOREIGN KEY(rule_id) REFERENCES rules (id) ON DELETE CASCADE
 );
@@ -384,11 +389,11 @@ CREATE TABLE suppressions (
     count BIGINT DEFAULT 0 NOT NULL,
     first_event UUID NOT NULL,
     last_event UUID NOT NULL,
-    CONSTRAINT suppressions_pkey PRIMARY KEY (rule_id, lane, group_key, reason, since),
     CONSTRAINT suppressions_reason_check CHECK (reason IN ('cooldown', 'silence', 'maintenance', 'snoozed', 'shadow', 'paused', 'quota')),
     CONSTRAINT suppressions_org_id_fkey FOREIGN KEY(org_id) REFERENCES orgs (id) ON DELETE CASCADE,
     CONSTRAINT suppressions_rule_id_fkey FOREIGN KEY(rule_id) REFERENCES rules (id) ON DELETE CASCADE
 );
+CREATE INDEX suppressions_group_idx ON suppressions (rule_id, lane, group_key, until);
 CREATE INDEX suppressions_org_id_idx ON suppressions (org_id);
 
 CREATE TABLE delivery_attempts (

@@ -1,0 +1,205 @@
+"""What one partition's owner knows: its organisations' rules and lanes, loaded when needed."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from signaldesk import log
+from signaldesk.engine.lane import Lane
+from signaldesk.engine.watch import State, Watch
+from signaldesk.errors import Invalid
+from signaldesk.model import group
+from signaldesk.model.outcome import Activation, Stored, Tallies
+from signaldesk.model.rule import SavedRule
+from signaldesk.rules import document
+from signaldesk.store.ledger import Ledger, RuleRow
+from signaldesk.stream import keys
+from signaldesk.stream.windows import KEPT, Change, WindowStore
+
+_MINUTE = 60_000_000
+_SECOND = 1_000_000
+
+logger = log.get_logger(__name__)
+
+
+class Memory:
+    """Rules, lanes and group states of one partition. Lookups go through a ledger that others may share."""
+
+    def __init__(
+        self,
+        partition: int,
+        *,
+        lookups: Ledger,
+        lock: asyncio.Lock,
+        windows: WindowStore,
+        lateness: int,
+        most_states: int = 1_000_000,
+    ) -> None:
+        """`lateness` (µs) is the default of rules; more than `most_states` groups do not stay in memory."""
+        self.partition = partition
+        self.lanes: dict[tuple[UUID, str], Lane] = {}
+        self.known_lanes: set[tuple[UUID, str]] = set()
+        """Lanes that have a past, as opposed to ones whose first event is only now to be judged."""
+        self._rules: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {}
+        self._lookups = lookups
+        self._lock = lock
+        self._windows = windows
+        self._lateness = lateness
+        self._most_states = most_states
+        self._batch = 0
+
+    # --- rules -----------------------------------------------------------------------------------------
+
+    async def load_rules(self, org_id: UUID | None = None, position: int = 0) -> list[Activation]:
+        """Read the rules of one organisation (or all) and use them from `position` on.
+
+        Returns the activations to commit: conditions that are judged from this position on.
+        """
+        async with self._lock:
+            rows = await asyncio.to_thread(self._lookups.rules, self.partition, org_id)
+        found: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {} if org_id is None else {org_id: []}
+        activations = []
+        for row in rows:
+            saved = _parse(row)
+            if saved is None:
+                continue
+            if row.activated_at is None:
+                activations.append(Activation(row.org_id, row.id, row.since_version, position))
+                row = row._replace(activated_at=position)
+            found.setdefault(row.org_id, []).append((row, saved))
+        self._rules.update(found)
+        new = {(one.rule_id, one.since_version) for one in activations}
+        for (org, name), lane in self.lanes.items():
+            if org in found:
+                lane.replace([self._watch(lane, name, row, saved, new) for row, saved in found[org]])
+        return activations
+
+    def knows(self, org_id: UUID) -> bool:
+        return org_id in self._rules
+
+    def lane(self, org_id: UUID, name: str) -> Lane:
+        """The lane of that name, made on first use from the organisation's rules."""
+        lane = self.lanes.get((org_id, name))
+        if lane is None:
+            lane = self.lanes[org_id, name] = Lane(org_id, name, [])
+            fresh = (org_id, name) not in self.known_lanes
+            rules = self._rules.get(org_id, ())
+            new = {(row.id, row.since_version) for row, _ in rules} if fresh else set()
+            lane.replace([self._watch(lane, name, row, saved, new) for row, saved in rules])
+        lane.batch = self._batch
+        return lane
+
+    def _watch(
+        self, lane: Lane, name: str, row: RuleRow, saved: SavedRule, new: set[tuple[UUID, int]]
+    ) -> Watch:
+        watch = lane.watches.get(row.id)
+        if watch is not None and watch.saved.since_version == row.since_version:
+            watch.update(saved, channels=row.channels, org_name=row.org_name)
+            return watch
+        watch = Watch(saved, channels=row.channels, org_name=row.org_name, lateness=self._lateness)
+        watch.active_from = row.activated_at or 0
+        # A first condition that begins now has no past; a later one has firings, and so cooldowns.
+        watch.complete = (row.id, row.since_version) in new and (row.since_version == 1 or name != "")
+        return watch
+
+    # --- states ----------------------------------------------------------------------------------------
+
+    def begin_batch(self) -> None:
+        self._batch += 1
+
+    async def fill(self) -> None:
+        """Load the past of new states: windows from Redis, firings from Postgres."""
+        for (_, name), lane in self.lanes.items():
+            if not lane.missing:
+                continue
+            states = lane.missing
+            windowed = [state for state in states if state.watch.windowed]
+            names = [self._key(name, state) for state in windowed]
+            for state, members in zip(windowed, await self._windows.load(names), strict=True):
+                state.fill(members)
+            cooling = {state.ref(name): state for state in states if state.watch.cooldown}
+            if cooling:
+                async with self._lock:
+                    fired = await asyncio.to_thread(self._lookups.last_fired, list(cooling))
+                for ref, time in fired.items():
+                    cooling[ref].last_fired = time
+            lane.missing = []
+
+    def _key(self, lane: str, state: State) -> str:
+        watch = state.watch
+        prefix = keys.window_prefix(self.partition, watch.id, watch.saved.since_version, lane)
+        return prefix + keys.window_group(group.text(watch.by, state.key))
+
+    async def try_out(self, stored: Stored) -> None:
+        """Judge events on a scratch lane: raises what judging them raises, and changes nothing."""
+        org_id = UUID(bytes=stored.org)
+        scratch = Lane(org_id, stored.lane, [])
+        rules = self._rules.get(org_id, ())
+        scratch.replace([self._watch(scratch, "", row, saved, set()) for row, saved in rules])
+        scratch.judge(scratch.match(stored), stored)
+
+    # --- checkpoints -----------------------------------------------------------------------------------
+
+    def tallies(self) -> Tallies:
+        """Take out everything counted since the last checkpoint."""
+        tallies = Tallies()
+        for (org_id, name), lane in self.lanes.items():
+            late = 0
+            for watch in lane.watches.values():
+                if watch.late:
+                    tallies.late[watch.id, watch.saved.since_version] = watch.late
+                    late += watch.late
+                    watch.late = 0
+            if lane.events:
+                tallies.progress[org_id, name] = (lane.watermark, lane.events, late)
+            if not name:
+                for (minute, type_), counts in lane.minutes.items():
+                    tallies.minutes[org_id, minute * _MINUTE, type_] = counts
+            tallies.held += lane.reports()
+            lane.minutes, lane.events = {}, 0
+        return tallies
+
+    def changes(self) -> list[Change]:
+        """Take out what the window checkpoint lacks; must be saved before the next call."""
+        found = []
+        for (_, name), lane in self.lanes.items():
+            dirty, lane.dirty = lane.dirty, []
+            for state in dirty:
+                state.dirty = False
+                rewrite = state.rewrite
+                keep_for = KEPT + state.watch.reach // _SECOND
+                found.append(Change(self._key(name, state), rewrite, state.unsaved(), keep_for))
+        self._make_room()
+        return found
+
+    def _make_room(self) -> None:
+        """Let states leave memory that were not used for long; all of them are saved by now."""
+        watches = [watch for lane in self.lanes.values() for watch in lane.watches.values()]
+        total = sum(len(watch.states) for watch in watches)
+        if total <= self._most_states:
+            return
+        states = [
+            state for watch in watches for state in watch.states.values() if state.touched < self._batch
+        ]
+        states.sort(key=lambda state: state.touched)
+        for state in states[: total - self._most_states * 3 // 4]:
+            del state.watch.states[state.key]
+            state.watch.complete = False
+
+
+def _parse(row: RuleRow) -> SavedRule | None:
+    """The rule of a row; None, with a log line, for one that this version cannot read: the others go on."""
+    try:
+        rule = document.parse(row.body)
+    except Invalid as error:
+        logger.error("rule set aside", org=str(row.org_id), rule=str(row.id), error=str(error.errors))
+        return None
+    return SavedRule(
+        org_id=row.org_id,
+        id=row.id,
+        version=row.version,
+        since_version=row.since_version,
+        fingerprint=row.fingerprint,
+        rule=rule,
+    )

@@ -1,0 +1,294 @@
+"""One partition, owned: read on from the committed position, judge, commit, and again.
+
+While a batch is being committed in a thread, the next one is read and judged; commits keep their order. On
+any doubt about what is in memory it is thrown away and restored from what is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+import msgspec
+
+from signaldesk import log
+from signaldesk.engine.memory import Memory
+from signaldesk.engine.pulse import Pulse
+from signaldesk.engine.restore import restore
+from signaldesk.errors import Fenced, Unavailable
+from signaldesk.model import event as events
+from signaldesk.model.outcome import Batch, Poison, Stored
+from signaldesk.store.days import Days
+from signaldesk.store.ledger import Claim, Compose, Ledger
+from signaldesk.stream import keys
+from signaldesk.stream.events import Entry, EventStream
+from signaldesk.stream.news import News
+from signaldesk.stream.windows import Change, WindowStore
+
+_BATCH_EVENTS = 8_192
+"""How many events a batch aims at when there is a backlog."""
+_BLOCK_MS = 1_000
+_TRIES = 5
+"""After so many failures of one entry its bad events are set aside."""
+_CALM_STARTS = 2
+"""After more starts than this without a commit, an owner suspects the batch and goes slowly."""
+
+logger = log.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a partition works with; shared by all partitions of a processor."""
+
+    stream: EventStream
+    windows: WindowStore
+    news: News
+    pulse: Pulse
+    days: Days
+    lookups: Ledger
+    lookups_lock: asyncio.Lock
+    compose: Compose
+    lateness: int
+    checkpoint_every: float
+
+
+class Partition:
+    """Runs one claimed partition until it is stopped, or fenced off."""
+
+    def __init__(self, claim: Claim, *, ledger: Ledger, tools: Tools) -> None:
+        self.claim = claim
+        self.number = claim.partition
+        self._ledger = ledger
+        self._tools = tools
+        self._stopping = asyncio.Event()
+        self._first = True
+        self._read_upto = 0
+        self._log = logger.bind(partition=claim.partition, epoch=claim.epoch)
+        self._reset(claim)
+
+    def _reset(self, claim: Claim) -> None:
+        tools = self._tools
+        self.claim = claim
+        self.position = claim.position
+        self.committed = claim.position
+        self._checkpoint = claim.checkpoint
+        self._checkpoint_at = asyncio.get_running_loop().time()
+        self._committing: asyncio.Task[None] | None = None
+        self._cautious_until = 0
+        self._entry_events = 1.0
+        self._memory = Memory(
+            self.number,
+            lookups=tools.lookups,
+            lock=tools.lookups_lock,
+            windows=tools.windows,
+            lateness=tools.lateness,
+        )
+
+    def stop(self) -> None:
+        """Finish the batch at hand, write a checkpoint, and return from `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Own the partition. Returns when stopped; raises Fenced when another owner took over."""
+        await self._again(self._start)
+        while not self._stopping.is_set():
+            try:
+                await self._step()
+            except Fenced:
+                raise
+            except Exception as error:  # poison, or a fault of ours: back to what is written down
+                self._log.exception("batch failed", position=self.committed, error=str(error))
+                await self._again(self._recover)
+        await self._commit_done()
+        await self._checkpoint_now()
+
+    async def _start(self) -> None:
+        await self._tools.stream.ensure_after(self.number, self.claim.position)
+        await restore(self._memory, self._ledger, self._tools.windows, self.claim)
+        self._log.info("partition ready", position=self.position)
+
+    async def _recover(self) -> None:
+        """Throw memory away, count the try, and go on one entry at a time past the bad place."""
+        with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
+            await self._commit_done()
+        tries = await asyncio.to_thread(self._ledger.count_try, self.claim)
+        claim = await asyncio.to_thread(self._ledger.look, self.claim)
+        read_upto = self._read_upto
+        self._reset(claim._replace(tries=tries))
+        self._cautious_until = read_upto
+        await self._start()
+
+    async def _count_first_try(self, upto: int) -> None:
+        """Before the first batch of a new owner: leave word, should this batch kill the process."""
+        tries = await asyncio.to_thread(self._ledger.count_try, self.claim)
+        self.claim = self.claim._replace(tries=tries)
+        if tries > _CALM_STARTS:
+            self._cautious_until = upto
+
+    # --- one step --------------------------------------------------------------------------------------
+
+    async def _step(self) -> None:
+        cautious = self.position < self._cautious_until
+        count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
+        try:
+            entries = await self._tools.stream.read(self.number, self.position, count, _BLOCK_MS)
+        except Unavailable as error:
+            self._log.warning("waiting", reason=error.detail)
+            await asyncio.sleep(error.retry_after or 0.5)
+            return
+        if not entries:
+            await self._commit_done()
+            if self._checkpoint < self.committed and self._due():
+                await self._checkpoint_now()
+            return
+        self._read_upto = entries[-1].position
+        if self._first:
+            self._first = False
+            await self._again(lambda: self._count_first_try(self._read_upto))
+            if self._cautious_until:
+                return
+        if cautious and self.claim.tries >= _TRIES:
+            batch = await self._set_aside(entries[0])
+        else:
+            batch = await self._judge(entries)
+        self.position = batch.after
+        await self._commit_done()
+        changes = self._prepare_checkpoint(batch) if self._due() else []
+        self._committing = asyncio.create_task(self._commit(batch, changes))
+        if cautious or changes:
+            await self._commit_done()
+
+    async def _judge(self, entries: list[Entry]) -> Batch:
+        """Judge entries in order; a marker among them changes the rules at exactly its place."""
+        batch = Batch(self.number, self.position, entries[-1].position)
+        self._memory.begin_batch()
+        waiting: list[Stored] = []
+        for entry in entries:
+            org_id = UUID(bytes=entry.org) if len(entry.org) == 16 else None
+            if org_id is not None and (entry.marker or not self._memory.knows(org_id)):
+                await self._judge_stored(waiting, batch)
+                waiting = []
+                await self._again(partial(self._load_rules, org_id, entry.position, batch))
+            if org_id is None:
+                self._log.error("entry without an organisation passed over", position=entry.position)
+            elif not entry.marker:
+                decoded = events.decode(entry.events)
+                waiting.append(Stored(entry.org, entry.lane, entry.position, entry.received_at, decoded, {}))
+                if entry.lane:
+                    self._memory.lane(org_id, entry.lane).tell = entry.tell
+        await self._judge_stored(waiting, batch)
+        total = sum(len(stored.events) for stored in batch.stored)
+        self._entry_events = max(1.0, total / len(entries))
+        return batch
+
+    async def _load_rules(self, org_id: UUID, position: int, batch: Batch) -> None:
+        batch.activations += await self._memory.load_rules(org_id, position)
+
+    async def _judge_stored(self, waiting: list[Stored], batch: Batch) -> None:
+        matched = []
+        for stored in waiting:
+            lane = self._memory.lane(UUID(bytes=stored.org), stored.lane)
+            matched.append((lane, stored, lane.match(stored)))
+        await self._again(self._memory.fill)
+        for lane, stored, hits in matched:
+            batch.firings += lane.judge(hits, stored)
+        batch.stored += waiting
+
+    # --- committing ------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch, changes: list[Change]) -> None:
+        """Write the batch down, repeating until Postgres took it; with a checkpoint, the windows too."""
+        tools = self._tools
+
+        async def write() -> None:
+            await tools.days.ensure(stored.received_at for stored in batch.stored)
+            alerts = await asyncio.to_thread(self._ledger.commit, self.claim, batch, tools.compose)
+            tools.pulse.committed(batch.stored, batch.firings, alerts)
+
+        await self._again(write)
+        self.committed = batch.after
+        self.claim = self.claim._replace(tries=0)
+        if any(firing.channels for firing in batch.firings):
+            await self._nudge()
+        if batch.tallies is not None:
+            self._checkpoint = batch.after
+            await self._again(lambda: tools.windows.save(self.number, batch.after, changes))
+
+    async def _commit_done(self) -> None:
+        """Wait for the commit under way; what it raised is raised here."""
+        if self._committing is not None:
+            task, self._committing = self._committing, None
+            await task
+
+    async def _nudge(self) -> None:
+        try:
+            await self._tools.news.nudge(keys.OUTBOX)
+        except Unavailable:
+            self._log.debug("dispatchers will find the outbox by themselves")
+
+    def _due(self) -> bool:
+        return asyncio.get_running_loop().time() - self._checkpoint_at >= self._tools.checkpoint_every
+
+    def _prepare_checkpoint(self, batch: Batch) -> list[Change]:
+        self._checkpoint_at = asyncio.get_running_loop().time()
+        batch.tallies = self._memory.tallies()
+        return self._memory.changes()
+
+    async def _checkpoint_now(self) -> None:
+        batch = Batch(self.number, self.committed, self.committed)
+        await self._commit(batch, self._prepare_checkpoint(batch))
+
+    async def _again(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Repeat until nothing is away any more; wait a little longer each time, at most a second."""
+        pause = 0.05
+        while True:
+            try:
+                return await action()
+            except Unavailable as error:
+                self._log.warning("waiting", reason=error.detail)
+                await asyncio.sleep(pause)
+                pause = min(1.0, pause * 2)
+
+    # --- poison ----------------------------------------------------------------------------------------
+
+    async def _set_aside(self, entry: Entry) -> Batch:
+        """An entry failed again and again: find its bad events and go on without them."""
+        org_id = UUID(bytes=entry.org) if len(entry.org) == 16 else None
+        batch = Batch(self.number, self.position, entry.position)
+        bad: dict[int, str] = {}
+        decoded: list[events.Event] = []
+        try:
+            decoded = events.decode(entry.events)
+            bad = await self._probe(entry, decoded)
+        except msgspec.MsgspecError as fault:
+            bad = {-1: str(fault)}
+        if not bad:
+            bad = {-1: "the events of this entry cannot be processed together"}
+        if org_id is not None:
+            for index, error in bad.items():
+                body = entry.events if index < 0 else msgspec.msgpack.encode(decoded[index])
+                batch.poison.append(Poison(org_id, entry.position, index, body, error, self.claim.tries))
+        if -1 not in bad:
+            rest = [one for index, one in enumerate(decoded) if index not in bad]
+            waiting = [Stored(entry.org, entry.lane, entry.position, entry.received_at, rest, {})]
+            await self._judge_stored(waiting, batch)
+        self._log.error("events set aside", org=str(org_id), position=entry.position, events=len(bad))
+        return batch
+
+    async def _probe(self, entry: Entry, decoded: list[events.Event]) -> dict[int, str]:
+        """Try each event of an entry alone, without effect; index -> error of those that fail."""
+        bad: dict[int, str] = {}
+        for index, one in enumerate(decoded):
+            stored = Stored(entry.org, entry.lane, entry.position, entry.received_at, [one], {})
+            try:
+                await self._memory.try_out(stored)
+                await asyncio.to_thread(self._ledger.try_out, self.number, stored)
+            except Unavailable:
+                raise
+            except Exception as fault:  # whatever it is, this event is what causes it
+                bad[index] = f"{type(fault).__name__}: {fault}"[:500]
+        return bad

@@ -1,0 +1,156 @@
+"""The processor: owns a fair share of the partitions, and does the periodic work beside them.
+
+APScheduler runs what is periodic: renewing leases, claiming what is free, trimming streams, making day
+tables ahead. It never touches events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from signaldesk import log
+from signaldesk.clock import Clock
+from signaldesk.engine.partition import Partition, Tools
+from signaldesk.errors import Fenced, Unavailable
+from signaldesk.store.ledger import Claim, Ledger
+from signaldesk.stream.events import PARTITIONS
+
+logger = log.get_logger(__name__)
+
+
+class Processor:
+    """Runs partitions until stopped; several processors share them without talking to each other."""
+
+    def __init__(
+        self, *, leases: Ledger, open_ledger: Callable[[], Ledger], tools: Tools, clock: Clock, lease: float
+    ) -> None:
+        """`lease` in seconds; `leases` is the connection that stands for this processor being alive."""
+        self._leases = leases
+        self._open_ledger = open_ledger
+        self._tools = tools
+        self._clock = clock
+        self._lease = lease
+        self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
+        self._lock = asyncio.Lock()
+        self._stopping = asyncio.Event()
+
+    @property
+    def partitions(self) -> dict[int, Partition]:
+        return {number: partition for number, (partition, _) in self._running.items()}
+
+    async def run(self) -> None:
+        """Own partitions until `stop`; then finish what is under way and give them back."""
+        scheduler = AsyncIOScheduler(
+            timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None}
+        )
+        scheduler.add_job(self._own, "interval", seconds=self._lease / 5, id="own", max_instances=1)
+        scheduler.add_job(self._trim, "interval", seconds=5, id="trim", max_instances=1)
+        scheduler.add_job(self._days_ahead, "interval", hours=1, id="days", max_instances=1)
+        pulse = asyncio.create_task(self._tools.pulse.run())
+        await self._days_ahead()
+        await self._own()
+        scheduler.start()
+        try:
+            await self._stopping.wait()
+        finally:
+            scheduler.shutdown(wait=False)
+            await self._give_back()
+            pulse.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Unavailable):
+                await self._tools.pulse.flush()
+                await pulse
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    # --- periodic work ---------------------------------------------------------------------------------
+
+    async def _own(self) -> None:
+        """Renew leases, drop partitions that were lost, claim free ones up to a fair share."""
+        async with self._lock:
+            try:
+                kept = await asyncio.to_thread(self._leases.renew, self._lease)
+                for number in (
+                    kept - self._running.keys()
+                ):  # ended by a failure: another try, perhaps elsewhere
+                    await asyncio.to_thread(self._leases.release, number)
+                for number in [number for number in self._running if number not in kept]:
+                    logger.warning("partition lost", partition=number)
+                    await self._drop(number)
+                if self._stopping.is_set():
+                    return
+                owners = await asyncio.to_thread(self._leases.owners)
+                share = -(-PARTITIONS // max(1, owners))
+                if len(self._running) > share:
+                    await self._hand_over(len(self._running) - share)
+                elif len(self._running) < PARTITIONS:
+                    wanted = share - len(self._running)
+                    for claim in await asyncio.to_thread(self._leases.claim, wanted, self._lease):
+                        self._begin(claim)
+            except Unavailable as error:
+                logger.warning("leases not renewed", reason=error.detail)
+
+    def _begin(self, claim: Claim) -> None:
+        partition = Partition(claim, ledger=(ledger := self._open_ledger()), tools=self._tools)
+
+        async def run() -> None:
+            try:
+                await partition.run()
+            except Fenced as error:
+                logger.warning("fenced off", partition=claim.partition, reason=error.detail)
+            finally:
+                ledger.close()
+
+        task = asyncio.create_task(run(), name=f"partition {claim.partition}")
+        task.add_done_callback(lambda done: self._ended(claim.partition, done))
+        self._running[claim.partition] = (partition, task)
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        if self._running.get(number, (None, None))[1] is task:
+            del self._running[number]
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("partition failed", partition=number, error=repr(error))
+
+    async def _drop(self, number: int) -> None:
+        _, task = self._running.pop(number)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    async def _hand_over(self, count: int) -> None:
+        """Give partitions back, in good order, because there are more processors now."""
+        await asyncio.gather(*(self._finish(number) for number in list(self._running)[:count]))
+
+    async def _give_back(self) -> None:
+        async with self._lock:
+            await asyncio.gather(*(self._finish(number) for number in list(self._running)))
+        await asyncio.to_thread(self._leases.close)
+
+    async def _finish(self, number: int) -> None:
+        partition, task = self._running[number]
+        partition.stop()
+        done, _ = await asyncio.wait({task}, timeout=10)
+        if not done:
+            await self._drop(number)
+        with contextlib.suppress(Unavailable):
+            await asyncio.to_thread(self._leases.release, number)
+
+    async def _trim(self) -> None:
+        try:
+            async with self._lock:
+                positions = await asyncio.to_thread(self._leases.positions)
+            for number, position in positions.items():
+                if number in self._running and position:
+                    await self._tools.stream.trim(number, position)
+        except Unavailable as error:
+            logger.warning("streams not trimmed", reason=error.detail)
+
+    async def _days_ahead(self) -> None:
+        try:
+            await self._tools.days.ahead(self._clock.now_us())
+        except Unavailable as error:
+            logger.warning("day tables not made", reason=error.detail)

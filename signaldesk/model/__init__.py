@@ -1,0 +1,1 @@
+"""The nouns: pure values and structures, no driver, no I/O."""

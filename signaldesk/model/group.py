@@ -1,0 +1,90 @@
+"""Groups: the values of a rule's `by` fields, comparable, hashable, and writable as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from signaldesk.model.event import Event
+
+Key = Any
+"""A hashable stand-in for the group's values: equal exactly when the groups are equal."""
+
+_EVENT_FIELDS: dict[str, Callable[[Event], Any]] = {"type": lambda e: e.type, "source": lambda e: e.source}
+
+
+def grouper(by: tuple[str, ...]) -> Callable[[Event, dict[str, Any]], Key]:
+    """A function from an event and its decoded payload to its group's key.
+
+    A missing field counts as null. `type` and `source` are the event's own; `a.b` and `a.0` go into objects
+    and lists. 1 and 1.0 are the same value, true and 1 are not.
+    """
+    if not by:
+        return lambda event, payload: ()
+    getters = [_getter(field) for field in by]
+    if len(getters) == 1:
+        return getters[0]
+    return lambda event, payload: tuple(get(event, payload) for get in getters)
+
+
+def values(by: tuple[str, ...], key: Key) -> dict[str, Any]:
+    """The group's values by field name, as JSON can hold them."""
+    if not by:
+        return {}
+    return {field: _plain(atom) for field, atom in zip(by, key if len(by) > 1 else (key,), strict=True)}
+
+
+def text(by: tuple[str, ...], key: Key) -> str:
+    """The group as one canonical JSON array: the same for the same group, always."""
+    return orjson.dumps(list(values(by, key).values()), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def key(by: tuple[str, ...], canonical: str) -> Key:
+    """The key of the group that `text` wrote."""
+    atoms = tuple(_atom(value) for value in orjson.loads(canonical))
+    return atoms[0] if len(by) == 1 else atoms
+
+
+def _getter(field: str) -> Callable[[Event, dict[str, Any]], Key]:
+    if own := _EVENT_FIELDS.get(field):
+        return lambda event, payload: own(event)
+    if "." not in field:
+
+        def top(event: Event, payload: dict[str, Any]) -> Key:
+            value = payload.get(field)
+            return value if type(value) is str else _atom(value)
+
+        return top
+    steps = field.split(".")
+
+    def deep(event: Event, payload: dict[str, Any]) -> Key:
+        value: Any = payload
+        for step in steps:
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                return None
+        return _atom(value)
+
+    return deep
+
+
+def _atom(value: Any) -> Key:
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, list | dict):
+        return ("json", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return value
+
+
+def _plain(atom: Key) -> Any:
+    if isinstance(atom, tuple):
+        kind, value = atom
+        return value if kind == "bool" else orjson.loads(value)
+    return atom

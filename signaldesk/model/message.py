@@ -1,0 +1,230 @@
+"""What a notification says, before any channel gives it a shape.
+
+`notifications.message` holds one `Message` as JSON (`to_json`); the dispatcher reads it back (`from_json`)
+and hands it to a channel, which renders it. A message holds everything a channel may want to show, so that
+sending never needs to look anything up, and a retry tomorrow says the same as the first attempt.
+
+Who makes one needs only plain values: `for_firing` asks for exactly these, `for_test` for even fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from signaldesk.clock import from_us
+from signaldesk.model import duration
+from signaldesk.model.rule import Severity
+
+EVIDENCE_MAX = 100
+"""Most event ids a message carries."""
+SAMPLE_FIELDS = 20
+"""Most payload fields a message carries, as a taste of the event that fired."""
+SAMPLE_CHARACTERS = 200
+"""Most characters of one sampled value."""
+TITLE_CHARACTERS = 200
+
+
+class RuleRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule that fired, as it was named at that moment."""
+
+    id: UUID
+    name: str
+    version: int
+
+
+class EventRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The event that made the rule fire; `at` is its own time, with a time zone."""
+
+    id: UUID
+    type: str
+    at: datetime
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """Absolute http(s) addresses of pages of this installation."""
+
+    alert: str | None = None
+    rule: str | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One notification's content. Text comes from tenants: every channel escapes it in its own markup.
+
+    `value` is what was measured, a lower bound when `at_least`; `window_seconds` is 0 for a rule without a
+    window. `evidence` are ids of at most 100 events, oldest first. `sample` are a few payload fields.
+    """
+
+    id: UUID
+    kind: Literal["firing", "test"]
+    org_id: UUID
+    org: str
+    rule: RuleRef
+    severity: Severity
+    title: str
+    summary: str
+    event: EventRef
+    alert_id: UUID | None = None
+    group: dict[str, Any] = {}
+    value: float
+    at_least: bool = False
+    threshold: float
+    window_seconds: float
+    evidence: tuple[UUID, ...] = ()
+    labels: dict[str, str] = {}
+    runbook: str | None = None
+    links: Links = Links()
+    sample: dict[str, Any] = {}
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+def to_json(message: Message) -> str:
+    """The message as the JSON text that `notifications.message` holds."""
+    return _encoder.encode(message).decode()
+
+
+def from_json(text: str | bytes) -> Message:
+    """The message of a JSON text; ValueError saying what is wrong and where, when it is not one."""
+    return _decoder.decode(text)
+
+
+def for_firing(
+    *,
+    id: UUID,
+    org_id: UUID,
+    org: str,
+    rule_id: UUID,
+    rule_name: str,
+    rule_version: int,
+    severity: Severity,
+    group: Mapping[str, Any],
+    value: float,
+    at_least: bool,
+    threshold: float,
+    window_us: int,
+    event_id: UUID,
+    event_type: str,
+    event_at_us: int,
+    payload: Mapping[str, Any],
+    evidence: Sequence[UUID | bytes] = (),
+    labels: Mapping[str, str] | None = None,
+    runbook: str | None = None,
+    alert_id: UUID | None = None,
+    base_url: str = "",
+    kind: Literal["firing", "test"] = "firing",
+) -> Message:
+    """The message of one firing for one channel.
+
+    `id` is the notification's own id (also what receivers recognise a repeat by). `group` are the values of
+    the rule's `by` fields. `window_us` and `event_at_us` are microseconds; `evidence` are UUIDs or their 16
+    bytes, of which the newest 100 are kept. `base_url` is where people reach this installation; without it
+    the message has no links. Only a few short fields of `payload` travel along.
+    """
+    base = base_url.rstrip("/")
+    return Message(
+        id=id,
+        kind=kind,
+        org_id=org_id,
+        org=org,
+        rule=RuleRef(id=rule_id, name=rule_name, version=rule_version),
+        severity=severity,
+        title=clip(f"{rule_name}{_of(group)}", TITLE_CHARACTERS),
+        summary=_sentence(event_type, group, value, at_least, threshold, window_us),
+        event=EventRef(id=event_id, type=event_type, at=from_us(event_at_us)),
+        alert_id=alert_id,
+        group=dict(group),
+        value=value,
+        at_least=at_least,
+        threshold=threshold,
+        window_seconds=window_us / 1_000_000,
+        evidence=tuple(
+            UUID(bytes=item) if isinstance(item, bytes) else item for item in evidence[-EVIDENCE_MAX:]
+        ),
+        labels=dict(labels or {}),
+        runbook=runbook,
+        links=Links(
+            alert=f"{base}/alerts/{alert_id}" if base and alert_id else None,
+            rule=f"{base}/rules/{rule_id}" if base else None,
+        ),
+        sample=_sample(payload),
+    )
+
+
+def for_test(*, id: UUID, org_id: UUID, org: str, now_us: int, base_url: str = "") -> Message:
+    """The message behind a channel's "test" button: looks like the real thing and says that it is not."""
+    return for_firing(
+        id=id,
+        org_id=org_id,
+        org=org,
+        rule_id=id,
+        rule_name="Test notification",
+        rule_version=1,
+        severity="info",
+        group={"country": "DE"},
+        value=3,
+        at_least=True,
+        threshold=3,
+        window_us=60_000_000,
+        event_id=id,
+        event_type="signaldesk.test",
+        event_at_us=now_us,
+        payload={"note": "Somebody pressed “test” on this channel. Nothing is wrong."},
+        evidence=(id,),
+        labels={"purpose": "test"},
+        base_url=base_url,
+        kind="test",
+    )
+
+
+def number(value: float) -> str:
+    """A number as people write it: 3, not 3.0."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
+def plain(value: Any) -> str:
+    """A JSON value as a person reads it: text without quotes, true, null, numbers, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return number(value)
+    return msgspec.json.encode(value).decode()
+
+
+def clip(text: str, limit: int) -> str:
+    """The text, cut to `limit` characters with an ellipsis when it is longer."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def group_text(group: Mapping[str, Any]) -> str:
+    """The group in words: `country = DE, plan = pro`; empty for a rule without groups."""
+    return ", ".join(f"{name} = {clip(plain(value), 80)}" for name, value in group.items())
+
+
+def _of(group: Mapping[str, Any]) -> str:
+    return f" ({group_text(group)})" if group else ""
+
+
+def _sentence(
+    event_type: str, group: Mapping[str, Any], value: float, at_least: bool, threshold: float, window_us: int
+) -> str:
+    where = f" for {group_text(group)}" if group else ""
+    if not window_us:
+        return f"{event_type} happened{where}"
+    measured = f"{number(value)} or more" if at_least else number(value)
+    return f"{event_type}: {measured} in {duration.seconds(window_us)}{where} (>= {number(threshold)})"
+
+
+def _sample(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The first few fields, long values as clipped text."""
+    sample: dict[str, Any] = {}
+    for name, value in list(payload.items())[:SAMPLE_FIELDS]:
+        text = plain(value)
+        sample[clip(name, 100)] = clip(text, SAMPLE_CHARACTERS) if len(text) > SAMPLE_CHARACTERS else value
+    return sample

@@ -1,0 +1,143 @@
+"""What judging a batch of events comes to: the contents of one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from signaldesk.ids import derived_id
+from signaldesk.model.event import Event
+from signaldesk.model.rule import SavedRule
+
+
+class GroupRef(NamedTuple):
+    """One group of one rule in one lane; `key` is the canonical text of its values."""
+
+    rule_id: UUID
+    lane: str
+    key: str
+
+
+@dataclass(slots=True, eq=False)
+class Firing:
+    """A moment at which a rule's condition held and was not held back. Times are microseconds."""
+
+    id: UUID
+    saved: SavedRule
+    org_name: str
+    channels: list[UUID]
+    """Whom to tell; empty for shadow rules and quiet imports."""
+    group: GroupRef
+    values: dict[str, Any]
+    event: Event
+    value: float
+    at_least: bool
+    threshold: float
+    window_from: int
+    window_to: int
+    evidence: list[bytes]
+    received_at: int
+    position: int
+
+    @property
+    def alert_id(self) -> UUID:
+        """The id of the alert this firing opens, unless one is open already: the same for the same event."""
+        event = self.event.id.hex()
+        return derived_id("alert", str(self.saved.org_id), str(self.group.rule_id), *self.group[1:], event)
+
+
+class Held(NamedTuple):
+    """Firings of a group that were held back for one reason since the last report."""
+
+    org_id: UUID
+    group: GroupRef
+    values: dict[str, Any]
+    reason: str
+    since: int
+    until: int
+    times: int
+    first_event: bytes
+    last_event: bytes
+
+
+class Notice(NamedTuple):
+    """A row for the outbox."""
+
+    id: UUID
+    org_id: UUID
+    alert_id: UUID
+    channel_id: UUID
+    message: str
+    received_at: int
+
+
+class Stored(NamedTuple):
+    """Events of one stream entry, on their way into the events table."""
+
+    org: bytes
+    lane: str
+    position: int
+    received_at: int
+    events: list[Event]
+    behind: dict[int, int]
+    """Index -> how far (µs) behind its lane's watermark the event came; those that were not are missing."""
+
+
+class Poison(NamedTuple):
+    """One event (`idx` >= 0) or a whole entry (`idx` -1) that could not be processed."""
+
+    org_id: UUID
+    position: int
+    idx: int
+    body: bytes
+    error: str
+    tries: int
+
+
+class Activation(NamedTuple):
+    """From this position on the rule is judged by the condition introduced with `since_version`."""
+
+    org_id: UUID
+    rule_id: UUID
+    since_version: int
+    position: int
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Counts that are written down with a checkpoint, all for events up to its position."""
+
+    minutes: dict[tuple[UUID, int, str], list[int]] = field(default_factory=dict)
+    """(org, minute as µs, event type) -> [events, matched]."""
+    progress: dict[tuple[UUID, str], tuple[int, int, int]] = field(default_factory=dict)
+    """(org, lane) -> (watermark, events, late), the last two since the checkpoint before."""
+    late: dict[tuple[UUID, int], int] = field(default_factory=dict)
+    """(rule, since_version) -> events that came too late for it."""
+    held: list[Held] = field(default_factory=list)
+    received: dict[tuple[UUID, int], int] = field(default_factory=dict)
+    """(org, day as µs) -> events received, for usage."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction of one partition: from position `before` to position `after`."""
+
+    partition: int
+    before: int
+    after: int
+    stored: list[Stored] = field(default_factory=list)
+    firings: list[Firing] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
+    poison: list[Poison] = field(default_factory=list)
+    tallies: Tallies | None = None
+    """Present when this transaction is also a checkpoint."""
+
+
+class AlertRow(NamedTuple):
+    """An alert as it stands after a batch."""
+
+    id: UUID
+    group: GroupRef
+    opened: bool
+    firings: int

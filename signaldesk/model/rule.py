@@ -1,0 +1,127 @@
+"""A rule: what to watch, and whom to tell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+
+from signaldesk.model.duration import Duration
+from signaldesk.model.event import TYPE_MAX
+
+Severity = Literal["info", "warning", "error", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error", "critical")
+
+
+class Mode(StrEnum):
+    """`live` notifies, `shadow` is judged and recorded but never notifies, `paused` holds everything back."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    PAUSED = "paused"
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_listed)
+
+
+class Condition(BaseModel):
+    """Parameters of one kind of condition (`when`); each kind in `signaldesk.rules` has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: str
+
+
+class Rule(BaseModel):
+    """One version of a rule, as its YAML or JSON says it. Durations are microseconds in memory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
+    FIELDS_JUDGED: ClassVar = ("event", "where", "by", "when", "allowed_lateness")
+
+    name: Annotated[str, Field(min_length=1, max_length=200, description="Unique within the organisation")]
+    event: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=TYPE_MAX)], ...],
+        Listed,
+        Field(min_length=1, max_length=50, description="Event types; `*` in one stands for anything"),
+    ]
+    where: Annotated[str | None, Field(max_length=4000, description="Filter, a boolean SQL expression")] = (
+        None
+    )
+    by: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...],
+        Listed,
+        Field(max_length=5, description="Payload fields; each combination of values is judged by itself"),
+    ] = ()
+    when: Annotated[SerializeAsAny[Condition], Field(description="The condition; its `kind` says which")]
+    cooldown: Annotated[
+        Duration, Field(description="After a firing, hold this group's firings back so long")
+    ] = 0
+    allowed_lateness: Annotated[
+        Duration | None, Field(description="How far behind the newest event one may come and still be judged")
+    ] = None
+    severity: Severity = "warning"
+    notify: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=320)], ...],
+        Listed,
+        Field(max_length=20, description="Names of channels, or `email:someone@example.com`"),
+    ] = ()
+    labels: Annotated[dict[str, str], Field(max_length=30)] = {}
+    runbook: Annotated[str | None, Field(max_length=2000, pattern=r"^https?://")] = None
+    description: Annotated[str, Field(max_length=4000)] = ""
+    mode: Mode = Mode.LIVE
+
+    @field_validator("name", "event", "by", "notify", "labels", "description")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if "\\u0000" in json.dumps(value):
+            raise ValueError("the NUL character cannot be stored")
+        return value
+
+    @field_validator("by")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("the same field is named twice")
+        return value
+
+    @property
+    def shadow(self) -> bool:
+        return self.mode is Mode.SHADOW
+
+    def document(self) -> dict[str, Any]:
+        """The rule as plain JSON, without what is at its default; the shape people write."""
+        found = self.model_dump(mode="json", exclude_defaults=True)
+        found["when"] = {"kind": self.when.kind, **self.when.model_dump(mode="json", exclude_defaults=True)}
+        for name in ("event", "by", "notify"):
+            if len(found.get(name, ())) == 1:
+                found[name] = found[name][0]
+        return found
+
+    def fingerprint(self, canonical_where: str | None) -> str:
+        """16 hex digits that change only when what is judged changes."""
+        judged = self.model_dump(mode="json", include=set(self.FIELDS_JUDGED))
+        judged["where"] = canonical_where
+        judged["event"] = sorted(judged["event"])
+        text = json.dumps(judged, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class SavedRule(BaseModel):
+    """A rule of an organisation with its identity, as the engine and the API hold it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    org_id: UUID
+    id: UUID
+    version: int
+    since_version: int
+    """The version that introduced the present condition: windows live as long as it does."""
+    fingerprint: str
+    rule: Rule

@@ -1,0 +1,98 @@
+"""From a document (YAML or JSON) to a `Rule`, with every fault at once, by field, with suggestions."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+import signaldesk.rules as room
+from signaldesk import filters, registry
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.rule import Condition, Rule
+from signaldesk.rules._kind import Kind
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Every rule kind by name."""
+    found = [module.KIND for module in registry.modules(room) if hasattr(module, "KIND")]
+    return {kind.name: kind for kind in found}
+
+
+def parse(document: Any) -> Rule:
+    """The rule that a document describes.
+
+    Raises Invalid with one FieldError per fault: unknown fields (with the nearest known one), wrong types,
+    values out of range, filters that cannot be parsed (with the position).
+    """
+    if not isinstance(document, dict):
+        raise Invalid(
+            "a rule is an object with a name, an event and a condition", errors=[_not_an_object(document)]
+        )
+    faults: list[FieldError] = []
+    condition = _condition(document.get("when"), faults)
+    body = {**document, "when": condition if condition is not None else _ANY}
+    try:
+        rule = Rule.model_validate(body)
+    except ValidationError as error:
+        faults = [*_faults(error, Rule), *faults]
+        rule = None
+    where = document.get("where")
+    if isinstance(where, str):
+        try:
+            filters.parse(where)
+        except Invalid as error:
+            faults += error.errors or [FieldError("where", error.detail)]
+    if faults or rule is None:
+        raise Invalid(f"the rule has {len(faults)} fault{'s' if len(faults) > 1 else ''}", errors=faults)
+    return rule
+
+
+def fingerprint(rule: Rule) -> str:
+    """The condition fingerprint: the same filter written differently counts as the same."""
+    return rule.fingerprint(filters.parse(rule.where).canonical if rule.where else None)
+
+
+_ANY = Condition(kind="?")
+
+
+def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
+    """The parsed `when`; faults are added to the list."""
+    if not isinstance(when, dict):
+        faults.append(FieldError("when", "is missing; say e.g. {kind: count, at_least: 3, within: 60s}"))
+        return None
+    kind = kinds().get(str(when.get("kind")))
+    if kind is None:
+        near = get_close_matches(str(when.get("kind")), kinds(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(kinds()))}"
+        faults.append(FieldError("when.kind", f"unknown kind {str(when.get('kind'))[:40]!r}; {hint}"))
+        return None
+    try:
+        return kind.condition.model_validate(when)
+    except ValidationError as error:
+        faults += [
+            FieldError(f"when.{fault.field}", fault.message) for fault in _faults(error, kind.condition)
+        ]
+        return None
+
+
+def _faults(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
+    return [_fault(dict(fault), model) for fault in error.errors(include_url=False)]
+
+
+def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
+    path = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(fault["loc"][-1]), model.model_fields, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(model.model_fields)}"
+        return FieldError(path, f"unknown field; {hint}")
+    if fault["type"] == "missing":
+        return FieldError(path, "is missing")
+    return FieldError(path, str(fault["msg"]).removeprefix("Value error, "))
+
+
+def _not_an_object(document: Any) -> FieldError:
+    return FieldError("", f"expected an object, found {type(document).__name__}")

@@ -1,0 +1,346 @@
+"""The engine's book: partitions, their owners and positions, and the one transaction per batch.
+
+Synchronous on purpose: the engine calls it in a thread, so that a commit costs the event loop nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
+
+from signaldesk import statements
+from signaldesk.clock import from_us
+from signaldesk.errors import Fenced, Unavailable
+from signaldesk.model.event import Event
+from signaldesk.model.outcome import Activation, AlertRow, Batch, Firing, GroupRef, Notice, Stored, Tallies
+from signaldesk.store.copying import EVENT_COLUMNS, event_rows
+from signaldesk.store.urls import libpq_url
+
+Compose = Callable[[list[Firing], dict[GroupRef, AlertRow]], list[Notice]]
+"""Makes the outbox rows, once it is known which alert each firing belongs to."""
+
+
+class Claim(NamedTuple):
+    """Ownership of a partition: `epoch` fences every commit."""
+
+    partition: int
+    epoch: int
+    position: int
+    checkpoint: int
+    tries: int
+
+
+class RuleRow(NamedTuple):
+    """A rule as stored; `activated_at` is None until the engine has seen this condition."""
+
+    org_id: UUID
+    org_name: str
+    id: UUID
+    version: int
+    since_version: int
+    fingerprint: str
+    body: dict[str, Any]
+    channels: list[UUID]
+    activated_at: int | None
+
+
+class Progress(NamedTuple):
+    org_id: UUID
+    lane: str
+    watermark: int
+
+
+class Ledger:
+    """One connection, used by one partition at a time. Raises Unavailable when Postgres is away."""
+
+    def __init__(self, url: str, *, owner: str) -> None:
+        self._url = libpq_url(url)
+        self._owner = owner
+        self._sql = statements.named("postgres/ledger.sql")
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # --- owning ----------------------------------------------------------------------------------------
+
+    def claim(self, limit: int, lease: float) -> list[Claim]:
+        """Take up to `limit` partitions that have no living owner, each with a new epoch."""
+        values = {"owner": self._owner, "limit": limit, "lease": lease}
+        with self._transaction() as cursor:
+            return [Claim(*row) for row in cursor.execute(self._sql["claim"], values).fetchall()]
+
+    def renew(self, lease: float) -> set[int]:
+        """Renew the lease of every partition this owner holds; the ones it still holds."""
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["renew"], {"owner": self._owner, "lease": lease}).fetchall()
+            return {row.id for row in rows}
+
+    def release(self, partition: int) -> None:
+        """Give a partition back so that another owner need not wait."""
+        with self._transaction() as cursor:
+            cursor.execute(self._sql["release"], {"id": partition, "owner": self._owner})
+
+    def owners(self) -> int:
+        """How many processors hold a lease now, this one included."""
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["owners"], {"owner": self._owner}).fetchall()
+            return int(rows[0][0])
+
+    def positions(self) -> dict[int, int]:
+        """The committed position of every partition."""
+        with self._transaction() as cursor:
+            return {row.id: row.position for row in cursor.execute(self._sql["positions"]).fetchall()}
+
+    def count_try(self, claim: Claim) -> int:
+        """Count one more try at what follows the committed position; kept outside the batch's transaction."""
+        with self._transaction() as cursor:
+            row = cursor.execute(
+                self._sql["count_try"], {"id": claim.partition, "epoch": claim.epoch}
+            ).fetchone()
+            if row is None:
+                raise Fenced(f"partition {claim.partition} has a new owner")
+            return int(row.tries)
+
+    def look(self, claim: Claim) -> Claim:
+        """The claim with the position and checkpoint as they are now. Raises Fenced."""
+        with self._transaction() as cursor:
+            (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
+            if row.epoch != claim.epoch:
+                raise Fenced(f"partition {claim.partition} has a new owner")
+            return Claim(claim.partition, row.epoch, row.position, row.checkpoint, row.tries)
+
+    # --- committing ------------------------------------------------------------------------------------
+
+    def commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
+        """Everything a batch comes to, in one transaction, fenced by the epoch and the position before.
+
+        Safe to repeat after Unavailable: when the first try was committed after all, nothing is written.
+        Raises Fenced when the partition has a new owner.
+        """
+        with self._transaction() as cursor:
+            if not self._advance(cursor, claim, batch):
+                return {}
+            self._store_events(cursor, batch)
+            for activation in batch.activations:
+                cursor.execute(self._sql["activate"], activation._asdict())
+            alerts: dict[GroupRef, AlertRow] = {}
+            if batch.firings:
+                alerts = self._raise_alerts(cursor, batch.firings)
+                self._store_firings(cursor, batch, alerts)
+                self._store_notices(cursor, compose(batch.firings, alerts))
+            for poison in batch.poison:
+                cursor.execute(self._sql["set_aside"], {**poison._asdict(), "partition": batch.partition})
+            if batch.tallies is not None:
+                self._store_tallies(cursor, batch.tallies)
+            return alerts
+
+    def _advance(self, cursor: psycopg.Cursor[Any], claim: Claim, batch: Batch) -> bool:
+        values = {"id": claim.partition, "epoch": claim.epoch, "before": batch.before, "after": batch.after}
+        values["checkpoint"] = batch.tallies is not None
+        if cursor.execute(self._sql["advance"], values).rowcount == 1:
+            return True
+        (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
+        if row.epoch == claim.epoch and row.position == batch.after:
+            return False
+        raise Fenced(f"partition {claim.partition} has a new owner (epoch {row.epoch}, not {claim.epoch})")
+
+    def _store_events(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
+        if any(stored.events for stored in batch.stored):
+            with cursor.copy(f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+                copy.write(event_rows(batch.partition, batch.stored))
+
+    def _raise_alerts(self, cursor: psycopg.Cursor[Any], firings: list[Firing]) -> dict[GroupRef, AlertRow]:
+        """Open or extend one alert per rule, lane and group; shadow firings have none."""
+        grouped: dict[GroupRef, list[Firing]] = {}
+        for firing in firings:
+            if not firing.saved.rule.shadow:
+                grouped.setdefault(firing.group, []).append(firing)
+        rows = [_alert(group, fired) for group, fired in grouped.items()]
+        if not rows:
+            return {}
+        found = cursor.execute(self._sql["raise_alerts"], {"rows": Jsonb(rows)}).fetchall()
+        return {
+            (ref := GroupRef(row.rule_id, row.lane, row.group_key)): AlertRow(
+                row.id, ref, row.opened, row.firings
+            )
+            for row in found
+        }
+
+    def _store_firings(
+        self, cursor: psycopg.Cursor[Any], batch: Batch, alerts: dict[GroupRef, AlertRow]
+    ) -> None:
+        with cursor.copy(self._sql["copy_firings"]) as copy:
+            for firing in batch.firings:
+                copy.write_row(_firing(batch.partition, firing, alerts.get(firing.group)))
+
+    def _store_notices(self, cursor: psycopg.Cursor[Any], notices: list[Notice]) -> None:
+        if notices:
+            with cursor.copy(self._sql["copy_notifications"]) as copy:
+                for notice in notices:
+                    copy.write_row((*notice[:5], from_us(notice.received_at)))
+
+    def _store_tallies(self, cursor: psycopg.Cursor[Any], tallies: Tallies) -> None:
+        if tallies.held:
+            with cursor.copy(self._sql["copy_suppressions"]) as copy:
+                for held in tallies.held:
+                    times = (from_us(held.since), from_us(held.until), held.times)
+                    ids = (UUID(bytes=held.first_event), UUID(bytes=held.last_event))
+                    copy.write_row((held.org_id, *held.group, Jsonb(held.values), held.reason, *times, *ids))
+        for name, rows in _tally_rows(tallies).items():
+            if rows:
+                cursor.executemany(self._sql[name], rows)
+
+    def try_out(self, partition: int, stored: Stored) -> None:
+        """Whether Postgres would take these events: stores them and takes it back."""
+        with self._transaction() as cursor:
+            self._store_events(cursor, Batch(partition, 0, 0, stored=[stored]))
+            raise psycopg.Rollback
+
+    # --- recovering ------------------------------------------------------------------------------------
+
+    def rules(self, partition: int, org_id: UUID | None = None) -> list[RuleRow]:
+        """The rules of the partition's organisations, or of one of them."""
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["rules"], {"partition": partition, "org_id": org_id}).fetchall()
+            return [RuleRow(*row) for row in rows]
+
+    def progress(self, partition: int) -> list[Progress]:
+        """Watermarks (µs) as of the last checkpoint."""
+        with self._transaction() as cursor:
+            return [Progress(*row) for row in cursor.execute(self._sql["progress"], {"partition": partition})]
+
+    def last_fired(self, groups: list[GroupRef]) -> dict[GroupRef, int]:
+        """Event time (µs) of each group's latest firing; groups that never fired are missing."""
+        rules, lanes, keys = zip(*groups, strict=True)
+        values = {"rules": list(rules), "lanes": list(lanes), "keys": list(keys)}
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["last_fired"], values).fetchall()
+            return {GroupRef(row.rule_id, row.lane, row.group_key): row.last_fired for row in rows}
+
+    def fired_events(self, partition: int, after: int) -> set[tuple[UUID, bytes]]:
+        """(rule, event) of every firing after a position."""
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["fired_events"], {"partition": partition, "after": after})
+            return {(row.rule_id, row.event_id.bytes) for row in rows}
+
+    def replay(self, partition: int, after: int, upto: int) -> Iterator[Stored]:
+        """Stored events of a partition in stream order, `after` < position <= `upto`."""
+        yield from self._stored("replay", {"partition": partition, "after": after, "upto": upto})
+
+    def replay_org(self, org_id: UUID, lane: str, since: int, upto: int) -> Iterator[Stored]:
+        """One lane's stored events later than `since` (event time, µs), in stream order, up to a position."""
+        values = {"org_id": org_id, "lane": lane, "since": from_us(since), "upto": upto}
+        yield from self._stored("replay_org", values)
+
+    def _stored(self, name: str, values: dict[str, Any]) -> Iterator[Stored]:
+        current: Stored | None = None
+        with self._transaction() as cursor, self._open().cursor("replay", binary=True) as rows:
+            rows.itersize = 5_000
+            rows.execute(self._sql[name], values)
+            for org, lane, position, received, id_, type_, time, payload, source, skewed, behind in rows:
+                if current is None or current.position != position:
+                    if current is not None:
+                        yield current
+                    current = Stored(org.bytes, lane, position, received, [], {})
+                if behind:
+                    current.behind[len(current.events)] = behind
+                current.events.append(Event(id_.bytes, type_, time, payload, source, skewed))
+            cursor.execute("SELECT 1")
+        if current is not None:
+            yield current
+
+    # --- the connection --------------------------------------------------------------------------------
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url,
+                row_factory=namedtuple_row,
+                connect_timeout=3,
+                application_name=f"signaldesk processor {self._owner}",
+            )
+            self._connection.prepare_threshold = 2
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
+        try:
+            connection = self._open()
+            with connection.transaction(), connection.cursor() as cursor:
+                yield cursor
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise Unavailable("the database is away", retry_after=1) from error
+
+
+def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:
+    first, last = fired[0], max(fired, key=lambda firing: firing.event.timestamp)
+    rule = last.saved.rule
+    return {
+        "id": str(first.alert_id),
+        "org_id": str(last.saved.org_id),
+        "rule_id": str(group.rule_id),
+        "rule_version": last.saved.version,
+        "lane": group.lane,
+        "group_key": group.key,
+        "group": last.values,
+        "title": rule.name,
+        "severity": rule.severity,
+        "labels": rule.labels,
+        "event_id": str(UUID(bytes=first.event.id)),
+        "opened_at": from_us(first.event.timestamp).isoformat(),
+        "last_fired_at": from_us(last.event.timestamp).isoformat(),
+        "firings": len(fired),
+        "value": last.value,
+        "at_least": last.at_least,
+        "threshold": last.threshold,
+        "window": last.window_to - last.window_from,
+    }
+
+
+def _firing(partition: int, firing: Firing, alert: AlertRow | None) -> tuple[Any, ...]:
+    return (
+        firing.id,
+        firing.saved.org_id,
+        firing.group.rule_id,
+        firing.saved.version,
+        firing.group.lane,
+        firing.group.key,
+        Jsonb(firing.values),
+        alert.id if alert else None,
+        UUID(bytes=firing.event.id),
+        from_us(firing.event.timestamp),
+        firing.value,
+        firing.at_least,
+        firing.threshold,
+        from_us(firing.window_from),
+        from_us(firing.window_to),
+        [UUID(bytes=member) for member in firing.evidence],
+        alert is None,
+        partition,
+        firing.position,
+    )
+
+
+def _tally_rows(tallies: Tallies) -> dict[str, list[tuple[Any, ...]]]:
+    """Statement name -> parameter rows; sorted, so that processors never wait for each other in a ring."""
+    return {
+        "count_minute": sorted(
+            (org, from_us(minute), type_, *counts) for (org, minute, type_), counts in tallies.minutes.items()
+        ),
+        "count_progress": sorted((org, lane, *counts) for (org, lane), counts in tallies.progress.items()),
+        "count_late": sorted((late, rule, since) for (rule, since), late in tallies.late.items()),
+        "count_usage": sorted((org, from_us(day), events) for (org, day), events in tallies.received.items()),
+    }
+
+
+__all__ = ["Activation", "Claim", "Compose", "Ledger", "Progress", "RuleRow"]

@@ -1,0 +1,63 @@
+"""The connection to Redis or Valkey, with our own rules for time limits and retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from signaldesk import statements
+from signaldesk.errors import Unavailable
+
+_PASSING = ("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
+"""Beginnings of Redis's errors that pass by themselves, or as soon as the operator makes room."""
+
+
+def connect(url: str, *, connections: int = 32) -> Redis:
+    """A client without hidden retries: after a lost reply only the caller knows whether asking twice is safe.
+
+    Nothing is sent until the first command.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=5,
+        socket_timeout=10,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+    return Redis.from_pool(pool)
+
+
+@asynccontextmanager
+async def outage() -> AsyncIterator[None]:
+    """Turns "Redis is away, loading or full" into Unavailable."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
+        raise Unavailable("the event stream is away; try again shortly", retry_after=1) from error
+    except ResponseError as error:
+        if str(error).startswith(_PASSING):
+            raise Unavailable("the event stream takes nothing right now", retry_after=1) from error
+        raise
+
+
+class Script:
+    """A Lua script of `sql/redis`, sent by its hash, and whole when the server does not know it (yet)."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._script = redis.register_script(statements.load(f"redis/{name}.lua"))
+
+    async def __call__(self, keys: list[str], args: list[Any]) -> Any:
+        return await self._script(keys=keys, args=args)
+
+
+__all__ = ["Redis", "RedisError", "Script", "connect", "outage"]

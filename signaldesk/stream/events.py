@@ -1,0 +1,144 @@
+"""The partitioned event stream: appending, reading on from a position, trimming what is committed."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from signaldesk.errors import Unavailable
+from signaldesk.model.event import Event
+from signaldesk.stream import keys, positions
+from signaldesk.stream.client import Redis, Script, outage
+
+PARTITIONS = 8
+ENTRY_MAX = 1000
+"""Most events in one entry: bounds what a reader takes in one step."""
+_DAY = 86_400
+_TOKEN_SECONDS = 120
+
+
+class Entry(NamedTuple):
+    """One stream entry: events of one organisation that came together, or a marker (`marker` not empty)."""
+
+    position: int
+    org: bytes
+    received_at: int
+    lane: str
+    tell: bool
+    events: bytes
+    marker: bytes
+
+
+class Append(NamedTuple):
+    """What one append carries: msgpack-encoded events of one organisation received at `received_at` (µs)."""
+
+    org: bytes
+    received_at: int
+    events: bytes
+    lane: str = ""
+    tell: bool = True
+
+    def head(self) -> list[bytes | int | str]:
+        """The entry's fields without the events."""
+        fields: list[bytes | int | str] = ["o", self.org, "r", self.received_at]
+        return [*fields, "l", self.lane, "t", int(self.tell)] if self.lane else fields
+
+
+class EventStream:
+    """The streams of all partitions. Raises Unavailable while Redis is away."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._append = Script(redis, "append")
+        self._append_once = Script(redis, "append_once")
+
+    async def append(self, partition: int, appends: list[Append]) -> None:
+        """Append entries in order; returns when the server has them (on disk, with `appendfsync always`)."""
+        args: list[bytes | int | str] = [_TOKEN_SECONDS]
+        for one in appends:
+            fields = [*one.head(), "e", one.events]
+            args += [len(fields), *fields]
+        await self._send(partition, args)
+
+    async def mark(self, partition: int, org_id: UUID, marker: dict[str, object]) -> None:
+        """Append a marker: something that changes at this exact place in the order."""
+        await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", orjson.dumps(marker)])
+
+    async def append_once(
+        self, partition: int, head: Append, events: list[Event], encoded: list[bytes], key: str, answer: bytes
+    ) -> bytes | None:
+        """Append events that carry ids of the client's own, and/or an Idempotency-Key (`key`, else '').
+
+        Events whose ids were seen within a day are left out. Returns None, or the answer that the same key
+        got before.
+        """
+        org_id = UUID(bytes=head.org)
+        names = [keys.events(partition), keys.answer(partition, org_id, key)]
+        names += [keys.event_id(partition, org_id, UUID(bytes=event.id)) for event in events]
+        fields = head.head()
+        args = [_DAY, secrets.token_hex(8), answer if key else b"", ENTRY_MAX, len(fields), *fields, *encoded]
+        async with outage():
+            done, before = await self._append_once(names, args)
+        return None if done else bytes(before)
+
+    async def read(self, partition: int, after: int, count: int, block_ms: int) -> list[Entry]:
+        """Up to `count` entries after a position, waiting at most `block_ms` (< 2,000) for the first."""
+        name = keys.events(partition)
+        async with outage():
+            found: Any = await self._redis.xread({name: positions.unpack(after)}, count=count, block=block_ms)
+        return [_entry(id_, fields) for id_, fields in found[0][1]] if found else []
+
+    async def last(self, partition: int) -> int:
+        """The position of the newest entry; 0 when there is none."""
+        async with outage():
+            found: Any = await self._redis.xrevrange(keys.events(partition), count=1)
+        return positions.pack(found[0][0]) if found else 0
+
+    async def length(self, partition: int) -> int:
+        async with outage():
+            return int(await self._redis.xlen(keys.events(partition)))
+
+    async def trim(self, partition: int, committed: int) -> None:
+        """Drop entries up to and including the committed position; what is unread can never be dropped."""
+        async with outage():
+            after = positions.unpack(committed + 1)
+            await self._redis.xtrim(keys.events(partition), minid=after, approximate=True)
+
+    async def ensure_after(self, partition: int, committed: int) -> None:
+        """Make sure new entries come after the committed position.
+
+        Entry ids follow Redis's clock; when Redis lost its data and its clock stands behind, new entries
+        would look as if they had been read already.
+        """
+        name = keys.events(partition)
+        async with outage():
+            info: Any = await self._redis.xinfo_stream(name) if await self._redis.exists(name) else {}
+            last = positions.pack(info["last-generated-id"]) if info else 0
+            if last < committed:
+                await self._redis.xadd(name, {"m": b"{}"}, id=positions.unpack(committed + 1))
+
+    async def _send(self, partition: int, args: list[bytes | int | str]) -> None:
+        names = [keys.events(partition), keys.sent(partition, secrets.token_hex(12))]
+        try:
+            async with outage():
+                await self._append(names, args)
+        except Unavailable:
+            # Perhaps only the reply was lost; the token makes asking again safe.
+            async with outage():
+                await self._append(names, args)
+
+
+def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:
+    get = fields.get
+    return Entry(
+        positions.pack(id_),
+        get(b"o", b""),
+        int(get(b"r", 0)),
+        get(b"l", b"").decode(),
+        get(b"t", b"1") == b"1",
+        get(b"e", b""),
+        get(b"m", b""),
+    )

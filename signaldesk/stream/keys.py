@@ -1,0 +1,62 @@
+"""Every Redis key, in one place. Keys of a partition carry its hash tag, so that a cluster can hold them.
+
+| key | type | what |
+| --- | --- | --- |
+| `sd:{pN}:events` | stream | accepted events; fields: `o` org (16 bytes), `r` receipt (µs), `e` events |
+| | | (msgpack), for imports `l` lane and `t` (tell people: 0 or 1), for markers `m` |
+| `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
+| `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
+| `sd:{pN}:id:ORG:ID` | string, 24 h | an event id that a client chose; the same again is the same event |
+| `sd:{pN}:w:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event time (µs) |
+| `sd:{pN}:checkpoint` | string | stream position up to which the windows hold everything |
+| `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
+| `sd:live:ORG` | pub/sub | what happens in an organisation, for its open pages |
+| `sd:outbox` | pub/sub | "there are notifications to send" |
+| `sd:keys` | pub/sub | "an API key was revoked" |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+OUTBOX = "sd:outbox"
+API_KEYS = "sd:keys"
+
+
+def events(partition: int) -> str:
+    return f"sd:{{p{partition}}}:events"
+
+
+def sent(partition: int, token: str) -> str:
+    return f"sd:{{p{partition}}}:sent:{token}"
+
+
+def answer(partition: int, org_id: UUID, idempotency_key: str) -> str:
+    return f"sd:{{p{partition}}}:answer:{org_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]}"
+
+
+def event_id(partition: int, org_id: UUID, event: UUID) -> str:
+    return f"sd:{{p{partition}}}:id:{org_id}:{event}"
+
+
+def window_prefix(partition: int, rule_id: UUID, since_version: int, lane: str) -> str:
+    """Everything of a window's key but its group."""
+    return f"sd:{{p{partition}}}:w:{rule_id}:{since_version}:{lane}:"
+
+
+def window_group(group: str) -> str:
+    """The group's part of a window's key; long groups are hashed, their text is in Postgres."""
+    return group if len(group) <= 64 else "#" + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()
+
+
+def checkpoint(partition: int) -> str:
+    return f"sd:{{p{partition}}}:checkpoint"
+
+
+def ticket(token: str) -> str:
+    return f"sd:ticket:{hashlib.sha256(token.encode()).hexdigest()[:32]}"
+
+
+def live(org_id: UUID) -> str:
+    return f"sd:live:{org_id}"

@@ -1,0 +1,143 @@
+-- What the engine says to Postgres (signaldesk/store/ledger.py).
+
+-- name: claim
+-- A partition is free when nobody holds it, its lease ran out, or its owner's connection is gone.
+UPDATE partitions p
+SET owner = %(owner)s, epoch = p.epoch + 1, lease_until = now() + make_interval(secs => %(lease)s),
+    owner_pid = pg_backend_pid(),
+    owner_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE p.id IN (
+    SELECT id FROM partitions
+    WHERE owner IS NULL OR lease_until < now() OR NOT EXISTS (
+        SELECT FROM pg_stat_activity a WHERE a.pid = owner_pid AND a.backend_start = owner_started)
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries
+
+-- name: renew
+UPDATE partitions
+SET lease_until = now() + make_interval(secs => %(lease)s), owner_pid = pg_backend_pid(),
+    owner_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE owner = %(owner)s
+RETURNING id
+
+-- name: release
+UPDATE partitions SET owner = NULL, lease_until = NULL WHERE id = %(id)s AND owner = %(owner)s
+
+-- name: owners
+SELECT count(DISTINCT owner) FROM (
+    SELECT owner FROM partitions WHERE lease_until >= now() UNION SELECT %(owner)s) AS living
+
+-- name: positions
+SELECT id, position FROM partitions
+
+-- name: count_try
+UPDATE partitions SET tries = tries + 1 WHERE id = %(id)s AND epoch = %(epoch)s RETURNING tries
+
+-- name: advance
+-- A repetition matches nothing, also that of a mere checkpoint, which moves only `checkpoint`.
+UPDATE partitions
+SET position = %(after)s, tries = 0, checkpoint = CASE WHEN %(checkpoint)s THEN %(after)s ELSE checkpoint END
+WHERE id = %(id)s AND epoch = %(epoch)s AND position = %(before)s
+  AND (%(after)s > %(before)s OR checkpoint < %(after)s)
+
+-- name: place
+SELECT epoch, position, checkpoint, tries::int FROM partitions WHERE id = %(id)s
+
+-- name: activate
+INSERT INTO rule_activations (org_id, rule_id, since_version, position)
+VALUES (%(org_id)s, %(rule_id)s, %(since_version)s, %(position)s) ON CONFLICT DO NOTHING
+
+-- name: raise_alerts
+-- One open alert per rule, lane and group: the partial unique index decides whether a firing opens or extends.
+INSERT INTO alerts AS a (
+    id, org_id, rule_id, rule_version, lane, group_key, "group", title, severity, labels, event_id,
+    opened_at, last_fired_at, firings, value, at_least, threshold, "window")
+SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, rule_id uuid, rule_version int, lane text, group_key text, "group" jsonb, title text,
+    severity text, labels jsonb, event_id uuid, opened_at timestamptz, last_fired_at timestamptz,
+    firings bigint, value float, at_least boolean, threshold float, "window" bigint)
+ON CONFLICT (rule_id, lane, group_key) WHERE state <> 'resolved' DO UPDATE SET
+    last_fired_at = greatest(a.last_fired_at, EXCLUDED.last_fired_at), firings = a.firings + EXCLUDED.firings,
+    value = EXCLUDED.value, at_least = EXCLUDED.at_least, threshold = EXCLUDED.threshold,
+    "window" = EXCLUDED."window", rule_version = EXCLUDED.rule_version, severity = EXCLUDED.severity
+RETURNING a.id, a.rule_id, a.lane, a.group_key, a.xmax = 0 AS opened, a.firings
+
+-- name: copy_firings
+COPY firings (
+    id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
+    threshold, window_from, window_to, evidence, shadow, partition, position) FROM STDIN
+
+-- name: copy_notifications
+COPY notifications (id, org_id, alert_id, channel_id, message, received_at) FROM STDIN
+
+-- name: copy_suppressions
+COPY suppressions (
+    org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event) FROM STDIN
+
+-- name: set_aside
+INSERT INTO poison_events (id, org_id, partition, position, idx, body, error, tries)
+VALUES (gen_random_uuid(), %(org_id)s, %(partition)s, %(position)s, %(idx)s, %(body)s, %(error)s, %(tries)s)
+ON CONFLICT DO NOTHING
+
+-- name: count_minute
+INSERT INTO event_counts AS c (org_id, minute, type, events, matched) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (org_id, minute, type) DO UPDATE
+SET events = c.events + EXCLUDED.events, matched = c.matched + EXCLUDED.matched
+
+-- name: count_progress
+INSERT INTO org_progress AS p (org_id, lane, watermark, events, late) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (org_id, lane) DO UPDATE
+SET watermark = greatest(p.watermark, EXCLUDED.watermark), events = p.events + EXCLUDED.events,
+    late = p.late + EXCLUDED.late
+
+-- name: count_late
+UPDATE rule_activations SET late = late + %s WHERE rule_id = %s AND since_version = %s
+
+-- name: count_usage
+INSERT INTO usage AS u (org_id, day, events) VALUES (%s, %s, %s)
+ON CONFLICT (org_id, day) DO UPDATE SET events = u.events + EXCLUDED.events
+
+-- name: rules
+SELECT r.org_id, o.name, r.id, r.version, r.since_version, r.fingerprint, v.body,
+    coalesce((SELECT array_agg(c.id ORDER BY c.name) FROM channels c
+              WHERE c.org_id = r.org_id AND c.enabled AND c.name IN (
+                  SELECT jsonb_array_elements_text(CASE jsonb_typeof(v.body -> 'notify')
+                      WHEN 'array' THEN v.body -> 'notify' WHEN 'string' THEN jsonb_build_array(v.body -> 'notify')
+                      ELSE '[]' END))), '{}') AS channels,
+    a.position
+FROM rules r
+JOIN orgs o ON o.id = r.org_id
+JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.version
+LEFT JOIN rule_activations a ON a.rule_id = r.id AND a.since_version = r.since_version
+WHERE o.partition = %(partition)s AND r.deleted_at IS NULL
+  AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
+ORDER BY r.id
+
+-- name: progress
+SELECT p.org_id, p.lane, p.watermark FROM org_progress p JOIN orgs o ON o.id = p.org_id
+WHERE o.partition = %(partition)s
+
+-- name: last_fired
+SELECT g.rule_id, g.lane, g.group_key, (extract(epoch FROM f.timestamp) * 1000000)::bigint AS last_fired
+FROM unnest(%(rules)s::uuid[], %(lanes)s::text[], %(keys)s::text[]) AS g (rule_id, lane, group_key)
+CROSS JOIN LATERAL (
+    SELECT timestamp FROM firings
+    WHERE rule_id = g.rule_id AND lane = g.lane AND group_key = g.group_key
+    ORDER BY timestamp DESC LIMIT 1) AS f
+
+-- name: fired_events
+SELECT rule_id, event_id FROM firings WHERE partition = %(partition)s AND position > %(after)s
+
+-- name: replay
+SELECT org_id, lane, position, (extract(epoch FROM received_at) * 1000000)::bigint, id, type,
+    (extract(epoch FROM timestamp) * 1000000)::bigint, convert_to(payload::text, 'UTF8'), source, clock_skewed, behind
+FROM events WHERE partition = %(partition)s AND position > %(after)s AND position <= %(upto)s
+ORDER BY position, idx
+
+-- name: replay_org
+SELECT org_id, lane, position, (extract(epoch FROM received_at) * 1000000)::bigint, id, type,
+    (extract(epoch FROM timestamp) * 1000000)::bigint, convert_to(payload::text, 'UTF8'), source, clock_skewed, behind
+FROM events
+WHERE org_id = %(org_id)s AND lane = %(lane)s AND timestamp > %(since)s AND position <= %(upto)s
+ORDER BY position, idx
