@@ -119,9 +119,7 @@ async def session_member(connection: AsyncConnection, hash: bytes, now: datetime
     """Who a session belongs to, as long as it lasts, the user is enabled and still a member."""
     found = await connection.execute(
         _memberships()
-        .join(
-            sessions, (sessions.c.user_id == users.c.id) & (sessions.c.org_id == memberships.c.org_id)
-        )
+        .join(sessions, (sessions.c.user_id == users.c.id) & (sessions.c.org_id == memberships.c.org_id))
         .where(sessions.c.hash == hash, sessions.c.expires_at > now)
     )
     row = found.first()
@@ -182,15 +180,14 @@ async def revoke_key(connection: AsyncConnection, org_id: UUID, key_id: UUID, no
         .values(revoked_at=func.coalesce(api_keys.c.revoked_at, now))
         .returning(api_keys.c.hash)
     )
-    return found.scalar_one_or_none()
+    hashed: bytes | None = found.scalar_one_or_none()
+    return hashed
 
 
 async def touch_keys(connection: AsyncConnection, seen: dict[UUID, datetime]) -> None:
     """Note when keys were last used."""
     for key_id, moment in seen.items():
-        await connection.execute(
-            update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=moment)
-        )
+        await connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=moment))
 
 
 def _memberships() -> Any:
@@ -219,8 +216,6 @@ def _listed(row: Row[Any]) -> ListedKey:
 
 async def _insert(connection: AsyncConnection, table: Any, values: dict[str, Any], taken: FieldError) -> None:
     """Insert, or say what was taken already without spoiling the transaction."""
-    done = await connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
-    if done.rowcount == 0:
+    statement = postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+    if (await connection.execute(statement)).first() is None:
         raise Conflict(taken.message, errors=[taken])
-
-
