@@ -12,6 +12,7 @@ from signaldesk.store import identity
 from signaldesk.store.database import Database
 from signaldesk.store.tables import memberships
 from signaldesk.store.tables import sessions as sessions_table
+from signaldesk.store.tables import users as users_table
 
 
 @pytest.fixture
