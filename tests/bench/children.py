@@ -58,12 +58,10 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        user: int | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 10.0,
     ) -> None:
         self.name, self.log = name, log
-        self._stop_signal, self._grace = stop_signal, grace
+        self._grace = grace
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
@@ -72,9 +70,6 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
                 preexec_fn=_die_with_parent,
             )
 
@@ -103,7 +98,7 @@ class Child:
 
     def stop(self) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(self._stop_signal)
+            self._process.terminate()
             try:
                 self._process.wait(self._grace)
             except subprocess.TimeoutExpired:

@@ -47,8 +47,7 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix="signaldesk-bench-"))
         self.folder.chmod(0o711)  # Postgres may run as somebody else
         self._exits.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.postgres = Postgres(self.folder)
-        self._exits.enter_context(self.postgres.process)
+        self.postgres = self._exits.enter_context(Postgres(self.folder / "postgres"))
         self.hooks = self._exits.enter_context(HookReceiver())
         return self
 

@@ -39,7 +39,7 @@ def run(bench: Bench) -> None:
         ):
             wrk(target, bodies, seconds=2, connections=connections, folder=bench.folder)  # warm caches
             bench.settle()
-            watch = CpuWatch({"server": server.pid, "valkey": side.valkey.process.pid}).start()
+            watch = CpuWatch({"server": server.pid, "valkey": side.valkey.pid}).start()
             result = wrk(
                 target, bodies, seconds=bench.options.seconds, connections=connections, folder=bench.folder
             )

@@ -46,7 +46,7 @@ def drain(bench: Bench, side: Side, rules: list[BenchRule], bodies: list[bytes])
     side.prefill(bodies)
     bench.settle()
     judge = side.start_judging()
-    pids = {"judge": judge.pid, "postgres": bench.postgres.process.pid, "valkey": side.valkey.process.pid}
+    pids = {"judge": judge.pid, "postgres": bench.postgres.pid, "valkey": side.valkey.pid}
     watch = CpuWatch(pids).start()
     side.wait_until_stored(len(bodies) * BATCH, judge, seconds=PATIENCE_S)
     watch.stop()

@@ -65,7 +65,7 @@ class NaiveSide(Side):
     def _start(self, program: str) -> Child:
         env = {
             "PG": self.database_url,
-            "REDIS_PORT": str(self.valkey.port),
+            "REDIS_SOCKET": self.valkey.socket,
             "PORT": str(self._port),
             "NODE_ENV": "production",
         }

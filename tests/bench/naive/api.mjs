@@ -1,13 +1,13 @@
 // Ingest of the naive loop: Fastify takes events over HTTP and queues one BullMQ job for each.
 // The API key is looked up once a minute, not on every request: kinder than the usual naive code.
-// Settings: PG (libpq URL), REDIS_PORT, PORT.
+// Settings: PG (libpq URL), REDIS_SOCKET, PORT.
 import crypto from 'node:crypto';
 import { Queue } from 'bullmq';
 import Fastify from 'fastify';
 import pg from 'pg';
 
 const KEY_CACHE_MS = 60_000;
-const connection = { host: '127.0.0.1', port: +process.env.REDIS_PORT };
+const connection = { path: process.env.REDIS_SOCKET };
 const queue = new Queue('events', {
   connection,
   defaultJobOptions: { removeOnComplete: 1000, removeOnFail: 1000, attempts: 3 },

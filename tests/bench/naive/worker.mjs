@@ -2,12 +2,12 @@
 // EXISTS/SETEX cooldown; one Postgres transaction; then one job for each firing, which posts the webhook.
 // Its faults are the point of it (rules of one type trim each other's window, a cooldown starts before
 // the commit, members are trimmed by the wall clock): it is measured for speed, not for its answers.
-// Settings: PG (libpq URL), REDIS_PORT, CONC (jobs in flight, 50).
+// Settings: PG (libpq URL), REDIS_SOCKET, CONC (jobs in flight, 50).
 import { Queue, Worker } from 'bullmq';
 import IORedis from 'ioredis';
 import pg from 'pg';
 
-const connection = { host: '127.0.0.1', port: +process.env.REDIS_PORT, maxRetriesPerRequest: null };
+const connection = { path: process.env.REDIS_SOCKET, maxRetriesPerRequest: null };
 const redis = new IORedis(connection);
 const pool = new pg.Pool({ connectionString: process.env.PG, max: 20 });
 const outbox = new Queue('notify', {
