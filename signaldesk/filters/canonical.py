@@ -1,0 +1,115 @@
+"""The tree as text: one spelling for one meaning, with no more parentheses than needed.
+
+Reading canonical text gives the same tree again; a rule's fingerprint is made from it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from signaldesk.filters import moments
+from signaldesk.filters.tree import (
+    Among,
+    And,
+    Attribute,
+    Compare,
+    Condition,
+    Constant,
+    Field,
+    IsNull,
+    IsTruth,
+    Kind,
+    Like,
+    Not,
+    Operand,
+    Or,
+    Path,
+    Truth,
+)
+from signaldesk.filters.values import ATTRIBUTES, PAYLOAD
+from signaldesk.filters.vocabulary import KEYWORDS
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def canonical(condition: Condition) -> str:
+    """The text of a condition."""
+    match condition:
+        case And(conditions):
+            return " AND ".join(_within(part, Or) for part in conditions)
+        case Or(conditions):
+            return " OR ".join(canonical(part) for part in conditions)
+        case Not(inner):
+            return _positive(inner, negated=True)
+        case _:
+            return _positive(condition, negated=False)
+
+
+def path_text(path: Path) -> str:
+    """A payload path as it is written in a filter."""
+    head = str(path[0]).lower()
+    first = f"{PAYLOAD}." if head in (*ATTRIBUTES, PAYLOAD) else ""
+    text = first + _name(str(path[0]))
+    for part in path[1:]:
+        text += f"[{part}]" if isinstance(part, int) else f".{_name(part)}"
+    return text
+
+
+def _positive(condition: Condition, *, negated: bool) -> str:
+    """A condition that is not AND, OR or NOT by itself; SQL writes NOT inside some and before the others."""
+    inside, before = ("NOT ", "NOT ") if negated else ("", "")
+    match condition:
+        case Compare(operator, left, right):
+            return f"{before}{_operand(left)} {operator} {_operand(right)}"
+        case Among(operand, values):
+            return f"{_operand(operand)} {inside}IN ({', '.join(map(_constant, values))})"
+        case Like():
+            return _like(condition, inside)
+        case IsNull(operand):
+            return f"{_operand(operand)} IS {inside}NULL"
+        case Truth(operand):
+            return f"{before}{_operand(operand)}"
+        case IsTruth(inner, value):
+            subject = canonical(inner) if isinstance(inner, Truth) else f"({canonical(inner)})"
+            return f"{subject} IS {inside}{str(value).upper()}"
+        case _:
+            return f"{before}({canonical(condition)})"
+
+
+def _like(condition: Like, inside: str) -> str:
+    word = "ILIKE" if condition.ignore_case else "LIKE"
+    escape = "" if condition.escape is None else f" ESCAPE {_text(condition.escape)}"
+    return f"{_operand(condition.operand)} {inside}{word} {_text(condition.pattern)}{escape}"
+
+
+def _within(condition: Condition, weaker: type[Or]) -> str:
+    text = canonical(condition)
+    return f"({text})" if isinstance(condition, weaker) else text
+
+
+def _operand(operand: Operand) -> str:
+    match operand:
+        case Field(path):
+            return path_text(path)
+        case Attribute(name):
+            return name
+        case Constant():
+            return _constant(operand)
+
+
+def _constant(constant: Constant) -> str:
+    if constant.kind is Kind.MOMENT:
+        return _text(moments.to_text(int(constant.value)))
+    if constant.kind is Kind.BOOLEAN:
+        return str(constant.value).upper()
+    return _text(constant.value) if isinstance(constant.value, str) else repr(constant.value)
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(name: str) -> str:
+    if _BARE.fullmatch(name) and name.upper() not in KEYWORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'

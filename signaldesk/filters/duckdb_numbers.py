@@ -1,0 +1,67 @@
+"""JSON numbers compared exactly in DuckDB, which by itself rounds an integer to compare it with a float."""
+
+from __future__ import annotations
+
+import math
+
+from signaldesk.filters.tree import Operator
+
+_EXACT = 2**53
+"""Below this, comparing as floats is exact: an integer is rounded only beyond it, and never to below it."""
+
+_HUGE = "1e38"
+"""Floats from here on are the rest alone: beyond it a HUGEINT ends, and integers of 64 bits long before."""
+
+
+def compare_number(json_type: str, text: str, operator: Operator, constant: int | float) -> str:
+    """`value OP constant` for the JSON value with this type and text (SQL); NULL for what is no number."""
+    as_float = f"TRY_CAST({text} AS DOUBLE)"
+    if abs(constant) < _EXACT:
+        return (
+            f"(CASE WHEN {json_type} IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
+            f" THEN {as_float} {operator} {_double(float(constant))} END)"
+        )
+    return (
+        f"(CASE {json_type}"
+        f" WHEN 'DOUBLE' THEN {_float_against(as_float, operator, constant)}"
+        f" WHEN 'BIGINT' THEN {_integer_against(text, operator, constant)}"
+        f" WHEN 'UBIGINT' THEN {_integer_against(text, operator, constant)} END)"
+    )
+
+
+def number_key(json_type: str, text: str) -> str:
+    """A struct that compares as the JSON number itself does: its whole part, then the rest."""
+    as_float = f"TRY_CAST({text} AS DOUBLE)"
+    whole = f"CAST(floor(greatest(least({as_float}, {_HUGE}), -{_HUGE})) AS HUGEINT)"
+    rest = f"CASE WHEN abs({as_float}) < {_HUGE} THEN {as_float} - floor({as_float}) ELSE {as_float} END"
+    return (
+        f"(CASE {json_type} WHEN 'DOUBLE' THEN {{'whole': {whole}, 'rest': {rest}}}"
+        f" ELSE {{'whole': TRY_CAST({text} AS HUGEINT), 'rest': 0::DOUBLE}} END)"
+    )
+
+
+def _integer_against(text: str, operator: Operator, constant: int | float) -> str:
+    """A 64-bit integer against a constant of at least 2**53, which as a float is whole."""
+    whole = int(constant)
+    bounded = max(-(2**65), min(2**65, whole))  # beyond any 64-bit integer the order no longer changes
+    return f"TRY_CAST({text} AS HUGEINT) {operator} {bounded}::HUGEINT"
+
+
+def _float_against(value: str, operator: Operator, constant: int | float) -> str:
+    """A float against a constant; for an integer that no float equals, against its neighbours."""
+    near = float(constant)
+    if near == constant:
+        return f"{value} {operator} {_double(near)}"
+    below = near if near < constant else math.nextafter(near, -math.inf)
+    above = math.nextafter(below, math.inf)
+    match operator:
+        case "=" | "<>":
+            return "false" if operator == "=" else "true"
+        case "<" | "<=":
+            return f"{value} <= {_double(below)}"
+        case _:
+            return f"{value} >= {_double(above)}"
+
+
+def _double(value: float) -> str:
+    return f"'{value!r}'::DOUBLE"

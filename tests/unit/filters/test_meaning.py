@@ -1,0 +1,74 @@
+"""The compiled predicate means what the interpreter says, for random expressions and random events."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from signaldesk import filters
+from signaldesk.filters.canonical import canonical
+from tests.unit.filters.interpreter import Event, Node, truth
+from tests.unit.filters.strategies import conditions, events
+from tests.unit.filters.writing import plainly, write
+
+MANY = settings(max_examples=300, deadline=None)
+AN_EVENT = Event(payload={"a": True}, type="a", source=None, timestamp_us=0)
+
+
+@MANY
+@given(conditions, st.lists(events, min_size=1, max_size=5), st.randoms(use_true_random=False))
+@example(("compare", "=", ("field", ("a",)), ("constant", 1)), [AN_EVENT], random.Random(0))
+@example(("not", ("compare", "=", ("field", ("a",)), ("constant", "x"))), [AN_EVENT], random.Random(0))
+def test_the_predicate_is_true_exactly_where_the_condition_is(
+    condition: Node, some_events: list[Event], chance: random.Random
+) -> None:
+    predicate = filters.parse(write(condition, chance.choice)).predicate
+    for event in some_events:
+        assert predicate(*event) is (truth(condition, event) is True)
+
+
+@MANY
+@given(conditions, events)
+def test_the_negated_predicate_is_true_exactly_where_the_condition_is_false(
+    condition: Node, event: Event
+) -> None:
+    predicate = filters.parse(write(("not", condition), plainly)).predicate
+    assert predicate(*event) is (truth(condition, event) is False)
+
+
+@MANY
+@given(conditions, st.randoms(use_true_random=False))
+def test_every_spelling_of_a_condition_has_one_canonical_text(condition: Node, chance: random.Random) -> None:
+    one = filters.parse(write(condition, plainly))
+    other = filters.parse(write(condition, chance.choice))
+    assert one.canonical == other.canonical
+    assert one == other
+    assert hash(one) == hash(other)
+
+
+@MANY
+@given(conditions)
+def test_canonical_text_reads_as_the_same_tree_and_is_its_own_canonical_text(condition: Node) -> None:
+    one = filters.parse(write(condition, plainly))
+    again = filters.parse(one.canonical)
+    assert again.tree == one.tree
+    assert again.canonical == one.canonical == canonical(one.tree)
+
+
+@MANY
+@given(conditions)
+def test_the_fields_are_the_payload_paths_in_the_condition(condition: Node) -> None:
+    assert filters.parse(write(condition, plainly)).fields == _paths(condition)
+
+
+def _paths(node: object) -> set[object]:
+    match node:
+        case ("field", path):
+            return {path}
+        case ("constant" | "moment" | "attribute", _):
+            return set()
+        case tuple() | list():
+            return set().union(*map(_paths, node))
+    return set()
