@@ -157,7 +157,7 @@ def for_firing(
     )
 
 
-def for_test(*, id: UUID, org_id: UUID, org: str, now_us: int, base_url: str = "") -> Message:
+def for_test(*, id: UUID, org_id: UUID, org: str, now_us: int) -> Message:
     """The message behind a channel's "test" button: looks like the real thing and says that it is not."""
     return for_firing(
         id=id,
@@ -178,7 +178,6 @@ def for_test(*, id: UUID, org_id: UUID, org: str, now_us: int, base_url: str = "
         payload={"note": "Somebody pressed “test” on this channel. Nothing is wrong."},
         evidence=(id,),
         labels={"purpose": "test"},
-        base_url=base_url,
         kind="test",
     )
 
