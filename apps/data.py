@@ -14,6 +14,10 @@ class OverviewData(Protocol):
         """The bars of the span, oldest first, without gaps: a bar without events has zeros."""
         ...
 
+    async def recent_traffic(self, span: Span, now_us: int) -> tuple[Bar, ...]:
+        """The last two bars of the span: those that may still grow."""
+        ...
+
     async def pulse(self, now_us: int, minutes: int) -> tuple[int, ...]:
         """Events received in each of the last whole minutes, oldest first, and in the one that runs."""
         ...
@@ -21,12 +25,12 @@ class OverviewData(Protocol):
     async def attention(self, limit: int) -> Attention: ...
 
     async def noisy_rules(self, now_us: int, days: int, slices: int, limit: int) -> tuple[NoisyRule, ...]:
-        """The rules with most firings that opened or joined an alert, most first."""
+        """The rules that fired most, most first; shadow rules left out."""
         ...
 
     async def delivery(self, now_us: int) -> Delivery: ...
 
-    async def latest(self, limit: int) -> tuple[EventLine, ...]:
+    async def latest(self, limit: int, now_us: int) -> tuple[EventLine, ...]:
         """The events received last, newest first."""
         ...
 

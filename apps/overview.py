@@ -25,9 +25,9 @@ LISTED = 6
 """Alerts in the table; the figure above it counts all."""
 DAYS, SLICES, NOISY = 7, 28, 6
 
-_EVERY = {"attention": 1.0, "delivery": 2.0, "noisy": 30.0}
+_EVERY = {"attention": 1.0, "delivery": 2.0, "noisy": 30.0, "traffic": 2.0}
 """Seconds between two questions for one figure, however much happens."""
-_HINTS = {"alert": ("attention", "noisy"), "notification": ("delivery",)}
+_HINTS = {"alert": ("attention", "noisy"), "notification": ("delivery",), "events": ("traffic",)}
 """What a message of a kind makes stale."""
 
 
@@ -54,7 +54,7 @@ class Overview(pn.viewable.Viewer):
         bars, pulse, latest, _ = await asyncio.gather(
             self._data.traffic(self._span, now_us),
             self._data.pulse(now_us, MINUTES),
-            self._data.latest(ROWS),
+            self._data.latest(ROWS, now_us),
             self.refresh(now_us),
         )
         self.spans.draw(self._span)
@@ -68,7 +68,7 @@ class Overview(pn.viewable.Viewer):
             self._staleness.hint(_HINTS.get(message["kind"], ()))
             if message["kind"] == "events":
                 self.pulse.add(message["n"], now_us)
-                self.traffic.add(message["n"], message["matched"], now_us)
+                self.traffic.add(message["n"], message.get("matched", 0), now_us)
                 self.latest.add([EventLine.from_message(event) for event in message["latest"]])
         self.pulse.draw(now_us)
         self.traffic.draw(now_us)
@@ -80,6 +80,7 @@ class Overview(pn.viewable.Viewer):
         questions = {
             "attention": lambda: self._data.attention(LISTED),
             "delivery": lambda: self._data.delivery(now_us),
+            "traffic": lambda: self._data.recent_traffic(self._span, now_us),
             "noisy": lambda: self._data.noisy_rules(now_us, DAYS, SLICES, NOISY),
         }
         try:
@@ -92,6 +93,8 @@ class Overview(pn.viewable.Viewer):
 
     def draw(self, now_us: int) -> None:
         self._draw_attention(now_us)
+        self.traffic.correct(self._fetched["traffic"])
+        self.traffic.draw(now_us)
         self.traffic.mark(self._fetched["attention"].lines)
         self.latency.draw(self._fetched["delivery"])
         self.delivered.draw(self._fetched["delivery"])

@@ -86,11 +86,10 @@ def clock_time(us: int, zone: tzinfo) -> str:
     return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
-def wall_clock_ms(us: int, zone: tzinfo) -> float:
-    """Milliseconds that a chart without time zones must be given so that its axis reads the viewer's time."""
-    moment = from_us(us).astimezone(zone)
-    shift = moment.utcoffset()
-    return us / 1000 + (shift.total_seconds() * 1000 if shift else 0)
+def utc_offset_us(us: int, zone: tzinfo) -> int:
+    """How far the viewer's clocks are ahead of UTC at that moment."""
+    offset = from_us(us).astimezone(zone).utcoffset()
+    return round(offset.total_seconds() * MICROS) if offset else 0
 
 
 def group_text(group: Mapping[str, Any]) -> str:

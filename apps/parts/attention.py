@@ -7,7 +7,7 @@ from datetime import tzinfo
 import panel as pn
 
 from apps.markup import Html
-from signaldesk.model.overview import SEVERITIES, Attention
+from signaldesk.model.overview import WORST_FIRST, Attention
 
 
 class OpenAlerts(pn.viewable.Viewer):
@@ -18,7 +18,7 @@ class OpenAlerts(pn.viewable.Viewer):
         self._card = Html("card")
 
     def draw(self, attention: Attention, now_us: int) -> None:
-        worst = next((name for name in SEVERITIES if attention.by_severity.get(name)), None)
+        worst = next((name for name in WORST_FIRST if attention.by_severity.get(name)), None)
         self._card.fill("overview/open_alerts.html", attention=attention, worst=worst, now=now_us)
 
     def __panel__(self) -> pn.viewable.Viewable:

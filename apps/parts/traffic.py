@@ -62,6 +62,7 @@ class Traffic(pn.viewable.Viewer):
         """Draw a span from scratch."""
         self._span = span
         self._bars = list(bars)
+        self._shift = wording.utc_offset_us(self._bars[-1].start_us, self._zone)
         self._head.fill("overview/traffic.html", span=span)
         self._scale()
         self._source.data = self._columns(self._bars)
@@ -73,25 +74,38 @@ class Traffic(pn.viewable.Viewer):
         last = self._bars[-1]
         self._bars[-1] = Bar(last.start_us, last.events + events, last.matched + matched)
 
+    def correct(self, bars: Iterable[Bar]) -> None:
+        """Take stored counts where they know more: what is stored lags a second, what is told may be lost."""
+        stored = {bar.start_us: bar for bar in bars}
+        for i, bar in enumerate(self._bars):
+            if known := stored.get(bar.start_us):
+                self._bars[i] = Bar(
+                    bar.start_us, max(bar.events, known.events), max(bar.matched, known.matched)
+                )
+
     def draw(self, now_us: int) -> None:
-        """Send what has changed: new bars are streamed, the growing one is patched."""
+        """Send what has changed: new bars are streamed, those that grew are patched."""
         self._roll(now_us)
         if self._scale():
             self._source.data = self._columns(self._bars)
             self._frame()
             return
-        sent = self._source.data["x"]
-        fresh = [bar for bar in self._bars if not len(sent) or self._ms(bar) > sent[-1]]
-        changed = self._bars[len(self._bars) - len(fresh) - 1]
-        place = len(sent) - 1
-        if place >= 0 and (self._source.data["n"][place], self._source.data["m"][place]) != (
-            changed.events,
-            changed.matched,
-        ):
-            columns = self._columns([changed])
-            self._source.patch({name: [(place, values[0])] for name, values in columns.items()})
-        if fresh:
-            self._source.stream(self._columns(fresh), rollover=self._span.bars)
+        columns = self._columns(self._bars)
+        sent = self._source.data
+        first = len(self._bars) - sum(x > sent["x"][-1] for x in columns["x"])
+        known = {x: (n, m) for x, n, m in zip(sent["x"], sent["n"], sent["m"], strict=True)}
+        places = {x: place for place, x in enumerate(sent["x"])}
+        patches: dict[str, list[tuple[int, Any]]] = {name: [] for name in columns}
+        for i in range(first):
+            if known[columns["x"][i]] != (columns["n"][i], columns["m"][i]):
+                for name, values in columns.items():
+                    patches[name].append((places[columns["x"][i]], values[i]))
+        if patches["x"]:
+            self._source.patch(patches)
+        if first < len(self._bars):
+            self._source.stream(
+                {name: values[first:] for name, values in columns.items()}, rollover=self._span.bars
+            )
             self._frame()
 
     def mark(self, alerts: Sequence[AlertLine]) -> None:
@@ -133,7 +147,7 @@ class Traffic(pn.viewable.Viewer):
         )
         height = max(tallest * seconds, 4)
         fits = seconds == self._seconds and height <= self._top <= 2 * height * _TOP
-        if fits and self._source.data["x"]:
+        if fits and len(self._source.data["x"]):
             return False
         self._seconds = seconds
         self._axis.format = f"%s/{unit}"
@@ -162,7 +176,12 @@ class Traffic(pn.viewable.Viewer):
         return self._at(bar.start_us + self._span.bar_us // 2)
 
     def _at(self, us: int) -> float:
-        return wording.wall_clock_ms(us, self._zone)
+        """A moment as the chart counts time: milliseconds, shifted so that its axis reads local time.
+
+        One shift for the whole chart: where clocks change within the span, the hours before the change are
+        labelled an hour off, but no two bars fall on one place.
+        """
+        return (us + self._shift) / 1000
 
     def _draw_figure(self) -> figure:
         chart = figure(

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from signaldesk.clock import MICROS
+from signaldesk.clock import MICROS, to_us
+from signaldesk.model.rule import SEVERITIES
 
-SEVERITIES = ("critical", "error", "warning", "info")
-"""Worst first: the order in which people want to see them."""
+WORST_FIRST = tuple(reversed(SEVERITIES))
+"""The order in which people want to see severities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,11 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class NoisyRule:
-    """A rule and how often it fired; `daily` has one number per equal slice of the period, oldest first."""
+    """A rule and how often it fired; `slices` has one number per equal part of the period, oldest first."""
 
     id: UUID
     name: str
-    alerts: int
+    firings: int
     slices: tuple[int, ...]
 
 
@@ -137,8 +139,8 @@ class EventLine:
         return cls(
             id=event["id"],
             type=event["type"],
-            timestamp_us=event["timestamp"],
-            received_us=event["received_at"],
+            timestamp_us=to_us(datetime.fromisoformat(event["timestamp"])),
+            received_us=to_us(datetime.fromisoformat(event["received_at"])),
             source=event.get("source"),
             payload=event["payload"],
         )
