@@ -67,11 +67,6 @@ class _Kept:
             self.keeper.stdin.write(word.encode())
             self.keeper.stdin.flush()
         self.keeper.wait(patience)
-        self.release()
-
-    def release(self) -> None:
-        """Let go of a keeper that has ended."""
-        assert self.keeper.stdin is not None
         with suppress(BrokenPipeError):
             self.keeper.stdin.close()
 
@@ -147,7 +142,6 @@ class EmbeddedServer(ABC):
         """Serve the folder, or find out who does, and return the URL."""
         if self.running:
             return self.url
-        self._let_go()
         self._make_folder()
         for _ in _looks(START_PATIENCE):
             lock = self._lock()
@@ -206,8 +200,8 @@ class EmbeddedServer(ABC):
 
     def _let_go(self) -> None:
         """Forget a server of ours that has ended by itself."""
-        if self._kept is not None and not self._kept.alive:
-            self._kept.release()
+        if self._kept is not None:
+            self._kept.order("stop", STOP_PATIENCE)
             self._kept = None
 
     def _make_folder(self) -> None:
@@ -260,6 +254,7 @@ class EmbeddedServer(ABC):
         return True
 
     def _launch(self, lock: int) -> str:
+        self._let_go()
         account = account_for(self.home)
         program = binaries.find(self.kind, account)
         self._prepare(program, account, lock)
