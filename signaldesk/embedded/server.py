@@ -326,7 +326,7 @@ class EmbeddedServer(ABC):
 
     def _open_log(self) -> BinaryIO:
         log = self.data_dir / "log"
-        if log.exists() and log.stat().st_size > LOG_LIMIT:
+        if log.exists() and (log.stat().st_size > LOG_LIMIT or not os.access(log, os.W_OK)):
             log.replace(self.data_dir / "log.1")
         return log.open("ab")
 
