@@ -13,7 +13,7 @@ from signaldesk.channels.outbound.addresses import literal, looks_numeric
 
 URL_MAX = 2048
 HIDDEN = "[hidden]"
-_TELLING = 8
+_TELLING = 12
 """A part of a URL shorter than this is taken for a word, not for a token."""
 
 
@@ -141,7 +141,9 @@ def _parts(secret: str) -> Iterator[str]:
     yield secret
     parts = urlsplit(secret)
     if parts.scheme in ("http", "https"):
-        pieces = [parts.path, *parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+        if len(parts.path) >= _TELLING // 2:
+            yield parts.path
+        pieces = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
         yield from (piece for piece in pieces if len(piece) >= _TELLING)
     elif secret.startswith("whsec_"):
         yield secret.removeprefix("whsec_")

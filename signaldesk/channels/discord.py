@@ -22,7 +22,7 @@ TOTAL, FIELDS, TITLE, DESCRIPTION, NAME, VALUE, FOOTER = 6000, 25, 256, 4096, 25
 _COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "error": 0xF97316, "critical": 0xDC2626}
 _MARKS = re.compile(r"([\\*_~`|<>@#\[\]:]|^-)", re.MULTILINE)
 _HOSTS = ("discord.com", "discordapp.com")
-_PATH = re.compile(r"^https://[^/]+/api/(v\d+/)?webhooks/\d+/[\w-]+/?(\?thread_id=\d+)?$")
+_PATH = re.compile(r"https://[^/:]+/api/(v\d+/)?webhooks/\d+/[\w-]+/?(\?thread_id=\d+)?")
 
 
 def escaped(text: str) -> str:
@@ -38,7 +38,7 @@ def _webhook_url(secret: SecretStr) -> SecretStr:
     host = check_url(url)
     if not any(host == known or host.endswith("." + known) for known in _HOSTS):
         raise ValueError("expected a Discord webhook; its host is discord.com")
-    if not _PATH.match(url):
+    if not _PATH.fullmatch(url):
         raise ValueError(
             "expected https://discord.com/api/webhooks/ID/TOKEN; in Discord: Channel settings, Integrations, "
             "Webhooks, Copy webhook URL"
@@ -63,7 +63,7 @@ class DiscordChannel(HttpChannel[DiscordConfig]):
 
     def render(self, message: Message) -> dict[str, Any]:
         """The body of "execute webhook": one embed, nobody pinged whatever the text says."""
-        title = fit(one_line(message.title), TITLE, escape=escaped)
+        title = fit(one_line(message.title), TITLE, escape=escaped) or "–"
         summary = fit(many_lines(message.summary), DESCRIPTION // 2, escape=escaped)
         footer = fit(one_line(f"{message.org} · {message.id}"), FOOTER // 4)
         embed: dict[str, Any] = {

@@ -23,7 +23,7 @@ from signaldesk.model.message import Message
 BLOCKS, HEADER, SECTION, FIELDS, FIELD, CONTEXT, FALLBACK = 50, 150, 3000, 10, 2000, 2000, 3000
 _MARKS = {"info": "🔵", "warning": "🟡", "error": "🟠", "critical": "🔴"}
 _HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
-_PATH = re.compile(r"^https://[^/]+/(services|workflows|triggers)/[\w/-]+$")
+_PATH = re.compile(r"https://[^/:]+/(services|workflows|triggers)/[\w/-]+")
 
 
 def escaped(text: str) -> str:
@@ -38,7 +38,7 @@ def _webhook_url(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if check_url(url) not in _HOSTS:
         raise ValueError("expected a Slack incoming webhook; its host is hooks.slack.com")
-    if not _PATH.match(url):
+    if not _PATH.fullmatch(url):
         raise ValueError(
             "expected https://hooks.slack.com/services/T…/B…/…; in Slack: your app's settings, "
             "Incoming Webhooks, Copy"
