@@ -74,7 +74,7 @@ def fault(node: exp.Expr, message: str, suggestion: str | None = None) -> Invali
 
 def _unexpected(text: str, token: Token, before: Token) -> InvalidFilter:
     """The error for a token that cannot stand where it stands; a sentinel token is the end of the text."""
-    for suspect in (token, before):
+    for suspect in (before, token):
         if suspect.token_type is TokenType.VAR and (mend := FOREIGN_WORDS.get(suspect.text.upper())):
             return InvalidFilter(
                 f"`{suspect.text}` is not part of a filter", position=suspect.start, suggestion=mend

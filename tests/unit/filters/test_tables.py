@@ -89,7 +89,7 @@ def test_a_field_compares_with_another_field_alike_everywhere(
 
 
 def test_a_field_is_looked_up_in_a_list_alike_everywhere(history: duckdb.DuckDBPyConnection) -> None:
-    lists = [[True], WHOLE, FLOATS, NEIGHBOURS, TEXTS, [2**53 + 1], [2**64 + 1, 0.1]]
+    lists: list[list[Any]] = [[True], WHOLE, FLOATS, NEIGHBOURS, TEXTS, [2**53 + 1], [2**64 + 1, 0.1]]
     conditions: list[Node] = [("in", FIELD, [("constant", item) for item in items]) for items in lists]
     check(history, conditions, [event(a=value) for value in VALUES])
 
@@ -119,5 +119,5 @@ def test_three_truths_combine_as_in_sql(history: duckdb.DuckDBPyConnection) -> N
     negated: list[Node] = [("not", pair) for pair in pairs]
     asked: list[Node] = [("is", inner, wanted) for inner in pairs + negated for wanted in (True, False)]
     conditions = pairs + negated + asked + [("not", inner) for inner in asked]
-    truths = [True, False, None]
+    truths: list[bool | None] = [True, False, None]
     check(history, conditions, [event(a=a, b=b) for a, b in product(truths, truths)])
