@@ -47,7 +47,7 @@ class _FilterParser(Parser):
         items = [] if first is None else [first]
         while self._match(sep):
             item = parse_method()
-            if item is None or not items:  # sqlglot takes `(1,,2)` and `(1,)` too
+            if item is None:  # sqlglot takes `(1,)` too
                 self.raise_error("Expected a value")
             items.append(item)
         return items

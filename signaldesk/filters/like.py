@@ -136,7 +136,7 @@ def _with_gaps(pieces: list[_Piece]) -> Callable[[str], bool]:
 
     def match(text: str) -> bool:
         tail = len(text) - last.length
-        if tail < first.length or not first.matches_at(text, 0):
+        if not first.matches_at(text, 0):
             return False
         end = first.length
         for end_of_first in between:

@@ -16,6 +16,7 @@ PAYLOAD = {
     "user": {"plan": "pro", "visits": [3, {"at": "home"}], "0": "zero", "a.b": 1},
     "quoted field": True,
     "type": "inner",
+    "Type": "Inner",
     "nothing": None,
     "payload": {"x": 1},
 }
@@ -38,6 +39,7 @@ def holds(text: str, payload: dict[str, Any] = PAYLOAD) -> bool:
         '"quoted field" IS TRUE AND "quoted field" = TRUE',
         "type = 'checkout_failed' AND payload.type = 'inner'",
         "payload.payload.x = 1 AND payload.amount = 25.5",
+        "\"Type\" = 'Inner' AND payload.Type = 'Inner'",
         "source = 'web' AND source <> type",
         "timestamp = '2026-01-31' AND timestamp < '2026-01-31T01:00:00+00:30'",
         "nothing IS NULL AND missing IS NULL AND user.missing.deeper IS NULL AND user IS NOT NULL",
