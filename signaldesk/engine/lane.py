@@ -20,6 +20,7 @@ from signaldesk.model.group import Key
 from signaldesk.model.outcome import Firing, Held, Stored
 
 _MINUTE = 60_000_000
+_DAY = 86_400_000_000
 _NOTHING: dict[str, Any] = {}
 _MOST_PLANS = 10_000
 """Event types are the senders' choice: their number must not fill memory."""
@@ -58,6 +59,8 @@ class Lane:
         """States whose windows changed since the checkpoint."""
         self.minutes: dict[tuple[int, str], list[int]] = {}
         """(minute, event type) -> [events, matched] since the checkpoint."""
+        self.days: dict[int, int] = {}
+        """Day of receipt (µs) -> events since the checkpoint: what is used up of a plan."""
         self.events = 0
         self.batch = 0
         self._holding: list[State] = []
@@ -92,6 +95,8 @@ class Lane:
             plan = plans.get(event.type) or self._plan(event.type)
             matched = bool(plan.steps) and self._match(plan, event, position, gap, hits)
             count(event, matched)
+        day = stored.received_at // _DAY * _DAY
+        self.days[day] = self.days.get(day, 0) + len(stored.events)
         self.events += len(stored.events)
         self.watermark = watermark
         return hits
@@ -238,6 +243,7 @@ class Lane:
     def forget_counts(self) -> None:
         """Drop what was counted: it has been written down before."""
         self.minutes.clear()
+        self.days.clear()
         self.events = 0
         self.reports()
         for watch in self.watches.values():

@@ -9,7 +9,6 @@ from signaldesk import log
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import State, Watch
 from signaldesk.errors import Invalid
-from signaldesk.model import group
 from signaldesk.model.outcome import Activation, Stored, Tallies
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
@@ -41,6 +40,8 @@ class Memory:
         self.lanes: dict[tuple[UUID, str], Lane] = {}
         self.known_lanes: set[tuple[UUID, str]] = set()
         """Lanes that have a past, as opposed to ones whose first event is only now to be judged."""
+        self.revisions: dict[UUID, int] = {}
+        """Which change of its rules each organisation is judged by."""
         self._rules: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {}
         self._lookups = lookups
         self._lock = lock
@@ -57,6 +58,7 @@ class Memory:
         Returns the activations to commit: conditions that are judged from this position on.
         """
         async with self._lock:
+            revisions = await asyncio.to_thread(self._lookups.revisions, [self.partition])
             rows = await asyncio.to_thread(self._lookups.rules, self.partition, org_id)
         found: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {} if org_id is None else {org_id: []}
         activations = []
@@ -69,6 +71,7 @@ class Memory:
                 row = row._replace(activated_at=position)
             found.setdefault(row.org_id, []).append((row, saved))
         self._rules.update(found)
+        self.revisions |= {org: rev for org, (_, rev) in revisions.items() if org_id in (None, org)}
         new = {(one.rule_id, one.since_version) for one in activations}
         for (org, name), lane in self.lanes.items():
             if org in found:
@@ -129,7 +132,7 @@ class Memory:
     def _key(self, lane: str, state: State) -> str:
         watch = state.watch
         prefix = keys.window_prefix(self.partition, watch.id, watch.saved.since_version, lane)
-        return prefix + keys.window_group(group.text(watch.by, state.key))
+        return prefix + keys.window_group(state.text)
 
     async def try_out(self, stored: Stored) -> None:
         """Judge events on a scratch lane: raises what judging them raises, and changes nothing."""
@@ -153,11 +156,13 @@ class Memory:
                     watch.late = 0
             if lane.events:
                 tallies.progress[org_id, name] = (lane.watermark, lane.events, late)
-            if not name:
+                for day, events in lane.days.items():
+                    tallies.received[org_id, day] = tallies.received.get((org_id, day), 0) + events
+            if not name:  # imports are no part of what happens now
                 for (minute, type_), counts in lane.minutes.items():
                     tallies.minutes[org_id, minute * _MINUTE, type_] = counts
             tallies.held += lane.reports()
-            lane.minutes, lane.events = {}, 0
+            lane.minutes, lane.days, lane.events = {}, {}, 0
         return tallies
 
     def changes(self) -> list[Change]:

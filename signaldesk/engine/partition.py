@@ -88,6 +88,10 @@ class Partition:
             lateness=tools.lateness,
         )
 
+    def revision(self, org_id: UUID) -> int | None:
+        """Which change of its rules an organisation is judged by; None when it is not known here (yet)."""
+        return self._memory.revisions.get(org_id) if self._memory.knows(org_id) else None
+
     def stop(self) -> None:
         """Finish the batch at hand, write a checkpoint, and return from `run`."""
         self._stopping.set()

@@ -23,12 +23,13 @@ Predicate = Callable[[dict[str, Any], str, str | None, int], bool]
 class State(Window):
     """One group of one watch: its window, its latest firing, and what was held back since the last report."""
 
-    __slots__ = ("dirty", "held", "key", "last_fired", "touched", "watch")
+    __slots__ = ("dirty", "held", "key", "last_fired", "text", "touched", "watch")
 
     def __init__(self, watch: Watch, key: Key) -> None:
         super().__init__()
         self.watch = watch
         self.key = key
+        self.text = group.text(watch.by, key)
         self.last_fired: int | None = None
         self.held: list[Any] | None = None
         """[times, since, until, first event, last event, reason]"""
@@ -37,7 +38,7 @@ class State(Window):
         """The number of the batch that used it last; what is long unused may leave memory."""
 
     def ref(self, lane: str) -> GroupRef:
-        return GroupRef(self.watch.id, lane, group.text(self.watch.by, self.key))
+        return GroupRef(self.watch.id, lane, self.text)
 
 
 class Watch:

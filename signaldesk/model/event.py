@@ -11,8 +11,8 @@ TYPE_MAX = 200
 class Event(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One accepted event.
 
-    `id` is 16 bytes of a UUID, `timestamp` the event time in microseconds since 1970, `payload` the JSON
-    object exactly as it was sent (valid UTF-8, bounded depth, no NUL, no NaN).
+    `id` is 16 bytes of a UUID, `timestamp` the event time in microseconds since 1970, `payload` an object as
+    compact JSON (valid UTF-8, bounded depth, no NUL, no NaN; whole numbers beyond 64 bits are doubles).
     """
 
     id: bytes

@@ -38,7 +38,8 @@ def values(by: tuple[str, ...], key: Key) -> dict[str, Any]:
 
 def text(by: tuple[str, ...], key: Key) -> str:
     """The group as one canonical JSON array: the same for the same group, always."""
-    return orjson.dumps(list(values(by, key).values()), option=orjson.OPT_SORT_KEYS).decode()
+    atoms = (key,) if len(by) == 1 else key
+    return orjson.dumps([_plain(atom) for atom in atoms], option=orjson.OPT_SORT_KEYS).decode()
 
 
 def key(by: tuple[str, ...], canonical: str) -> Key:

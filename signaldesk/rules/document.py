@@ -51,6 +51,28 @@ def parse(document: Any) -> Rule:
     return rule
 
 
+def parse_all(documents: list[Any]) -> list[Rule]:
+    """Many rules at once. Raises Invalid with the faults of all of them, by index and name."""
+    found: list[Rule] = []
+    faults: list[FieldError] = []
+    seen: dict[str, int] = {}
+    for index, one in enumerate(documents):
+        try:
+            rule = parse(one)
+        except Invalid as error:
+            faults += [FieldError(f"rules[{index}].{fault.field}", fault.message) for fault in error.errors]
+            continue
+        if rule.name in seen:
+            faults.append(
+                FieldError(f"rules[{index}].name", f"is the same as that of rules[{seen[rule.name]}]")
+            )
+        seen.setdefault(rule.name, index)
+        found.append(rule)
+    if faults:
+        raise Invalid(f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in these rules", errors=faults)
+    return found
+
+
 def fingerprint(rule: Rule) -> str:
     """The condition fingerprint: the same filter written differently counts as the same."""
     return rule.fingerprint(filters.parse(rule.where).canonical if rule.where else None)

@@ -5,13 +5,14 @@ Synchronous on purpose: the engine calls it in a thread, so that a commit costs 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import namedtuple_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from signaldesk import statements
@@ -57,13 +58,14 @@ class Progress(NamedTuple):
 
 
 class Ledger:
-    """One connection, used by one partition at a time. Raises Unavailable when Postgres is away."""
+    """One connection; transactions take turns. Raises Unavailable when Postgres is away."""
 
     def __init__(self, url: str, *, owner: str) -> None:
         self._url = libpq_url(url)
         self._owner = owner
         self._sql = statements.named("postgres/ledger.sql")
         self._connection: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         if self._connection is not None:
@@ -213,6 +215,12 @@ class Ledger:
             rows = cursor.execute(self._sql["rules"], {"partition": partition, "org_id": org_id}).fetchall()
             return [RuleRow(*row) for row in rows]
 
+    def revisions(self, partitions: list[int]) -> dict[UUID, tuple[int, int]]:
+        """Organisation -> (its partition, the number of changes of its rules)."""
+        with self._transaction() as cursor:
+            rows = cursor.execute(self._sql["revisions"], {"partitions": partitions}).fetchall()
+            return {row.id: (row.partition, row.rules_revision) for row in rows}
+
     def progress(self, partition: int) -> list[Progress]:
         """Watermarks (µs) as of the last checkpoint."""
         with self._transaction() as cursor:
@@ -243,9 +251,9 @@ class Ledger:
 
     def _stored(self, name: str, values: dict[str, Any]) -> Iterator[Stored]:
         current: Stored | None = None
-        with self._transaction() as cursor, self._open().cursor("replay", binary=True) as rows:
+        with self._transaction(), self._replay_cursor() as rows:
             rows.itersize = 5_000
-            rows.execute(self._sql[name], values)
+            rows.execute(self._sql[name], values, binary=True)
             for org, lane, position, received, id_, type_, time, payload, source, skewed, behind in rows:
                 if current is None or current.position != position:
                     if current is not None:
@@ -254,9 +262,11 @@ class Ledger:
                 if behind:
                     current.behind[len(current.events)] = behind
                 current.events.append(Event(id_.bytes, type_, time, payload, source, skewed))
-            cursor.execute("SELECT 1")
         if current is not None:
             yield current
+
+    def _replay_cursor(self) -> psycopg.ServerCursor[tuple[Any, ...]]:
+        return self._open().cursor("replay", row_factory=tuple_row)
 
     # --- the connection --------------------------------------------------------------------------------
 
@@ -274,9 +284,10 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
         try:
-            connection = self._open()
-            with connection.transaction(), connection.cursor() as cursor:
-                yield cursor
+            with self._lock, self._open().transaction():
+                assert self._connection is not None
+                with self._connection.cursor() as cursor:
+                    yield cursor
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             raise Unavailable("the database is away", retry_after=1) from error

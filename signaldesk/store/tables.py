@@ -94,6 +94,7 @@ orgs = Table(
     _text("name"),
     Column("plan", Text, ForeignKey("plans.name"), nullable=False, server_default=text("'free'")),
     Column("partition", SmallInteger, nullable=False),
+    _count("rules_revision"),
     Column("stripe_customer", Text),
     _now(),
 )

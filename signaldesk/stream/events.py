@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import orjson
 
 from signaldesk.errors import Unavailable
@@ -68,20 +71,21 @@ class EventStream:
         await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", orjson.dumps(marker)])
 
     async def append_once(
-        self, partition: int, head: Append, events: list[Event], encoded: list[bytes], key: str, answer: bytes
+        self, partition: int, head: Append, events: list[Event], *, chosen: bool, key: str, answer: bytes
     ) -> bytes | None:
-        """Append events that carry ids of the client's own, and/or an Idempotency-Key (`key`, else '').
+        """Append events whose ids are the client's own (`chosen`), and/or under an Idempotency-Key (or '').
 
-        Events whose ids were seen within a day are left out. Returns None, or the answer that the same key
-        got before.
+        Events whose chosen ids were seen within a day are left out. Returns None, or the answer that the
+        same key got before.
         """
         org_id = UUID(bytes=head.org)
         names = [keys.events(partition), keys.answer(partition, org_id, key)]
-        names += [keys.event_id(partition, org_id, UUID(bytes=event.id)) for event in events]
+        if chosen:
+            names += [keys.event_id(partition, org_id, UUID(bytes=event.id)) for event in events]
+        encoded = [msgspec.msgpack.encode(event) for event in events]
         fields = head.head()
         args = [_DAY, secrets.token_hex(8), answer if key else b"", ENTRY_MAX, len(fields), *fields, *encoded]
-        async with outage():
-            done, before = await self._append_once(names, args)
+        done, before = await self._insist(lambda: self._append_once(names, args))
         return None if done else bytes(before)
 
     async def read(self, partition: int, after: int, count: int, block_ms: int) -> list[Entry]:
@@ -122,13 +126,15 @@ class EventStream:
 
     async def _send(self, partition: int, args: list[bytes | int | str]) -> None:
         names = [keys.events(partition), keys.sent(partition, secrets.token_hex(12))]
-        try:
+        await self._insist(lambda: self._append(names, args))
+
+    async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Try twice: perhaps only the reply was lost, and every append is safe to repeat."""
+        with contextlib.suppress(Unavailable):
             async with outage():
-                await self._append(names, args)
-        except Unavailable:
-            # Perhaps only the reply was lost; the token makes asking again safe.
-            async with outage():
-                await self._append(names, args)
+                return await call()
+        async with outage():
+            return await call()
 
 
 def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:

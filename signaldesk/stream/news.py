@@ -17,12 +17,17 @@ class News:
     """Publishes JSON messages and hands out subscriptions."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis: Any = redis
 
     async def publish(self, org_id: UUID, message: dict[str, Any]) -> None:
         """Tell the organisation's open pages; `message["kind"]` says what it is. Raises Unavailable."""
         async with outage():
             await self._redis.publish(keys.live(org_id), orjson.dumps(message, default=str))
+
+    async def ping(self) -> None:
+        """Raises Unavailable unless Redis answers."""
+        async with outage():
+            await self._redis.execute_command("PING")
 
     async def nudge(self, channel: str, text: str = "") -> None:
         """Wake whoever listens on `keys.OUTBOX` or `keys.API_KEYS`. Raises Unavailable."""

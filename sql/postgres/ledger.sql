@@ -114,6 +114,10 @@ WHERE o.partition = %(partition)s AND r.deleted_at IS NULL
   AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
 ORDER BY r.id
 
+-- name: revisions
+-- Which change of its rules each organisation of these partitions stands at.
+SELECT id, partition, rules_revision FROM orgs WHERE partition = ANY(%(partitions)s) AND rules_revision > 0
+
 -- name: progress
 SELECT p.org_id, p.lane, p.watermark FROM org_progress p JOIN orgs o ON o.id = p.org_id
 WHERE o.partition = %(partition)s

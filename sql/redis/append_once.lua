@@ -1,12 +1,12 @@
 -- Append one client's events once: an `Idempotency-Key` seen before gets the answer given then, and events
 -- whose ids were seen before are left out.
--- KEYS[1] stream   KEYS[2] answer key (unused when ARGV[3] is '')   KEYS[3…] one per event: its id's key
--- ARGV[1] seconds to remember   ARGV[2] token of this request   ARGV[3] answer to remember, or ''
+-- KEYS[1] stream   KEYS[2] answer key (unused when ARGV[3] is '')   KEYS[3…] one per event: its id's key;
+--         none at all when the ids are ours
+-- ARGV[1] seconds to remember   ARGV[2] remembered with each id   ARGV[3] answer to remember, or ''
 -- ARGV[4] most events in one entry   ARGV[5] number of strings of the entry's fields before the events
--- ARGV[6…] those strings, then one msgpack-encoded event for each of KEYS[3…]
+-- ARGV[6…] those strings, then the msgpack-encoded events, in the order of KEYS[3…]
 -- Returns {1, ''} when appended, {0, answer} when the key was seen before.
--- A retry of the same request after a lost reply carries the same token: ids that this token claimed count as
--- seen, so nothing is appended twice.
+-- The same call again, after a lost reply, appends nothing: key and ids are known by then.
 local ttl = ARGV[1]
 if ARGV[3] ~= '' then
   local before = redis.call('GET', KEYS[2])
@@ -35,9 +35,10 @@ local function flush()
   fields[#fields] = nil
   batch = {}
 end
-for i = 3, #KEYS do
-  if redis.call('SET', KEYS[i], ARGV[2], 'NX', 'EX', ttl) then
-    batch[#batch + 1] = ARGV[first + i - 3]
+for i = first, #ARGV do
+  local id = KEYS[3 + i - first]
+  if not id or redis.call('SET', id, ARGV[2], 'NX', 'EX', ttl) then
+    batch[#batch + 1] = ARGV[i]
     if #batch == tonumber(ARGV[4]) then
       flush()
     end

@@ -86,6 +86,7 @@ CREATE TABLE orgs (
     name TEXT NOT NULL,
     plan TEXT DEFAULT 'free' NOT NULL,
     partition SMALLINT NOT NULL,
+    rules_revision BIGINT DEFAULT 0 NOT NULL,
     stripe_customer TEXT,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT orgs_pkey PRIMARY KEY (id),
@@ -442,8 +443,10 @@ END $$;
 
 GRANT SELECT ON orgs, plans, events, event_counts, rule_activations, org_progress, firings, suppressions,
     poison_events, usage, memberships, delivery_attempts, system_alerts, audit TO signaldesk_app;
+GRANT UPDATE (rules_revision) ON orgs TO signaldesk_app;
 GRANT SELECT, INSERT, UPDATE ON rules, alerts, notifications, api_keys TO signaldesk_app;
 GRANT SELECT, INSERT ON rule_versions TO signaldesk_app;
+GRANT UPDATE (resolved_at) ON system_alerts TO signaldesk_app;
 GRANT INSERT ON audit TO signaldesk_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON channels, invites, memberships TO signaldesk_app;
 

@@ -1,0 +1,180 @@
+"""The composition root: builds everything from the settings, opens it and closes it. Nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from signaldesk.accounts.keys import ApiKeys, KeyRing
+from signaldesk.catalog.rules import RuleCatalog
+from signaldesk.clock import MICROS, Clock, SystemClock
+from signaldesk.engine.notices import composer
+from signaldesk.engine.partition import Tools
+from signaldesk.engine.processor import Processor
+from signaldesk.engine.pulse import Pulse
+from signaldesk.errors import SettingsError
+from signaldesk.intake.appender import Appender
+from signaldesk.intake.intake import Intake
+from signaldesk.settings import Settings
+from signaldesk.store.database import Database
+from signaldesk.store.days import Days
+from signaldesk.store.ledger import Ledger
+from signaldesk.stream import client
+from signaldesk.stream.events import EventStream
+from signaldesk.stream.news import News
+from signaldesk.stream.windows import WindowStore
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Where Postgres and Redis are, from the settings or from the bundled servers."""
+
+    database: str
+    redis: str
+
+
+class Desk:
+    """Everything of one process, each thing built when first asked for."""
+
+    def __init__(
+        self, settings: Settings, urls: Urls, *, clock: Clock | None = None, role: str = "desk"
+    ) -> None:
+        self.settings = settings
+        self.urls = urls
+        self.clock: Clock = clock or SystemClock()
+        self.role = role
+
+    # --- drivers ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.urls.database, application=f"signaldesk {self.role}")
+
+    @cached_property
+    def redis(self) -> client.Redis:
+        return client.connect(self.urls.redis)
+
+    @cached_property
+    def stream(self) -> EventStream:
+        return EventStream(self.redis)
+
+    @cached_property
+    def news(self) -> News:
+        return News(self.redis)
+
+    # --- rooms -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def key_ring(self) -> KeyRing:
+        return KeyRing(database=self.database, news=self.news, clock=self.clock)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(database=self.database, news=self.news, clock=self.clock)
+
+    @cached_property
+    def rules(self) -> RuleCatalog:
+        return RuleCatalog(database=self.database, stream=self.stream)
+
+    @cached_property
+    def appender(self) -> Appender:
+        return Appender(self.stream, self.clock)
+
+    @cached_property
+    def intake(self) -> Intake:
+        settings = self.settings
+        return Intake(
+            stream=self.stream,
+            appender=self.appender,
+            clock=self.clock,
+            max_body=settings.max_body_bytes,
+            max_batch=settings.max_batch_bytes,
+            max_events=settings.max_batch_events,
+            clock_skew=settings.clock_skew,
+        )
+
+    def ledger(self, owner: str) -> Ledger:
+        return Ledger(self.urls.database, owner=owner)
+
+    def processor(self) -> Processor:
+        """A new processor; it must be built inside the running event loop."""
+        settings = self.settings
+        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        tools = Tools(
+            stream=self.stream,
+            windows=WindowStore(self.redis),
+            news=self.news,
+            pulse=Pulse(self.news, self.clock),
+            days=Days(self.urls.database),
+            lookups=self.ledger(owner),
+            lookups_lock=asyncio.Lock(),
+            compose=composer(settings.base_url),
+            lateness=settings.allowed_lateness * MICROS,
+            checkpoint_every=settings.checkpoint_every,
+        )
+        return Processor(
+            leases=self.ledger(owner),
+            open_ledger=lambda: self.ledger(owner),
+            tools=tools,
+            clock=self.clock,
+            lease=settings.lease,
+        )
+
+    # --- the rest --------------------------------------------------------------------------------------
+
+    @cached_property
+    def secret_key(self) -> str:
+        """Signs cookies: from the settings, or made once and kept in the data folder."""
+        if self.settings.secret_key is not None:
+            return self.settings.secret_key.get_secret_value()
+        return _kept_secret(self.settings.data_dir / "secret.key")
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        built = self.__dict__
+        if "appender" in built:
+            await self.appender.close()
+        if "database" in built:
+            await self.database.close()
+        if "redis" in built:
+            await self.redis.aclose()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, urls: Urls, *, role: str = "desk") -> AsyncIterator[Desk]:
+    """A desk that is closed at the end of the block."""
+    desk = Desk(settings, urls, role=role)
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+def urls_of(settings: Settings) -> Urls:
+    """Where the servers are, for a process that does not start any.
+
+    Raises SettingsError when they are in no setting; `signaldesk up` starts bundled ones.
+    """
+    if settings.database_url is None or settings.redis_url is None:
+        raise SettingsError(
+            "SIGNALDESK_DATABASE_URL and SIGNALDESK_REDIS_URL must both be set for this command; "
+            "without servers of your own, run `signaldesk up`"
+        )
+    return Urls(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,76 @@
+"""Notifications on their way out: what is claimed, what came of it, and who may have how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+Status = Literal["pending", "retrying", "sent", "failed"]
+Result = Literal["sent", "retry", "failed"]
+
+
+class Claimed(NamedTuple):
+    """A notification leased to this process. `number` counts this attempt, beginning with 1.
+
+    `message` is the JSON text of a `model.message.Message`, `config` the channel's stored configuration.
+    """
+
+    id: UUID
+    org_id: UUID
+    alert_id: UUID | None
+    channel_id: UUID
+    number: int
+    message: str
+    kind: str
+    channel: str
+    config: dict[str, Any]
+    enabled: bool
+    disabled_reason: str | None
+    token: UUID
+    leased_us: int
+
+
+class Attempt(NamedTuple):
+    """What came of sending once. `status_code` and `response` are the destination's words."""
+
+    result: Result
+    started_us: int
+    duration_ms: float
+    status_code: int | None = None
+    error: str | None = None
+    response: str | None = None
+    retry_after: float | None = None
+    gone: bool = False
+    counts: bool = True
+    """Whether it says something about the destination's health."""
+
+
+class Settled(NamedTuple):
+    """An attempt and what it means for its notification; `next_us` is set while it is retried."""
+
+    claimed: Claimed
+    attempt: Attempt
+    status: Status
+    next_us: int | None
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """How many notifications may be claimed now; who is not named has the room of everybody."""
+
+    total: int
+    per_org: int
+    per_channel: int
+    orgs: Mapping[UUID, int] = field(default_factory=dict)
+    channels: Mapping[UUID, int] = field(default_factory=dict)
+
+
+class SwitchedOff(NamedTuple):
+    """A channel that was disabled because its destination is gone or has failed for days."""
+
+    org_id: UUID
+    channel_id: UUID
+    channel: str
+    reason: str

@@ -1,0 +1,100 @@
+"""Stored events, read back: pages, newest first, and the types that there are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_
+
+from signaldesk.errors import NotFound
+from signaldesk.store.database import Database
+from signaldesk.store.tables import event_counts, events
+
+
+class EventRecord(NamedTuple):
+    id: UUID
+    type: str
+    timestamp: datetime
+    received_at: datetime
+    source: str | None
+    payload: dict[str, Any]
+    clock_skewed: bool
+
+
+class TypeRecord(NamedTuple):
+    """An event type, and how it was used since the moment asked for."""
+
+    type: str
+    events: int
+    matched: int
+    last_seen: datetime
+
+
+_COLUMNS = [events.c[name] for name in EventRecord._fields]
+
+
+class EventLog:
+    """Every method takes the organisation first and works as that tenant."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        org_id: UUID,
+        *,
+        limit: int,
+        type: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: tuple[datetime, UUID] | None = None,
+        lane: str = "",
+    ) -> list[EventRecord]:
+        """Newest event time first, in [since, until); `type` may hold `*` for anything.
+
+        `before` is the (timestamp, id) of the last one on the page before.
+        """
+        query = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.lane == lane)
+        if type is not None:
+            query = query.where(events.c.type.like(_like(type)) if "*" in type else events.c.type == type)
+        if since is not None:
+            query = query.where(events.c.timestamp >= since)
+        if until is not None:
+            query = query.where(events.c.timestamp < until)
+        if before is not None:
+            query = query.where(tuple_(events.c.timestamp, events.c.id) < before)
+        query = query.order_by(events.c.timestamp.desc(), events.c.id.desc()).limit(limit)
+        async with self._database.tenant(org_id) as connection:
+            return [EventRecord(*row) for row in await connection.execute(query)]
+
+    async def get(self, org_id: UUID, event_id: UUID) -> EventRecord:
+        """Raises NotFound, also for another organisation's event."""
+        query = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.id == event_id).limit(1)
+        async with self._database.tenant(org_id) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound
+        return EventRecord(*row)
+
+    async def types(self, org_id: UUID, *, since: datetime, limit: int = 1000) -> list[TypeRecord]:
+        """Types seen since then, most events first."""
+        total = func.sum(event_counts.c.events)
+        query = (
+            select(
+                event_counts.c.type, total, func.sum(event_counts.c.matched), func.max(event_counts.c.minute)
+            )
+            .where(event_counts.c.org_id == org_id, event_counts.c.minute >= since)
+            .group_by(event_counts.c.type)
+            .order_by(total.desc(), event_counts.c.type)
+            .limit(limit)
+        )
+        async with self._database.tenant(org_id) as connection:
+            rows = await connection.execute(query)
+            return [TypeRecord(row[0], int(row[1]), int(row[2]), row[3]) for row in rows]
+
+
+def _like(pattern: str) -> str:
+    """A glob with `*` as a LIKE pattern."""
+    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
