@@ -110,7 +110,7 @@ class Desk:
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         tools = Tools(
             stream=self.stream,
-            windows=WindowStore(self.redis),
+            open_windows=lambda partition: WindowStore(self.redis, partition),
             news=self.news,
             pulse=Pulse(self.news, self.clock),
             days=Days(self.urls.database),

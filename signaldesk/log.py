@@ -69,8 +69,9 @@ def configure(*, json: bool, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpcore", "apscheduler", "tornado.access", "alembic"):
+    for chatty in ("httpx", "httpcore", "tornado.access", "alembic"):
         logging.getLogger(chatty).setLevel("WARNING")
+    logging.getLogger("apscheduler").setLevel("ERROR")  # a periodic job that is late warns every time
 
 
 def get_logger(name: str) -> Any:

@@ -18,6 +18,8 @@ from signaldesk.stream.windows import KEPT, Change, WindowStore
 
 _MINUTE = 60_000_000
 _SECOND = 1_000_000
+_IDLE_BATCHES = 1_000
+"""An import that had nothing in so many batches is taken to be over."""
 
 logger = log.get_logger(__name__)
 
@@ -38,8 +40,8 @@ class Memory:
         """`lateness` (µs) is the default of rules; more than `most_states` groups do not stay in memory."""
         self.partition = partition
         self.lanes: dict[tuple[UUID, str], Lane] = {}
-        self.known_lanes: set[tuple[UUID, str]] = set()
-        """Lanes that have a past, as opposed to ones whose first event is only now to be judged."""
+        self.known_lanes: dict[tuple[UUID, str], int] = {}
+        """Watermarks (µs) of lanes that have a past; any other lane's first event is only now to come."""
         self.revisions: dict[UUID, int] = {}
         """Which change of its rules each organisation is judged by."""
         self._rules: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {}
@@ -87,6 +89,7 @@ class Memory:
         if lane is None:
             lane = self.lanes[org_id, name] = Lane(org_id, name, [])
             fresh = (org_id, name) not in self.known_lanes
+            lane.watermark = self.known_lanes.get((org_id, name), 0)
             rules = self._rules.get(org_id, ())
             new = {(row.id, row.since_version) for row, _ in rules} if fresh else set()
             lane.replace([self._watch(lane, name, row, saved, new) for row, saved in rules])
@@ -176,7 +179,15 @@ class Memory:
                 keep_for = KEPT + state.watch.reach // _SECOND
                 found.append(Change(self._key(name, state), rewrite, state.unsaved(), keep_for))
         self._make_room()
+        self._close_imports()
         return found
+
+    def _close_imports(self) -> None:
+        """Let lanes of imports leave memory that nothing came for in a while; they are saved by now."""
+        for place, lane in list(self.lanes.items()):
+            self.known_lanes[place] = lane.watermark
+            if lane.name and lane.batch < self._batch - _IDLE_BATCHES:
+                del self.lanes[place]
 
     def _make_room(self) -> None:
         """Let states leave memory that were not used for long; all of them are saved by now."""

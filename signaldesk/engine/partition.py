@@ -27,7 +27,7 @@ from signaldesk.store.ledger import Claim, Compose, Ledger
 from signaldesk.stream import keys
 from signaldesk.stream.events import Entry, EventStream
 from signaldesk.stream.news import News
-from signaldesk.stream.windows import Change, WindowStore
+from signaldesk.stream.windows import Change, WindowsLost, WindowStore
 
 _BATCH_EVENTS = 8_192
 """How many events a batch aims at when there is a backlog."""
@@ -45,7 +45,7 @@ class Tools:
     """What a partition works with; shared by all partitions of a processor."""
 
     stream: EventStream
-    windows: WindowStore
+    open_windows: Callable[[int], WindowStore]
     news: News
     pulse: Pulse
     days: Days
@@ -63,6 +63,7 @@ class Partition:
         self.claim = claim
         self.number = claim.partition
         self._ledger = ledger
+        self._windows = tools.open_windows(claim.partition)
         self._tools = tools
         self._stopping = asyncio.Event()
         self._first = True
@@ -84,7 +85,7 @@ class Partition:
             self.number,
             lookups=tools.lookups,
             lock=tools.lookups_lock,
-            windows=tools.windows,
+            windows=self._windows,
             lateness=tools.lateness,
         )
 
@@ -104,27 +105,31 @@ class Partition:
                 await self._step()
             except Fenced:
                 raise
+            except WindowsLost as error:
+                self._log.warning("rebuilding windows", reason=error.detail)
+                await self._again(self._start_over)
             except Exception as error:  # poison, or a fault of ours: back to what is written down
                 self._log.exception("batch failed", position=self.committed, error=str(error))
-                await self._again(self._recover)
+                await self._again(self._count_try)
+                await self._again(self._start_over)
+                self._cautious_until = self._read_upto
         await self._commit_done()
         await self._checkpoint_now()
 
     async def _start(self) -> None:
         await self._tools.stream.ensure_after(self.number, self.claim.position)
-        await restore(self._memory, self._ledger, self._tools.windows, self.claim)
+        await restore(self._memory, self._ledger, self._windows, self.claim)
         self._log.info("partition ready", position=self.position)
 
-    async def _recover(self) -> None:
-        """Throw memory away, count the try, and go on one entry at a time past the bad place."""
+    async def _start_over(self) -> None:
+        """Throw memory away and restore it."""
         with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
             await self._commit_done()
-        tries = await asyncio.to_thread(self._ledger.count_try, self.claim)
-        claim = await asyncio.to_thread(self._ledger.look, self.claim)
-        read_upto = self._read_upto
-        self._reset(claim._replace(tries=tries))
-        self._cautious_until = read_upto
+        self._reset(await asyncio.to_thread(self._ledger.look, self.claim))
         await self._start()
+
+    async def _count_try(self) -> None:
+        await asyncio.to_thread(self._ledger.count_try, self.claim)
 
     async def _count_first_try(self, upto: int) -> None:
         """Before the first batch of a new owner: leave word, should this batch kill the process."""
@@ -220,7 +225,7 @@ class Partition:
             await self._nudge()
         if batch.tallies is not None:
             self._checkpoint = batch.after
-            await self._again(lambda: tools.windows.save(self.number, batch.after, changes))
+            await self._again(lambda: self._windows.save(batch.after, changes))
 
     async def _commit_done(self) -> None:
         """Wait for the commit under way; what it raised is raised here."""
@@ -270,6 +275,8 @@ class Partition:
             bad = await self._probe(entry, decoded)
         except msgspec.MsgspecError as fault:
             bad = {-1: str(fault)}
+        if not bad and self.claim.tries < 2 * _TRIES:
+            return await self._judge([entry])  # it may have been something else, which is over
         if not bad:
             bad = {-1: "the events of this entry cannot be processed together"}
         if org_id is not None:

@@ -54,8 +54,8 @@ class Processor:
         scheduler.add_job(self._find_rules, "interval", seconds=1, id="rules", max_instances=1)
         scheduler.add_job(self._trim, "interval", seconds=5, id="trim", max_instances=1)
         scheduler.add_job(self._days_ahead, "interval", hours=1, id="days", max_instances=1)
-        # Windows are many small objects that live long: looking at all of them again and again for cycles that
-        # hardly ever exist took a third of the time.
+        # Windows are many small objects that live long; looking through all of them again and again for
+        # cycles that hardly ever exist took a third of the time.
         gc.set_threshold(500_000, 20, 500)
         pulse = asyncio.create_task(self._tools.pulse.run())
         await self._days_ahead()

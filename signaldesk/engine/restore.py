@@ -31,18 +31,15 @@ logger = log.get_logger(__name__)
 async def restore(memory: Memory, ledger: Ledger, windows: WindowStore, claim: Claim) -> None:
     """Fill `memory` for the partition's committed position."""
     progress = await asyncio.to_thread(ledger.progress, claim.partition)
-    memory.known_lanes = {(one.org_id, one.lane) for one in progress}
+    memory.known_lanes = {(one.org_id, one.lane): one.watermark for one in progress}
     await memory.load_rules(position=claim.position)
-    start = await windows.position(claim.partition)
+    start = await windows.position()
     if not _trusted(start, claim):
-        await windows.forget(claim.partition)
+        await windows.forget()
         for one in progress:
             await _rebuild(memory.lane(one.org_id, one.lane), one.watermark, ledger, claim)
         start = claim.checkpoint
     await _replay(memory, ledger, claim, start)
-    for one in progress:
-        lane = memory.lane(one.org_id, one.lane)
-        lane.watermark = max(lane.watermark, one.watermark)
 
 
 def _trusted(start: int, claim: Claim) -> bool:
