@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 Status = Literal["pending", "retrying", "sent", "failed"]
@@ -14,7 +14,7 @@ Result = Literal["sent", "retry", "failed"]
 class Claimed(NamedTuple):
     """A notification leased to this process. `number` counts this attempt, beginning with 1.
 
-    `message` is the JSON text of a `model.message.Message`, `config` the channel's stored configuration.
+    `message` is the JSON text of a `model.message.Message`, `config` that of the channel's configuration.
     """
 
     id: UUID
@@ -25,7 +25,7 @@ class Claimed(NamedTuple):
     message: str
     kind: str
     channel: str
-    config: dict[str, Any]
+    config: str
     enabled: bool
     disabled_reason: str | None
     token: UUID

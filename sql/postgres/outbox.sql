@@ -45,7 +45,7 @@ UPDATE notifications n
 SET lease_token = %(token)s, lease_until = %(until)s, attempts = n.attempts + 1
 FROM taken t, channels c
 WHERE n.id = t.id AND c.id = n.channel_id
-RETURNING n.id, n.org_id, n.alert_id, n.channel_id, n.attempts, n.message::text, c.kind, c.name, c.config,
+RETURNING n.id, n.org_id, n.alert_id, n.channel_id, n.attempts, n.message::text, c.kind, c.name, c.config::text,
     c.enabled, c.disabled_reason
 
 -- name: renew

@@ -1,0 +1,134 @@
+"""Writes results down in batches: while one transaction is under way, the next one gathers.
+
+Nothing is given up while Postgres is away: results wait here, with their leases, until they can be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from signaldesk.channels.kinds import Publish
+from signaldesk.clock import Clock, iso
+from signaldesk.errors import Unavailable
+from signaldesk.log import get_logger
+from signaldesk.model.delivery import Settled, SwitchedOff
+from signaldesk.store.outbox import Outbox
+
+log = get_logger(__name__)
+
+BATCH = 500
+"""Most results in one transaction."""
+AGAIN_SECONDS = 0.5
+
+
+class Book:
+    """Takes results from many senders, writes them, and tells open pages."""
+
+    def __init__(
+        self, outbox: Outbox, *, clock: Clock, publish: Publish, on_written: Callable[[], None]
+    ) -> None:
+        """`on_written` is called after every transaction."""
+        self._outbox = outbox
+        self._clock = clock
+        self._publish = publish
+        self._on_written = on_written
+        self._waiting: list[Settled] = []
+        self._writing: list[Settled] = []
+        self._any = asyncio.Event()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @property
+    def unwritten(self) -> list[Settled]:
+        """Results that are not written down yet."""
+        return [*self._writing, *self._waiting]
+
+    def add(self, settled: Settled) -> None:
+        self._waiting.append(settled)
+        self._any.set()
+        self._none.clear()
+
+    async def run(self) -> None:
+        """Write until cancelled, however long Postgres stays away."""
+        while True:
+            await self._any.wait()
+            self._writing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            await self._write(self._writing)
+            self._writing = []
+            if not self._waiting:
+                self._any.clear()
+                self._none.set()
+
+    async def emptied(self) -> None:
+        """Returns when everything is written down."""
+        await self._none.wait()
+
+    async def _write(self, batch: list[Settled]) -> None:
+        try:
+            kept, off = await self._settle(batch)
+        except Exception:
+            # One row that cannot be written must not hold up the others: halve until it is alone.
+            if len(batch) == 1:
+                log.exception("result cannot be written", notification=str(batch[0].claimed.id))
+                return
+            middle = len(batch) // 2
+            await self._write(batch[:middle])
+            await self._write(batch[middle:])
+            return
+        self._on_written()
+        await self._tell_all(batch, kept, off)
+
+    async def _settle(self, batch: Sequence[Settled]) -> tuple[set[UUID], list[SwitchedOff]]:
+        while True:
+            try:
+                return await self._outbox.settle(batch, now_us=self._clock.now_us())
+            except Unavailable as error:
+                log.warning("results wait for the database", count=len(batch), error=error.detail)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _tell_all(self, batch: list[Settled], kept: set[UUID], off: list[SwitchedOff]) -> None:
+        for settled in batch:
+            if settled.claimed.id in kept:
+                await self._tell(settled.claimed.org_id, news(settled))
+            else:
+                log.warning("lease was lost, result dropped", notification=str(settled.claimed.id))
+        for channel in off:
+            log.warning("channel switched off", channel=str(channel.channel_id), org=str(channel.org_id))
+            await self._tell(channel.org_id, switched_off(channel))
+
+    async def _tell(self, org_id: UUID, message: dict[str, Any]) -> None:
+        try:
+            await self._publish(org_id, message)
+        except Unavailable:
+            log.debug("nobody could be told", org=str(org_id))
+
+
+def news(settled: Settled) -> dict[str, Any]:
+    """What open pages are told about a result."""
+    claimed, attempt = settled.claimed, settled.attempt
+    return {
+        "kind": "notification",
+        "id": str(claimed.id),
+        "alert_id": str(claimed.alert_id) if claimed.alert_id else None,
+        "channel_id": str(claimed.channel_id),
+        "channel": claimed.channel,
+        "via": claimed.kind,
+        "status": settled.status,
+        "attempts": claimed.number,
+        "error": attempt.error,
+        "at": iso(attempt.started_us),
+    }
+
+
+def switched_off(channel: SwitchedOff) -> dict[str, Any]:
+    """What open pages are told about a channel that was switched off."""
+    detail = f"The channel {channel.channel} was switched off: {channel.reason}."
+    return {
+        "kind": "system",
+        "about": "channel_disabled",
+        "subject": str(channel.channel_id),
+        "detail": detail,
+    }
