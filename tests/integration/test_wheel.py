@@ -106,6 +106,12 @@ def test_an_installed_wheel_migrates_a_database(python: Path, empty_database_url
 
 
 @pytest.mark.slow
+def test_an_installed_wheel_finds_its_pages(python: Path) -> None:
+    find = "from signaldesk.web.pages import find_pages; print(len(find_pages()))"
+    assert int(run(python, "-W", "ignore", "-c", find, cwd=python.parent)) > 0
+
+
+@pytest.mark.slow
 def test_the_wheel_holds_nothing_but_the_package(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"signaldesk"}
