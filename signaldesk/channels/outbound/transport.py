@@ -30,7 +30,7 @@ IDLE_SECONDS = 15.0
 """How long a connection is kept for the next message; most servers keep theirs longer."""
 LIFE_SECONDS = 300.0
 """How old a connection may get, so that a change in DNS is noticed."""
-IDLE_PER_ORIGIN = 32
+IDLE_PER_ORIGIN = 64
 IDLE_TOTAL = 200
 
 
