@@ -103,13 +103,15 @@ def redis_database_url(url: str, number: int) -> str:
 
 def empty_redis_of_our_own(url: str) -> None:
     """Fail unless the database of a Redis that is not ours is empty: tests flush it before each use."""
+    name = f"SIGNALDESK_REDIS_URL, database {url.rpartition('db=')[2] or url.rpartition('/')[2]},"
     with redis.Redis.from_url(url) as client:
         try:
             keys = client.dbsize()
         except redis.RedisError as error:
-            pytest.fail(f"SIGNALDESK_REDIS_URL: {url} cannot be used for tests: {error}")
+            pytest.fail(f"{name} cannot be used for tests: {error}", pytrace=False)
     if keys:
         pytest.fail(
-            f"SIGNALDESK_REDIS_URL: {url} holds {keys} keys, and tests would delete them; "
-            "empty it (FLUSHDB) if they may go, or name another server"
+            f"{name} holds {keys} keys, and tests would delete them; "
+            "empty it (FLUSHDB) if they may go, or name another server",
+            pytrace=False,
         )
