@@ -29,7 +29,7 @@ def connect(url: str, *, connections: int = 32) -> Redis:
         url,
         max_connections=connections,
         timeout=5,
-        socket_timeout=10,
+        socket_timeout=5,
         socket_connect_timeout=2,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.accounts.keys import KNOWN_S, ApiKeys, KeyRing
 from signaldesk.accounts.users import Founded, Users
 from signaldesk.clock import ManualClock, from_us
-from signaldesk.errors import Invalid, NotFound, Unauthenticated
+from signaldesk.errors import Invalid, NotFound, Unauthenticated, Unavailable
 from signaldesk.store.database import Database
 from signaldesk.store.tables import api_keys
 from signaldesk.stream.client import connect
@@ -125,3 +127,30 @@ async def test_the_last_use_of_a_key_is_written_down(
     await ring.flush()
     (listed,) = await keys.list(founded.org_id)
     assert listed.last_used_at == from_us(clock.now_us())
+
+
+class _Away(Database):
+    """A database that can be taken away."""
+
+    away = False
+
+    def system(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        if self.away:
+            raise Unavailable("gone")
+        return super().system()
+
+
+async def test_a_key_that_was_known_stays_known_while_postgres_is_away(
+    keys: ApiKeys, database_url: str, news: News, clock: ManualClock, founded: Founded
+) -> None:
+    database = _Away(database_url)
+    ring = KeyRing(database=database, news=news, clock=clock)
+    _, key = await keys.create(founded.org_id, scopes=["events:write"])
+    _, stranger = await keys.create(founded.org_id, scopes=["events:write"])
+    known = await ring.principal(key)
+    database.away = True
+    clock.advance(3600)
+    assert await ring.principal(key) == known
+    with pytest.raises(Unavailable):
+        await ring.principal(stranger)
+    await database.close()
