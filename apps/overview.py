@@ -58,7 +58,7 @@ class Overview(pn.viewable.Viewer):
             self.refresh(now_us),
         )
         self.spans.draw(self._span)
-        self.traffic.begin(self._span, bars)
+        self.traffic.begin(self._span, bars, now_us)
         self.pulse.begin(pulse, now_us)
         self.latest.begin(latest)
         self.draw(now_us)
@@ -107,7 +107,7 @@ class Overview(pn.viewable.Viewer):
         bars = await self._data.traffic(span, now_us)
         self._span = span
         self.spans.draw(span)
-        self.traffic.begin(span, bars)
+        self.traffic.begin(span, bars, now_us)
         self.traffic.mark(self._fetched["attention"].lines)
 
     def _draw_attention(self, now_us: int) -> None:

@@ -14,8 +14,9 @@ from bokeh.model import DataModel
 from markupsafe import Markup
 
 from apps import wording
-from apps.markup import first_paint, templates
+from apps.markup import first_paint
 from apps.page import Page, PageView, Visitor
+from apps.templating import templates
 from signaldesk.model.overview import Quota
 
 SCRIPTS = (

@@ -110,6 +110,11 @@ def verdict(value: float, at_least: bool, threshold: float, window_us: int) -> s
     return f"{seen} in {length(window_us)} (≥{SPACE}{number(threshold)})"
 
 
+def capitalize_first(text: str) -> str:
+    """A sentence begins with a capital; what follows keeps its own."""
+    return text[:1].upper() + text[1:]
+
+
 def initials(name: str, email: str) -> str:
     """Two letters for an avatar: of the name, else of the address."""
     words = name.split() or email.partition("@")[0].replace("-", ".").replace("_", ".").split(".")

@@ -3,7 +3,7 @@
 (() => {
   const root = document.documentElement;
   const keep = (name, value) => {
-    document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`;
   };
   if (!root.dataset.theme) {
     root.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";

@@ -27,7 +27,10 @@
   document.addEventListener("sd:theme", paint);
 
   const ready = () => {
-    slots.forEach((slot) => slot.classList.add("ready"));
+    slots.forEach((slot) => {
+      slot.classList.add("ready");
+      slot.querySelector(".first-paint").remove();
+    });
     document.documentElement.dataset.ready = "true";
     say("live", "live");
     if (document.documentElement.dataset.theme !== document.documentElement.dataset.served) paint();

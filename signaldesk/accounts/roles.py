@@ -30,7 +30,7 @@ EVERYTHING = "*"
 
 _READ = frozenset(scope for scope in SCOPES if scope.endswith(":read")) - {"keys:read"}
 _EDIT = _READ | {"events:write", "rules:write", "channels:write", "alerts:write"}
-_ALL = frozenset(SCOPES)
+_ALL = frozenset((*SCOPES, EVERYTHING))
 ROLES: dict[str, frozenset[str]] = {"viewer": _READ, "editor": _EDIT, "admin": _ALL, "owner": _ALL}
 
 

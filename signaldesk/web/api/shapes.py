@@ -1,0 +1,28 @@
+"""Shapes that several nouns share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Shape(BaseModel):
+    """Something the API says. Times are RFC 3339 in UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Ask(BaseModel):
+    """Something the API is told: unknown fields are refused, so that a typo never passes in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_max_length=10_000)
+
+
+class Page(Shape, Generic[T]):
+    """Part of a list. `next` is the `cursor` of the following part, null at the end."""
+
+    items: list[T]
+    next: Annotated[str | None, Field(description="`cursor` of the next page")] = None

@@ -1,0 +1,97 @@
+"""The API, route by route: what is listed here is served and described, nothing else is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signaldesk.model.rule import Rule
+from signaldesk.web.api import alerts, auth, events, keys, notifications, rules
+from signaldesk.web.api.shapes import Page
+from signaldesk.web.route import Door, Handle, Route
+
+LISTING = ("limit", "cursor")
+
+
+def _v1(method: str, path: str, handle: Handle, summary: str, **more: Any) -> Route:
+    return Route(method, f"/api/v1{path}", handle, summary, **more)
+
+
+# fmt: off
+API: tuple[Route, ...] = (
+    # --- events
+    _v1(
+        "POST", "/events", events.send, "Send events: one, an array, NDJSON or CloudEvents, also gzipped",
+        scope="events:write", answer=events.Accepted, body=events.EventIn, status=202, large=True,
+    ),
+    _v1(
+        "GET", "/events", events.list_events, "Stored events, newest first",
+        scope="events:read", answer=Page[events.EventOut], query=(*LISTING, "type", "from", "to", "replay"),
+    ),
+    _v1("GET", "/events/{id}", events.get_event, "One event", scope="events:read", answer=events.EventOut),
+    _v1(
+        "GET", "/event-types", events.list_types, "Event types, most used first",
+        scope="events:read", answer=Page[events.TypeOut], query=("from",),
+    ),
+    # --- rules
+    _v1(
+        "GET", "/rules", rules.list_rules, "All rules, by name",
+        scope="rules:read", answer=Page[rules.RuleOut],
+    ),
+    _v1(
+        "POST", "/rules", rules.create_rule, "Make a rule",
+        scope="rules:write", answer=rules.RuleOut, body=Rule, status=201,
+    ),
+    _v1("GET", "/rules/{id}", rules.get_rule, "One rule", scope="rules:read", answer=rules.RuleOut),
+    _v1(
+        "PUT", "/rules/{id}", rules.put_rule, "Save a new version of a rule",
+        scope="rules:write", answer=rules.RuleOut, body=Rule,
+    ),
+    _v1("DELETE", "/rules/{id}", rules.delete_rule, "Stop judging a rule", scope="rules:write", status=204),
+    _v1(
+        "GET", "/rules/{id}/versions", rules.list_versions, "Every version of a rule, newest first",
+        scope="rules:read", answer=Page[rules.VersionOut],
+    ),
+    # --- alerts
+    _v1(
+        "GET", "/alerts", alerts.list_alerts,
+        "Alerts, latest firing first; without `state` those not resolved",
+        scope="alerts:read", answer=Page[alerts.AlertOut], query=(*LISTING, "state", "rule_id", "replay"),
+    ),
+    _v1("GET", "/alerts/{id}", alerts.get_alert, "One alert", scope="alerts:read", answer=alerts.AlertOut),
+    _v1(
+        "POST", "/alerts/{id}/acknowledge", alerts.acknowledge, "Say that somebody is on it",
+        scope="alerts:write", answer=alerts.AlertOut,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/resolve", alerts.resolve, "Close an alert; the next firing opens another",
+        scope="alerts:write", answer=alerts.AlertOut,
+    ),
+    # --- channels and what went through them
+    _v1(
+        "GET", "/notifications", notifications.list_notifications, "Messages, newest first",
+        scope="notifications:read", answer=Page[notifications.NotificationOut],
+        query=(*LISTING, "status", "alert_id", "channel_id"),
+    ),
+    _v1(
+        "GET", "/notifications/{id}", notifications.get_notification, "One message and all its attempts",
+        scope="notifications:read", answer=notifications.NotificationDetail,
+    ),
+    # --- who
+    _v1("GET", "/me", auth.show_me, "Who these credentials belong to", answer=auth.Me),
+    _v1("GET", "/api-keys", keys.list_keys, "All API keys", scope="keys:read", answer=Page[keys.KeyOut]),
+    _v1(
+        "POST", "/api-keys", keys.create_key, "Make an API key, shown this one time",
+        scope="keys:write", answer=keys.KeyShown, body=keys.NewKey, status=201,
+    ),
+    _v1("DELETE", "/api-keys/{id}", keys.revoke_key, "Revoke an API key", scope="keys:write", status=204),
+    _v1(
+        "POST", "/auth/login", auth.log_in, "Log in with e-mail and password; answers with a cookie",
+        answer=auth.Me, body=auth.LogIn, door=Door.ANYBODY,
+    ),
+    _v1("POST", "/auth/logout", auth.log_out, "Log out", status=204, door=Door.MEMBER),
+    _v1(
+        "POST", "/auth/ws-ticket", auth.issue_ticket, "A ticket for the WebSocket: 30 seconds, one use",
+        answer=auth.Ticket, status=201,
+    ),
+)
+# fmt: on

@@ -1,0 +1,167 @@
+"""The one web server: what it serves, and the listening socket or the handed-over ones it serves it on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+from tornado.websocket import WebSocketClosedError
+
+from signaldesk.log import get_logger
+from signaldesk.web import openapi
+from signaldesk.web.assets import PREFIX, Assets, folder
+from signaldesk.web.cookies import Cookies
+from signaldesk.web.handlers import ApiHandler, Context, Handler
+from signaldesk.web.handover import Receiver
+from signaldesk.web.health import Healthz, Metrics, Readyz
+from signaldesk.web.identity import Doorkeeper
+from signaldesk.web.metrics import WebMetrics
+from signaldesk.web.origins import own_origins
+from signaldesk.web.route import Route
+from signaldesk.web.routes import API
+from signaldesk.web.services import Services
+from signaldesk.web.site import Landing, LogInPage, LogOut, Missing
+from signaldesk.web.socket import Socket
+
+log = get_logger(__name__)
+
+IDLE_S = 75.0
+"""A connection without a request is closed after so long."""
+FORM_BYTES = 64 * 1024
+"""Largest body outside the API, which has limits of its own."""
+
+
+class Description(Handler):
+    """`/api/v1/openapi.json`."""
+
+    route_name = "/api/v1/openapi.json"
+
+    def get(self) -> None:
+        base_url = self.context.services.settings.base_url
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "public, max-age=60")
+        self.finish(orjson.dumps(openapi.document(API, base_url=base_url, version=version("signaldesk"))))
+
+
+def url_table(context: Context) -> list[Any]:
+    """Every address that is not a page of the workbench."""
+    given = {"context": context}
+    by_pattern: dict[str, dict[str, Route]] = {}
+    for route in API:
+        by_pattern.setdefault(route.pattern, {})[route.method] = route
+    return [
+        (r"/healthz", Healthz, given),
+        (r"/readyz", Readyz, given),
+        (r"/metrics", Metrics, given),
+        (r"/ws", Socket, given),
+        *((pattern, ApiHandler, {**given, "routes": routes}) for pattern, routes in by_pattern.items()),
+        (r"/api/v1/openapi\.json", Description, given),
+        (r"/api(?:/.*)?", ApiHandler, given),
+        (r"/", Landing, given),
+        (r"/login", LogInPage, given),
+        (r"/logout", LogOut, given),
+        (rf"{PREFIX}(.*)", Assets, {"path": str(folder())}),
+    ]
+
+
+def build(services: Services, *, pages: bool = True) -> Application:
+    """The application; `pages=False` leaves the workbench out, and with it Panel. Needs a running loop."""
+    base_url = services.settings.base_url
+    cookies = Cookies(secret=services.secret, secure=base_url.startswith("https://"))
+    doorkeeper = Doorkeeper(
+        ring=services.ring, sessions=services.sessions, cookies=cookies, origins=own_origins(base_url)
+    )
+    context = Context(services=services, doorkeeper=doorkeeper, cookies=cookies)
+    metrics = WebMetrics(services.registry, watching=lambda: services.hub.watching)
+    settings: dict[str, Any] = {
+        "log_function": metrics.observe,
+        "secure": base_url.startswith("https://"),
+        "websocket_ping_interval": 20,
+        "websocket_ping_timeout": 20,
+    }
+    if pages:
+        from signaldesk.web import page_server
+
+        return page_server.build(context, url_table(context), **settings)
+    settings |= {"default_handler_class": Missing, "default_handler_args": {"context": context}}
+    return Application(url_table(context), **settings)
+
+
+class WebServer:
+    """A running server: on a port, on handed-over connections, or both."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self._http = HTTPServer(
+            application,
+            max_body_size=FORM_BYTES,
+            idle_connection_timeout=IDLE_S,
+            body_timeout=IDLE_S,
+            max_header_size=64 * 1024,
+        )
+        self._receiver: Receiver | None = None
+        self._sockets: list[socket.socket] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, also when it was chosen by the system."""
+        return int(self._sockets[0].getsockname()[1])
+
+    def listen(self, host: str, port: int) -> None:
+        """Serve a port; 0 picks a free one. Raises OSError when it is taken."""
+        self._sockets = bind_sockets(port, host)
+        self._http.add_sockets(self._sockets)
+
+    async def receive(self, path: Path) -> None:
+        """Serve connections that the ingest process hands over at this Unix socket."""
+        self._receiver = Receiver(path, self._http)
+        await self._receiver.start()
+
+    async def close(self) -> None:
+        """Stop listening, end what is open."""
+        if self._receiver is not None:
+            await self._receiver.close()
+        self._http.stop()
+        if hasattr(self.application, "stop"):
+            self.application.stop()
+        await self._http.close_all_connections()
+
+
+@asynccontextmanager
+async def running(services: Services, *, pages: bool = True) -> AsyncIterator[WebServer]:
+    """A server with its hub and key ring running; it listens to nothing yet."""
+    _quiet_about_closed_sockets()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(services.hub)
+        await stack.enter_async_context(services.ring)
+        application = build(services, pages=pages)
+        if hasattr(application, "start"):
+            application.start()
+        server = WebServer(application)
+        stack.push_async_callback(server.close)
+        yield server
+
+
+def _quiet_about_closed_sockets() -> None:
+    """A tab that closes while Panel writes to it is nothing to report; asyncio would call it an error."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), WebSocketClosedError):
+            return
+        if before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)

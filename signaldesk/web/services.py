@@ -1,0 +1,55 @@
+"""What the web server works with; the composition root fills it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from signaldesk.accounts.keys import ApiKeys, KeyRing
+from signaldesk.accounts.sessions import Sessions
+from signaldesk.accounts.throttle import Throttle
+from signaldesk.accounts.users import Users
+from signaldesk.catalog.channels import ChannelCatalog
+from signaldesk.catalog.rules import RuleCatalog
+from signaldesk.clock import Clock
+from signaldesk.intake.intake import Intake
+from signaldesk.settings import Settings
+from signaldesk.store.alerts import AlertStore
+from signaldesk.store.database import Database
+from signaldesk.store.eventlog import EventLog
+from signaldesk.store.notifications import NotificationStore
+from signaldesk.store.overview import OverviewQueries
+from signaldesk.stream.news import News
+from signaldesk.stream.tickets import Tickets
+from signaldesk.web.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request may need. One object per process; none of it is built here."""
+
+    settings: Settings
+    clock: Clock
+    secret: bytes
+    """Signs cookies and tokens; at least 32 bytes."""
+    database: Database
+    news: News
+    hub: Hub
+    users: Users
+    sessions: Sessions
+    throttle: Throttle
+    keys: ApiKeys
+    ring: KeyRing
+    tickets: Tickets
+    intake: Intake
+    rules: RuleCatalog
+    channels: ChannelCatalog
+    alerts: AlertStore
+    events: EventLog
+    notifications: NotificationStore
+    registry: CollectorRegistry
+
+    def overview(self, org_id: UUID) -> OverviewQueries:
+        return OverviewQueries(database=self.database, org_id=org_id)
