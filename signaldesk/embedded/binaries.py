@@ -70,7 +70,7 @@ class Program:
     major: int
 
 
-def find(kind: Kind, account: Account, cache: Path = CACHE) -> Program:
+def find(kind: Kind, account: Account) -> Program:
     """The first program of this kind that the account can run and that is new enough.
 
     Raises EmbeddedError that names the setting, the wheel and PATH, and why each will not do.
@@ -81,7 +81,7 @@ def find(kind: Kind, account: Account, cache: Path = CACHE) -> Program:
             faults.append(f"{origin} has none")
             continue
         try:
-            return _run(kind, path, account, cache)
+            return _run(kind, path, account)
         except EmbeddedError as error:
             faults.append(f"{origin}: {error.detail}")
     raise EmbeddedError(
@@ -107,14 +107,14 @@ def _package(wheel: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
-def _run(kind: Kind, path: Path, account: Account, cache: Path) -> Program:
+def _run(kind: Kind, path: Path, account: Account) -> Program:
     try:
         return Program(path, _major(kind, path, account))
     except PermissionError:
         if not account.other or kind.place not in str(path):
             raise EmbeddedError(f"{account.name} may not run {path}") from None
-    root = Path(str(path).removesuffix(kind.place)) / kind.whole
-    copied = reachable_copy(root, cache) / path.relative_to(root)
+    package = Path(str(path).removesuffix(kind.place))
+    copied = reachable_copy(package, kind.whole, CACHE) / package.name / kind.place
     try:
         return Program(copied, _major(kind, copied, account))
     except PermissionError:
@@ -151,36 +151,42 @@ def _major(kind: Kind, path: Path, account: Account) -> int:
     raise EmbeddedError(f"{path} does not run ({said or f'exit code {done.returncode}'})")
 
 
-def reachable_copy(root: Path, cache: Path) -> Path:
-    """A copy of the tree `root` below `cache` that every user may read; made once for each version of it.
+def reachable_copy(package: Path, part: str, cache: Path) -> Path:
+    """A folder below `cache` that stands for site-packages, with `part` of a package in it, readable by all.
 
-    Raises EmbeddedError when the cache cannot be written.
+    The package's libraries come along, because programs look for them beside it. Made once for each version
+    of the package. Raises EmbeddedError when the cache cannot be written.
     """
-    state = root.stat()
-    mark = hashlib.sha256(f"{root} {state.st_ino} {state.st_mtime_ns}".encode()).hexdigest()[:16]
-    copy = cache / f"{root.name}-{mark}"
+    state = (package / part).stat()
+    mark = hashlib.sha256(f"{package} {state.st_ino} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = cache / f"{package.name}-{mark}"
     if copy.is_dir():
         return copy
     try:
         cache.mkdir(parents=True, exist_ok=True)
         cache.chmod(0o755)
         fresh = Path(tempfile.mkdtemp(dir=cache))
-        shutil.copytree(
-            root, fresh, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include", "*.a")
-        )
-        for place, _, files in os.walk(fresh):
-            for name in (*files, "."):
-                entry = Path(place, name)
-                if not entry.is_symlink():
-                    mode = entry.stat().st_mode
-                    entry.chmod(0o755 if mode & 0o100 else 0o644)
+        needless = shutil.ignore_patterns("include", "*.a")
+        shutil.copytree(package / part, fresh / package.name / part, symlinks=True, ignore=needless)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+        _open_to_all(fresh)
         try:
             fresh.rename(copy)
         except OSError:  # somebody else was faster
             shutil.rmtree(fresh)
     except OSError as error:
         raise EmbeddedError(
-            f"the account of a bundled server cannot reach {root}, and a copy cannot be made in {cache} "
+            f"the account of a bundled server cannot reach {package}, and a copy cannot be made in {cache} "
             f"({error.strerror}); install SignalDesk where every user may read, for example in /opt"
         ) from None
     return copy
+
+
+def _open_to_all(tree: Path) -> None:
+    """Let every user read a tree of ours, and run what its owner may run."""
+    for place, _, files in os.walk(tree):
+        for entry in (Path(place), *(Path(place, name) for name in files)):
+            if not entry.is_symlink():
+                entry.chmod(0o755 if entry.stat().st_mode & 0o100 else 0o644)

