@@ -42,8 +42,7 @@ def number_key(json_type: str, text: str) -> str:
 
 def _integer_against(text: str, operator: Operator, constant: int | float) -> str:
     """A 64-bit integer against a constant of at least 2**53, which as a float is whole."""
-    whole = int(constant)
-    bounded = max(-(2**65), min(2**65, whole))  # beyond any 64-bit integer the order no longer changes
+    bounded = max(-(2**65), min(2**65, int(constant)))  # beyond any 64-bit integer nothing changes any more
     return f"TRY_CAST({text} AS HUGEINT) {operator} {bounded}::HUGEINT"
 
 

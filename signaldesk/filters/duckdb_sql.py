@@ -4,8 +4,8 @@ It is plain SQL text; this room does not need the driver. Values come out of a J
 only after their JSON type is checked, as the predicate checks classes. Every constant is written as a
 quoted literal here, never copied from the filter's text.
 
-Agreement holds for payloads as the stream carries them: integers of 64 bits, signed or not, and finite
-floats. (DuckDB reads an integer beyond 64 bits as a float.)
+Agreement holds for payloads as events carry them: integers of 64 bits, signed or not, and finite floats;
+a whole number beyond 64 bits is a float on both sides.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from sqlglot import Token, TokenType, exp
-from sqlglot.parser import SENTINEL_NONE, IsPredicatePrecedence, Parser
+from sqlglot.errors import ParseError
+from sqlglot.parser import IsPredicatePrecedence, Parser
 
 from signaldesk.filters.faults import InvalidFilter, did_you_mean
 from signaldesk.filters.scan import scan
@@ -32,9 +33,8 @@ class _FilterParser(Parser):
         TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
     }
 
-    def raise_error(self, message: str, token: Token = SENTINEL_NONE) -> NoReturn:
-        at = token if token is not SENTINEL_NONE else self._curr
-        raise _unexpected(self.sql, at, self._prev)
+    def raise_error(self, message: str, token: Token | None = None) -> NoReturn:
+        raise _unexpected(self.sql, self._curr if token is None or _is_end(token) else token, self._prev)
 
     def _parse_between(self, this: exp.Expr | None) -> exp.Between:
         low = self._parse_bitwise()
@@ -60,8 +60,10 @@ def read(text: str) -> exp.Expr:
         expression = _FilterParser().parse_into(exp.Condition, tokens, text)[0]
     except RecursionError as error:
         raise InvalidFilter("the filter is nested too deeply", position=0) from error
+    except ParseError as error:
+        raise InvalidFilter("the filter cannot be read", position=0, suggestion=ALLOWED) from error
     if expression is None:
-        raise _unexpected(text, tokens[0], SENTINEL_NONE)
+        raise InvalidFilter("the filter says nothing", position=0, suggestion=ALLOWED)
     return expression
 
 
@@ -72,14 +74,19 @@ def fault(node: exp.Expr, message: str, suggestion: str | None = None) -> Invali
     return InvalidFilter(message, position=position, suggestion=suggestion)
 
 
+def _is_end(token: Token) -> bool:
+    """Whether a token is only the parser's mark for "no more tokens"."""
+    return token.token_type is TokenType.SENTINEL
+
+
 def _unexpected(text: str, token: Token, before: Token) -> InvalidFilter:
-    """The error for a token that cannot stand where it stands; a sentinel token is the end of the text."""
+    """The error for a token that cannot stand where it stands, or for the end of the text."""
     for suspect in (before, token):
         if suspect.token_type is TokenType.VAR and (mend := FOREIGN_WORDS.get(suspect.text.upper())):
             return InvalidFilter(
                 f"`{suspect.text}` is not part of a filter", position=suspect.start, suggestion=mend
             )
-    if token is SENTINEL_NONE:
+    if _is_end(token):
         return InvalidFilter(
             "the filter ends too early: a value or a condition is missing",
             position=len(text.rstrip()),

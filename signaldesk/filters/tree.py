@@ -53,7 +53,10 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value written in the filter: text, bool, a finite number, or a moment in microseconds UTC."""
+    """A value written in the filter: text, bool, a number, or a moment in microseconds UTC.
+
+    Numbers are what an event's can be: integers of 64 bits, signed or not, and finite floats.
+    """
 
     value: str | int | float | bool
     kind: Kind

@@ -139,4 +139,6 @@ def _number_of(node: exp.Expr) -> Constant:
     if len(digits) > MAX_DIGITS or math.isinf(float(digits)):
         raise fault(node, "this number is too large", "the largest is about 1.8e308")
     value = int(digits) if digits.isdigit() else float(digits)
-    return Constant(-value if negative else value, Kind.NUMBER)
+    value = -value if negative else value
+    fits = -(2**63) <= value < 2**64  # an event's whole number beyond 64 bits is a float, so the filter's is
+    return Constant(value if fits else float(value), Kind.NUMBER)

@@ -81,6 +81,8 @@ def value(node: Node, event: Event) -> Any:
             return datetime.fromtimestamp(0, UTC) + event.timestamp_us * datetime.resolution
         case ("attribute", name):
             return getattr(event, name)
+        case ("constant", int() as whole) if not -(2**63) <= whole < 2**64:
+            return float(whole)
         case ("constant", constant):
             return constant
         case ("moment", text):

@@ -96,6 +96,7 @@ def test_integers_and_floats_compare_by_their_exact_values() -> None:
     assert not holds("a = 9007199254740993", {"a": 2.0**53})
     assert holds("a = 18446744073709551615", {"a": 2**64 - 1})
     assert not holds("a = b", {"a": 2**53 + 1, "b": 2.0**53})
+    assert holds("a = 18446744073709551617", {"a": 2.0**64})
     assert holds("a = 1 AND a IN (1.0)", {"a": 1.0})
 
 
