@@ -2,7 +2,7 @@
 
 `parse(text)` is the way in; it raises `InvalidFilter`. The steps, one file each: `scan` (text to tokens)
 and `order` (what may follow what), `grammar` (tokens to sqlglot's expression), `build` and `values` (that
-to our own `tree`), `canonical` (tree to text), `predicate` (tree to Python).
+to our own `tree`), `canonical` (tree to text), `predicate` (tree to Python), `duckdb_sql` (tree to SQL).
 """
 
 from signaldesk.filters.faults import InvalidFilter

@@ -42,10 +42,10 @@ _TYPES = {Kind.TEXT: "'VARCHAR'", Kind.NUMBER: "'BIGINT', 'UBIGINT', 'DOUBLE'", 
 class Columns:
     """SQL expressions for an event's parts: VARCHAR, VARCHAR, TIMESTAMPTZ and JSON."""
 
-    type: str = "type"
-    source: str = "source"
+    type: str = '"type"'
+    source: str = '"source"'
     timestamp: str = '"timestamp"'
-    payload: str = "payload"
+    payload: str = '"payload"'
 
 
 def duckdb_expression(condition: Condition, columns: Columns | None = None) -> str:
