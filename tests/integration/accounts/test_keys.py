@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -134,10 +134,12 @@ class _Away(Database):
 
     away = False
 
-    def system(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[AsyncConnection]:
         if self.away:
             raise Unavailable("gone")
-        return super().system()
+        async with super().system() as connection:
+            yield connection
 
 
 async def test_a_key_that_was_known_stays_known_while_postgres_is_away(
