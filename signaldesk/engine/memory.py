@@ -64,8 +64,11 @@ class Memory:
             rows = await asyncio.to_thread(self._lookups.rules, self.partition, org_id)
         found: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {} if org_id is None else {org_id: []}
         activations = []
+        parsed = {
+            (saved.id, saved.version): saved for org in self._rules.values() for _, saved in org
+        }  # a version never changes: with thousands of rules, reading all of them again would be felt
         for row in rows:
-            saved = _parse(row)
+            saved = parsed.get((row.id, row.version)) or _parse(row)
             if saved is None:
                 continue
             if row.activated_at is None:
