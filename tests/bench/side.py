@@ -1,6 +1,7 @@
 """What the harness asks of a system under test; `naive_side` and `desk_side` answer it."""
 
 import http.client
+import math
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -29,9 +30,12 @@ class Commits:
 
     @property
     def per_second(self) -> float:
-        """Events a second from the first commit to the last; the first one's events started the clock."""
+        """Events a second from the first commit to the last; the first one's events started the clock.
+
+        NaN for a single commit: there is no clock to read.
+        """
         (first, count), (last, _) = self.batches[0], self.batches[-1]
-        return (self.events - count) / max(last - first, 1e-9)
+        return (self.events - count) / (last - first) if last > first else math.nan
 
     def series(self) -> list[int]:
         """Events of each whole second since the first commit."""

@@ -80,6 +80,10 @@ def test_the_rate_of_commits_does_not_count_what_started_the_clock() -> None:
     assert commits.longest_pause() == max(b - a for a, b in pairwise([10.0, 10.5, 12.0]))
 
 
+def test_a_single_commit_has_no_rate() -> None:
+    assert math.isnan(Commits([(10.0, 500)]).per_second)
+
+
 def test_we_are_compared_with_the_better_of_the_naive_loops_settings() -> None:
     rate = Line("rate", "events/s", Promise("ratio", at_least=25))
     for label, value in (("naive, everysec", 2_000.0), ("naive, always", 1_000.0), (OURS, 40_000.0)):
