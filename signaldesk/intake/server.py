@@ -117,11 +117,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._gone:
             return
-        if self._first:
+        if self._first and not self._in_body:
             self._raw += data
-            if len(self._raw) > _HEAD_MAX and not self._in_body:
-                self._refuse(HeadTooLarge(f"the head of a request may have {_HEAD_MAX} bytes"))
-                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -129,6 +126,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             if not self._gone:
                 self._refuse(Malformed(f"this is not HTTP/1.1: {error}"))
+        # Only now: what arrived first may well be a short head with much of a long body behind it.
+        if len(self._raw) > _HEAD_MAX and not self._in_body:
+            self._refuse(HeadTooLarge(f"the head of a request may have {_HEAD_MAX} bytes"))
 
     def _wait(self) -> None:
         if self._timer is not None:
