@@ -81,7 +81,7 @@ class EventStream:
         org_id = UUID(bytes=head.org)
         names = [keys.events(partition), keys.answer(partition, org_id, key)]
         if chosen:
-            names += [keys.event_id(partition, org_id, UUID(bytes=event.id)) for event in events]
+            names += [keys.event_id(partition, org_id, head.lane, UUID(bytes=event.id)) for event in events]
         encoded = [msgspec.msgpack.encode(event) for event in events]
         fields = head.head()
         args = [_DAY, secrets.token_hex(8), answer if key else b"", ENTRY_MAX, len(fields), *fields, *encoded]

@@ -6,7 +6,7 @@
 | | | (msgpack), for imports `l` lane and `t` (tell people: 0 or 1), for markers `m` |
 | `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
 | `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
-| `sd:{pN}:id:ORG:ID` | string, 24 h | an event id that a client chose; the same again is the same event |
+| `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id that a client chose: the same again is the same event |
 | `sd:{pN}:w:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event time (µs) |
 | `sd:{pN}:checkpoint` | string | stream position up to which the windows hold everything |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
@@ -36,8 +36,8 @@ def answer(partition: int, org_id: UUID, idempotency_key: str) -> str:
     return f"sd:{{p{partition}}}:answer:{org_id}:{hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]}"
 
 
-def event_id(partition: int, org_id: UUID, event: UUID) -> str:
-    return f"sd:{{p{partition}}}:id:{org_id}:{event}"
+def event_id(partition: int, org_id: UUID, lane: str, event: UUID) -> str:
+    return f"sd:{{p{partition}}}:id:{org_id}:{lane}:{event}"
 
 
 def window_prefix(partition: int, rule_id: UUID, since_version: int, lane: str) -> str:
