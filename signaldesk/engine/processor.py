@@ -137,6 +137,7 @@ class Processor:
         async with self._lock:
             await self._finish(list(self._running))
         await asyncio.to_thread(self._leases.close)
+        await asyncio.to_thread(self._tools.lookups.close)
 
     async def _finish(self, numbers: list[int]) -> None:
         """Let partitions end in good order, and free them for others."""
