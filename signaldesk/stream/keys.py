@@ -6,7 +6,7 @@
 | | | (msgpack), for imports `l` lane and `t` (tell people: 0 or 1), for markers `m` |
 | `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
 | `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
-| `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id that a client chose: the same again is the same event |
+| `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id of the client's own; again, it is the same event |
 | `sd:{pN}:w:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event time (µs) |
 | `sd:{pN}:checkpoint` | string | stream position up to which the windows hold everything |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
