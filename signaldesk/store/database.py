@@ -67,3 +67,6 @@ def _is_away(error: DBAPIError) -> bool:
     """Whether the server is gone, starting or stopping, rather than unhappy with the statement."""
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or state is None or state.startswith(("08", "57P", "53"))
+
+
+__all__ = ["AsyncConnection", "Database"]
