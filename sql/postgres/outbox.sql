@@ -19,23 +19,23 @@ WITH RECURSIVE waiting AS (
         WHERE n.status IN ('pending', 'retrying') AND (n.org_id, n.channel_id) > (w.org_id, w.channel_id)
         ORDER BY n.org_id, n.channel_id, n.next_attempt_at LIMIT 1) further
 ), due AS (
-    SELECT n.id, w.org_id, row_number() OVER (PARTITION BY w.org_id ORDER BY n.turn, n.next_attempt_at) AS place
+    SELECT n.id, coalesce(o.room, %(per_org)s) AS org_room,
+        row_number() OVER (PARTITION BY w.org_id ORDER BY n.turn, n.next_attempt_at) AS place
     FROM waiting w
-    LEFT JOIN unnest(%(channels)s::uuid[], %(channel_rooms)s::int[]) AS b (channel_id, room)
-        ON b.channel_id = w.channel_id
+    LEFT JOIN unnest(%(orgs)s::uuid[], %(org_rooms)s::int[]) AS o (org_id, room) ON o.org_id = w.org_id
+    LEFT JOIN unnest(%(channels)s::uuid[], %(channel_rooms)s::int[]) AS c (channel_id, room)
+        ON c.channel_id = w.channel_id
     CROSS JOIN LATERAL (
         SELECT m.id, m.next_attempt_at, row_number() OVER (ORDER BY m.next_attempt_at) AS turn
         FROM notifications m
         WHERE m.status IN ('pending', 'retrying') AND m.org_id = w.org_id AND m.channel_id = w.channel_id
             AND m.next_attempt_at <= %(now)s AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
             AND m.id <> ALL (%(held)s::uuid[])
-        ORDER BY m.next_attempt_at LIMIT coalesce(b.room, %(per_channel)s)) n
+        ORDER BY m.next_attempt_at
+        LIMIT least(coalesce(c.room, %(per_channel)s), coalesce(o.room, %(per_org)s))) n
     WHERE w.next_attempt_at <= %(now)s
 ), fair AS (
-    SELECT d.id FROM due d
-    LEFT JOIN unnest(%(orgs)s::uuid[], %(org_rooms)s::int[]) AS o (org_id, room) USING (org_id)
-    WHERE d.place <= coalesce(o.room, %(per_org)s)
-    ORDER BY d.place LIMIT %(total)s
+    SELECT id FROM due WHERE place <= org_room ORDER BY place LIMIT %(total)s
 ), taken AS (
     SELECT n.id FROM notifications n JOIN fair USING (id)
     WHERE n.status IN ('pending', 'retrying') AND (n.lease_until IS NULL OR n.lease_until <= %(now)s)

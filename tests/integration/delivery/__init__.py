@@ -1,0 +1,1 @@
+"""The delivery room with a real Postgres and a real HTTP server."""
