@@ -25,7 +25,7 @@ from signaldesk.model.outcome import Batch, Poison, Stored
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Compose, Ledger
 from signaldesk.stream import keys
-from signaldesk.stream.events import Entry, EventStream
+from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
 from signaldesk.stream.news import News
 from signaldesk.stream.windows import Change, WindowsLost, WindowStore
 
@@ -80,7 +80,8 @@ class Partition:
         self._checkpoint_at = asyncio.get_running_loop().time()
         self._committing: asyncio.Task[None] | None = None
         self._cautious_until = 0
-        self._entry_events = 1.0
+        # Until a batch was seen: a backlog of large entries must not come in as one transaction.
+        self._entry_events = float(ENTRY_MAX)
         self._memory = Memory(
             self.number,
             lookups=tools.lookups,
