@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from signaldesk import log
-from signaldesk.catalog.channels import ensure_targets
+from signaldesk.catalog.targets import ensure_targets
 from signaldesk.errors import NotFound, Unavailable
 from signaldesk.ids import new_id
 from signaldesk.model.rule import Rule, SavedRule

@@ -1,0 +1,1 @@
+"""What organisations set up, in a real Postgres."""
