@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pydantic
+
 IO = ("open", "socket.", "subprocess.", "os.", "shutil.", "tempfile.", "urllib.", "sqlite3.", "glob.")
 IMPORT_SYSTEM = "<frozen importlib"
 
@@ -44,6 +46,7 @@ class Watch:
 
 def main(name: str) -> None:
     package = importlib.import_module(name)
+    pydantic.create_model("First")  # pydantic looks for its plugins when the first model is defined
     watch = Watch(str(Path(str(package.__file__)).parent))
     threads = threading.active_count()
     sys.addaudithook(watch.hook)
