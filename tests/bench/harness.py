@@ -30,7 +30,7 @@ class Options:
 
     rounds: int = 3
     seconds: int = 10
-    backlog: int = 400_000
+    backlog: int = 1_200_000
     naive_backlog: int = 40_000
     sides: tuple[str, ...] = ("naive", OURS)
     patience: int = 10

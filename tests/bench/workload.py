@@ -5,11 +5,11 @@ The workload of the whole-loop and ingest benchmarks:
 * 40 event types, each event's type drawn uniformly. `type_0` … `type_19` have five rules each (100 rules);
   `type_20` … `type_39` have none. So half of the events match no rule, and the other half match five.
 * Every event carries `user`, drawn uniformly from 1,000 values, independently of the type.
-* The five rules of a type are counts: 15 and 20 in 60 s, 25 in 5 min, 30 in 15 min, 50 in 1 h; each with
+* The five rules of a type are counts: 35 and 45 in 60 s, 55 in 5 min, 70 in 15 min, 90 in 1 h; each with
   a cooldown of 5 min. SignalDesk judges them *by user*: 100 rules × 1,000 users = 100,000 windows.
   The naive loop cannot group: it counts per type, in 20 windows. That is kinder to it.
-* With the default backlogs about one event in 250 fires a rule, on both sides: a group sees ten events on
-  average, so some pass fifteen; the naive loop fires each rule once, and again where its workers race.
+* With the default backlogs about one event in 300 fires a rule, on both sides: a group sees thirty events
+  on average, so some pass 35; the naive loop fires each rule once, and again where its jobs race.
 * Events carry no timestamp of their own: their time is the time of receipt.
 
 The latency workload: 20 types, one ungrouped rule each (3 in 60 s, cooldown 1 s), so that about twenty
@@ -42,7 +42,7 @@ class BenchRule:
     where: str | None = None
 
 
-_STEPS = ((15, 60), (20, 60), (25, 300), (30, 900), (50, 3600))
+_STEPS = ((35, 60), (45, 60), (55, 300), (70, 900), (90, 3600))
 
 
 def loop_rules() -> list[BenchRule]:
@@ -61,7 +61,7 @@ def latency_rules() -> list[BenchRule]:
 
 def scaled_rules(count: int, *, busy: int = 10) -> list[BenchRule]:
     """`busy` rules that judge events, and `count - busy` rules on types that never come."""
-    rules = loop_rules()[: busy * len(_STEPS) : len(_STEPS)]
+    rules = [BenchRule(f"busy {i}", f"type_{i}", 75, 60, 300, by="user") for i in range(busy)]
     idle = replace(rules[0], name="", event="")
     rules += [replace(idle, name=f"idle {i}", event=f"idle_{i}") for i in range(count - busy)]
     return rules
