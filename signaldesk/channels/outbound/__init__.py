@@ -30,10 +30,17 @@ class Outbound:
     Faults name the host and never the path, the query or a header: those hold secrets.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, *, total: float = TOTAL_SECONDS) -> None:
-        """`total`: seconds for one request altogether."""
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        total: float = TOTAL_SECONDS,
+        resolver: SystemResolver | None = None,
+    ) -> None:
+        """`total`: seconds for one request altogether. `resolver`: closed with this."""
         self._transport = transport
         self._total = total
+        self._resolver = resolver
 
     @classmethod
     def guarded(
@@ -45,10 +52,11 @@ class Outbound:
         total: float = TOTAL_SECONDS,
     ) -> Outbound:
         """With the real network behind it. `allow`: private networks that may be reached all the same."""
+        system = SystemResolver()  # costs nothing until it is asked
         transport = GuardedTransport(
-            guard=Guard(allow), resolve=resolve or SystemResolver(), tls=tls or httpx.create_ssl_context()
+            guard=Guard(allow), resolve=resolve or system, tls=tls or httpx.create_ssl_context()
         )
-        return cls(transport, total=total)
+        return cls(transport, total=total, resolver=system)
 
     async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Answer:
         """POST once; any status is an answer.
@@ -78,3 +86,5 @@ class Outbound:
     async def close(self) -> None:
         """Close every kept connection."""
         await self._transport.aclose()
+        if self._resolver is not None:
+            self._resolver.close()
