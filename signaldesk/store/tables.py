@@ -92,7 +92,7 @@ orgs = Table(
     _id(),
     Column("slug", Text, nullable=False, unique=True),
     _text("name"),
-    Column("plan", Text, ForeignKey("plans.name"), nullable=False, server_default=text("'free'")),
+    Column("plan", Text, ForeignKey("plans.name"), nullable=False, server_default=text("'self_hosted'")),
     Column("partition", SmallInteger, nullable=False),
     _count("rules_revision"),
     Column("stripe_customer", Text),

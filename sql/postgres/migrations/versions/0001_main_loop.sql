@@ -84,7 +84,7 @@ CREATE TABLE orgs (
     id UUID NOT NULL,
     slug TEXT NOT NULL,
     name TEXT NOT NULL,
-    plan TEXT DEFAULT 'free' NOT NULL,
+    plan TEXT DEFAULT 'self_hosted' NOT NULL,
     partition SMALLINT NOT NULL,
     rules_revision BIGINT DEFAULT 0 NOT NULL,
     stripe_customer TEXT,
