@@ -14,8 +14,17 @@ from functools import cached_property
 from pathlib import Path
 
 from signaldesk.accounts.keys import ApiKeys, KeyRing
+from signaldesk.accounts.orgs import Orgs
+from signaldesk.accounts.passwords import Passwords
+from signaldesk.accounts.sessions import Sessions
+from signaldesk.accounts.users import Users
+from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
+from signaldesk.channels.kinds import Means
+from signaldesk.channels.mailers import mailer
+from signaldesk.channels.outbound import Outbound
 from signaldesk.clock import MICROS, Clock, SystemClock
+from signaldesk.delivery.dispatcher import Dispatcher
 from signaldesk.engine.notices import composer
 from signaldesk.engine.partition import Tools
 from signaldesk.engine.processor import Processor
@@ -24,10 +33,15 @@ from signaldesk.errors import SettingsError
 from signaldesk.intake.appender import Appender
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
+from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
+from signaldesk.store.eventlog import EventLog
+from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
-from signaldesk.stream import client
+from signaldesk.store.notifications import NotificationStore
+from signaldesk.store.outbox import Outbox
+from signaldesk.stream import client, keys
 from signaldesk.stream.events import EventStream
 from signaldesk.stream.news import News
 from signaldesk.stream.windows import WindowStore
@@ -81,6 +95,34 @@ class Desk:
         return ApiKeys(database=self.database, news=self.news, clock=self.clock)
 
     @cached_property
+    def orgs(self) -> Orgs:
+        return Orgs(database=self.database)
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(database=self.database, passwords=Passwords())
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        return Sessions(database=self.database, clock=self.clock)
+
+    @cached_property
+    def alerts(self) -> AlertStore:
+        return AlertStore(database=self.database)
+
+    @cached_property
+    def events(self) -> EventLog:
+        return EventLog(database=self.database)
+
+    @cached_property
+    def notifications(self) -> NotificationStore:
+        return NotificationStore(database=self.database)
+
+    @cached_property
+    def housekeeping(self) -> Housekeeping:
+        return Housekeeping(database=self.database, clock=self.clock)
+
+    @cached_property
     def rules(self) -> RuleCatalog:
         return RuleCatalog(database=self.database, stream=self.stream)
 
@@ -99,6 +141,34 @@ class Desk:
             max_batch=settings.max_batch_bytes,
             max_events=settings.max_batch_events,
             clock_skew=settings.clock_skew,
+        )
+
+    @cached_property
+    def outbound(self) -> Outbound:
+        return Outbound.guarded(allow=self.settings.outbound_allow)
+
+    @cached_property
+    def means(self) -> Means:
+        """What channels send with."""
+        settings = self.settings
+        smtp, resend = settings.smtp_url, settings.resend_api_key
+        mail = mailer(
+            smtp_url=smtp.get_secret_value() if smtp else None,
+            resend_api_key=resend.get_secret_value() if resend else None,
+            mail_from=settings.mail_from,
+            outbound=self.outbound,
+            clock=self.clock,
+        )
+        return Means(outbound=self.outbound, clock=self.clock, publish=self.news.publish, mailer=mail)
+
+    @cached_property
+    def channels(self) -> ChannelCatalog:
+        return ChannelCatalog(database=self.database, means=self.means, announce=self.rules.announce)
+
+    def dispatcher(self) -> Dispatcher:
+        """A new dispatcher; it must be built inside the running event loop."""
+        return Dispatcher(
+            outbox=Outbox(self.database), means=self.means, listen=lambda: self.news.listen(keys.OUTBOX)
         )
 
     def ledger(self, owner: str) -> Ledger:
@@ -142,6 +212,8 @@ class Desk:
         built = self.__dict__
         if "appender" in built:
             await self.appender.close()
+        if "outbound" in built:
+            await self.outbound.close()
         if "database" in built:
             await self.database.close()
         if "redis" in built:

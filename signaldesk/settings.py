@@ -23,6 +23,8 @@ from pydantic_settings import (
 from signaldesk.errors import FieldError, SettingsError
 
 PREFIX = "SIGNALDESK_"
+CLIENT = frozenset({"SIGNALDESK_URL", "SIGNALDESK_API_KEY"})
+"""What programs that send to an installation elsewhere read; the installation itself has no use for them."""
 
 
 def _url(*schemes: str) -> AfterValidator:
@@ -166,7 +168,7 @@ def _strangers(environment: Mapping[str, str]) -> list[FieldError]:
     """Variables with our prefix that name no setting: a typo must not pass in silence."""
     from difflib import get_close_matches
 
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = CLIENT | {PREFIX + name.upper() for name in Settings.model_fields}
     faults = []
     for name in sorted(environment):
         if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:

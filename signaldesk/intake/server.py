@@ -70,6 +70,8 @@ class Shared:
         self.keys = keys
         self.handover = handover
         self.connections: set[Connection] = set()
+        self.web_is_away = False
+        """Said once, not for each connection."""
 
 
 class Connection(asyncio.Protocol):
@@ -307,9 +309,12 @@ class Connection(asyncio.Protocol):
 
     def _handed_over(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
+            self._shared.web_is_away = False
             self._transport.abort()
             return
-        logger.warning("connection not handed over", error=str(error))
+        if not self._shared.web_is_away:
+            self._shared.web_is_away = True
+            logger.warning("connections cannot be handed over for now", error=str(error))
         self._gone = False
         self._headers[b"connection"] = b"close"
         self._answer_error(Unavailable("the web process is not up yet; try again shortly", retry_after=1))

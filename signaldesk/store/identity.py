@@ -95,6 +95,14 @@ async def org_by_slug(connection: AsyncConnection, slug: str) -> tuple[UUID, str
     return (row[0], row[1]) if row else None
 
 
+async def orgs_by_age(connection: AsyncConnection) -> list[tuple[UUID, str, str, int]]:
+    """(id, slug, name, partition) of every organisation, oldest first."""
+    found = await connection.execute(
+        select(orgs.c.id, orgs.c.slug, orgs.c.name, orgs.c.partition).order_by(orgs.c.created_at, orgs.c.slug)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in found]
+
+
 async def add_membership(connection: AsyncConnection, org_id: UUID, user_id: UUID, role: str) -> None:
     await connection.execute(insert(memberships).values(org_id=org_id, user_id=user_id, role=role))
 

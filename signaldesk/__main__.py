@@ -1,0 +1,6 @@
+"""`python -m signaldesk` is the command `signaldesk`."""
+
+from signaldesk.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Talks to an installation over HTTP, from wherever the events are."""

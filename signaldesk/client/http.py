@@ -1,0 +1,113 @@
+"""One connection to an installation's API: authenticates, understands problem documents, tells what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from signaldesk.errors import FieldError, SignalDeskError
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_KEY = re.compile(r"sk_[0-9a-f]{48}")
+_PASSING = (429, 502, 503, 504)
+"""Statuses of a server or a proxy that is busy or not up yet."""
+
+
+class Refused(SignalDeskError):
+    """The installation understood and said no; the same request gets the same answer."""
+
+    code, title = "refused", "The request was refused"
+
+    def __init__(self, detail: str, *, status: int, body: Mapping[str, Any], errors: tuple[FieldError, ...]):
+        super().__init__(detail, errors=errors)
+        self.answer_status = status
+        self.body = body
+        """The problem document, or an empty mapping."""
+
+
+class Unreachable(SignalDeskError):
+    """No answer, or one that says "later"; the same request may succeed soon."""
+
+    code, title, retry = "unreachable", "The installation cannot be reached", True
+
+
+class Answer(NamedTuple):
+    """A good answer's JSON."""
+
+    status: int
+    body: Any
+
+
+class Api:
+    """The API of one installation. Close it, or use it in a `with` block."""
+
+    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        """Raises SignalDeskError for a URL or a key that cannot be one."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SignalDeskError(f"{url[:100]!r} is no address; write https://desk.example.com")
+        if not _KEY.fullmatch(key):
+            raise SignalDeskError(
+                "the API key is not one: it is sk_ and 48 hexadecimal characters; "
+                "`signaldesk keys create` makes one"
+            )
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={
+                "Authorization": f"Bearer {key}",
+                "User-Agent": f"signaldesk/{version('signaldesk')}",
+            },
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+
+    def post(self, path: str, content: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
+        """POST once. Raises Unreachable or Refused."""
+        try:
+            response = self._http.post(path, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"{self.url} does not answer ({reason}); is it up?") from error
+        body = _json(response)
+        if response.is_success:
+            return Answer(response.status_code, body)
+        raise _fault(self.url, response, body if isinstance(body, dict) else {})
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _fault(url: str, response: httpx.Response, body: Mapping[str, Any]) -> SignalDeskError:
+    detail = str(body.get("detail") or response.reason_phrase or "no reason given")
+    status = response.status_code
+    if status in _PASSING:
+        wait = response.headers.get("Retry-After", "")
+        after = float(wait) if wait.isdigit() else None
+        return Unreachable(f"{url} answers {status}: {detail}", retry_after=after)
+    if not body:
+        detail = f"{url} answers {status}, and not as SignalDesk does; check the address"
+    faults = tuple(
+        FieldError(str(fault.get("field", "")), str(fault.get("message", "")))
+        for fault in body.get("errors", ())
+        if isinstance(fault, dict)
+    )
+    return Refused(detail, status=status, body=body, errors=faults)

@@ -1,0 +1,59 @@
+"""The scheduler role: housekeeping by the clock, in UTC. Any number may run; every job may run twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from signaldesk.desk import Desk
+from signaldesk.errors import Unavailable
+from signaldesk.log import get_logger
+from signaldesk.roles.assignment import Assignment
+from signaldesk.roles.role import Role
+
+log = get_logger(__name__)
+
+Job = Callable[[], Awaitable[int]]
+"""Returns how many rows it changed."""
+
+
+async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
+    scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None})
+    under_way = asyncio.Lock()
+    house = desk.housekeeping
+    jobs: dict[str, tuple[Job, int]] = {
+        "usage rolled up": (house.roll_up_usage, 60),
+        "sessions swept": (house.sweep_sessions, 600),
+        "tokens swept": (house.sweep_tokens, 3600),
+    }
+    for name, (job, seconds) in jobs.items():
+        scheduler.add_job(
+            _run, "interval", (name, job, under_way), seconds=seconds, id=name, jitter=seconds // 10
+        )
+    for name, (job, _) in jobs.items():
+        await _run(name, job, under_way)
+    scheduler.start()
+    try:
+        await stop.wait()
+    finally:
+        scheduler.shutdown(wait=False)
+        async with under_way:  # the job at hand finishes
+            pass
+
+
+async def _run(name: str, job: Job, under_way: asyncio.Lock) -> None:
+    """One job at a time; when Postgres is away the next round catches up."""
+    async with under_way:
+        try:
+            changed = await job()
+        except Unavailable as error:
+            log.warning(f"not {name}", reason=error.detail)
+        except Exception:
+            log.exception(f"not {name}")
+        else:
+            log.debug(name, rows=changed)
+
+
+ROLE = Role("scheduler", main)

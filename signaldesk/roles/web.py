@@ -1,0 +1,60 @@
+"""The web role: pages, API and WebSocket, on a port of its own or on connections that ingest hands over."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import CollectorRegistry
+
+from signaldesk.accounts.throttle import Throttle
+from signaldesk.desk import Desk
+from signaldesk.log import get_logger
+from signaldesk.roles.assignment import Assignment
+from signaldesk.roles.listening import bind
+from signaldesk.roles.role import Role
+from signaldesk.stream.live import LiveFeed
+from signaldesk.stream.tickets import Tickets
+from signaldesk.web import server
+from signaldesk.web.hub import Hub
+from signaldesk.web.services import Services
+
+log = get_logger(__name__)
+
+
+async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
+    listeners = () if told.handover else bind(told.settings.host, told.settings.port)
+    async with server.running(services(desk)) as web:
+        if told.handover is not None:
+            await web.receive(told.handover)
+        else:
+            web.serve(listeners)
+            log.info("listening", at=told.settings.base_url)
+        await stop.wait()
+
+
+def services(desk: Desk) -> Services:
+    """What the web server works with. Needs a running event loop."""
+    return Services(
+        settings=desk.settings,
+        clock=desk.clock,
+        secret=desk.secret_key.encode(),
+        database=desk.database,
+        news=desk.news,
+        hub=Hub(feed=LiveFeed(desk.redis)),
+        users=desk.users,
+        sessions=desk.sessions,
+        throttle=Throttle(desk.clock),
+        keys=desk.api_keys,
+        ring=desk.key_ring,
+        tickets=Tickets(desk.redis),
+        intake=desk.intake,
+        rules=desk.rules,
+        channels=desk.channels,
+        alerts=desk.alerts,
+        events=desk.events,
+        notifications=desk.notifications,
+        registry=CollectorRegistry(),
+    )
+
+
+ROLE = Role("web", main)

@@ -1,0 +1,26 @@
+-- What the scheduler does by the clock (signaldesk/store/housekeeping.py); each may be repeated.
+
+-- name: roll_up_usage
+-- By organisation first: the index begins with it. Events are counted by the engine as it stores them.
+INSERT INTO usage (org_id, day, notifications)
+SELECT o.id, sent.day, sent.n
+FROM orgs o
+CROSS JOIN LATERAL (
+    SELECT date_trunc('day', n.created_at, 'UTC') AS day, count(*) AS n
+    FROM notifications n
+    WHERE n.org_id = o.id AND n.created_at >= :since AND n.status = 'sent'
+    GROUP BY 1) AS sent
+ON CONFLICT (org_id, day) DO UPDATE SET notifications = EXCLUDED.notifications
+WHERE usage.notifications <> EXCLUDED.notifications
+
+-- name: sweep_sessions
+DELETE FROM sessions WHERE expires_at <= :now
+
+-- name: sweep_refresh_tokens
+DELETE FROM refresh_tokens WHERE expires_at <= :before
+
+-- name: sweep_password_resets
+DELETE FROM password_resets WHERE expires_at <= :before
+
+-- name: sweep_invites
+DELETE FROM invites WHERE expires_at <= :before AND accepted_at IS NULL
