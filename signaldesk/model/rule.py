@@ -66,16 +66,20 @@ class Rule(BaseModel):
     allowed_lateness: Annotated[
         Duration | None, Field(description="How far behind the newest event one may come and still be judged")
     ] = None
-    severity: Severity = "warning"
+    severity: Annotated[Severity, Field(description="How bad it is")] = "warning"
     notify: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=320)], ...],
         Listed,
         Field(max_length=20, description="Names of channels, or `email:someone@example.com`"),
     ] = ()
-    labels: Annotated[dict[str, str], Field(max_length=30)] = {}
-    runbook: Annotated[str | None, Field(max_length=2000, pattern=r"^https?://")] = None
-    description: Annotated[str, Field(max_length=4000)] = ""
-    mode: Mode = Mode.LIVE
+    labels: Annotated[
+        dict[str, str], Field(max_length=30, description="Texts of your own that travel with the alert")
+    ] = {}
+    runbook: Annotated[
+        str | None, Field(max_length=2000, pattern=r"^https?://", description="Link to what to do about it")
+    ] = None
+    description: Annotated[str, Field(max_length=4000, description="For whoever reads the rule later")] = ""
+    mode: Annotated[Mode, Field(description="Whether it tells people, only records, or rests")] = Mode.LIVE
 
     @field_validator("name", "event", "by", "notify", "labels", "description")
     @classmethod
