@@ -1,0 +1,63 @@
+"""Every table. `sql/postgres/migrations` builds the same schema; a test proves that the two are equal.
+
+Times are `timestamptz`. Every tenant row has `org_id` and is guarded by row-level security (`TENANT`).
+`lane` separates live events (`''`) from imports that are judged in their own event time.
+"""
+
+from signaldesk.store.tables._columns import metadata
+from signaldesk.store.tables.books import audit, system_alerts, usage
+from signaldesk.store.tables.intake import (
+    event_counts,
+    events,
+    org_progress,
+    partitions,
+    poison_events,
+    rule_activations,
+)
+from signaldesk.store.tables.outcomes import alerts, delivery_attempts, firings, notifications, suppressions
+from signaldesk.store.tables.people import (
+    api_keys,
+    invites,
+    memberships,
+    orgs,
+    password_resets,
+    plans,
+    refresh_tokens,
+    sessions,
+    users,
+)
+from signaldesk.store.tables.watched import channels, rule_versions, rules
+
+TENANT = tuple(table for table in metadata.sorted_tables if "org_id" in table.c)
+"""Tables whose rows belong to one organisation: row-level security guards each of them."""
+
+__all__ = [
+    "TENANT",
+    "alerts",
+    "api_keys",
+    "audit",
+    "channels",
+    "delivery_attempts",
+    "event_counts",
+    "events",
+    "firings",
+    "invites",
+    "memberships",
+    "metadata",
+    "notifications",
+    "org_progress",
+    "orgs",
+    "partitions",
+    "password_resets",
+    "plans",
+    "poison_events",
+    "refresh_tokens",
+    "rule_activations",
+    "rule_versions",
+    "rules",
+    "sessions",
+    "suppressions",
+    "system_alerts",
+    "usage",
+    "users",
+]
