@@ -1,6 +1,6 @@
 """The dispatcher: claims what is due, sends it, writes down what came of it.
 
-1. Wake up: by a signal after each commit of the engine, when a result was written, and every second anyway.
+1. Wake up: by a signal after each commit of the engine, when there is room again, and every second anyway.
 2. Claim, in one statement, as much as there is room for; a claim is a lease.
 3. Send each in a task of its own.
 4. Write results down in batches (`book.py`).
@@ -68,7 +68,9 @@ class Dispatcher:
         self._sending: dict[UUID, tuple[Claimed, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._book = Book(outbox, clock=means.clock, publish=means.publish, on_written=self._wake.set)
+        self._more = False
+        """Whether more may be due than there was room for: then whatever ends makes room for it."""
+        self._book = Book(outbox, clock=means.clock, publish=means.publish)
 
     def stop(self) -> None:
         """Ask `run` to finish what is under way, give the rest back, and return."""
@@ -77,6 +79,12 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until `stop`. Cancelled, it leaves everything as it is, as a crash would."""
+        try:
+            await self._run()
+        finally:
+            await self._outbox.close()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
             helpers = [self._book.run(), self._keep_leases()]
             if self._listen is not None:
@@ -115,18 +123,21 @@ class Dispatcher:
         now_us = self._clock.now_us()
         rooms = self._capacity.rooms(now_us)
         if not rooms.total:
+            self._more = True
             return []
         # Leases that may have run out because Postgres was away: claiming them again would send them twice.
-        old_us = now_us - self._us(self._lease / 2)
-        held = [claimed.id for claimed in self._held() if claimed.leased_us < old_us]
+        held = [claimed.id for claimed in self._held(older_than=self._lease / 2)]
         until_us = now_us + self._us(self._lease)
-        return await self._outbox.claim(rooms, held=held, now_us=now_us, until_us=until_us)
+        claims = await self._outbox.claim(rooms, held=held, now_us=now_us, until_us=until_us)
+        self._more = rooms.all_used(claims)
+        return claims
 
-    def _held(self) -> list[Claimed]:
-        """What is under way or waits to be written down."""
-        return [claimed for claimed, _ in self._sending.values()] + [
-            one.claimed for one in self._book.unwritten
-        ]
+    def _held(self, *, older_than: float) -> list[Claimed]:
+        """What was claimed so many seconds ago or more, and is under way or waits to be written down."""
+        before_us = self._clock.now_us() - self._us(older_than)
+        claims = [claimed for claimed, _ in self._sending.values()]
+        claims += [one.claimed for one in self._book.unwritten]
+        return [claimed for claimed in claims if claimed.leased_us <= before_us]
 
     @staticmethod
     def _us(seconds: float) -> int:
@@ -162,14 +173,16 @@ class Dispatcher:
             now_us = self._clock.now_us()
             self._capacity.end(claimed.org_id, claimed.channel_id, claimed.id, result, now_us)
             del self._sending[claimed.id]
+            if self._more:
+                self._wake.set()
             if result is not None:
                 self._book.add(settled(claimed, result, now_us=now_us, random=self._random))
 
     async def _keep_leases(self) -> None:
-        """Renew, three times per lease, what is under way or waits to be written down."""
+        """Renew, three times per lease, what takes long or waits to be written down."""
         while True:
             await asyncio.sleep(self._lease / 3)
-            claims = self._held()
+            claims = self._held(older_than=self._lease / 3)
             if not claims:
                 continue
             try:
@@ -181,10 +194,11 @@ class Dispatcher:
             except Exception:
                 log.exception("renewing leases went wrong")
                 continue
-            if lost := [
-                str(claimed.id) for claimed in self._held() if claimed in claims and claimed.id not in kept
-            ]:
-                log.warning("leases were lost", notifications=lost)
+            lost = [
+                claimed.id for claimed in claims if claimed.id not in kept and claimed.id in self._sending
+            ]
+            if lost:
+                log.warning("leases were lost", count=len(lost), first=str(lost[0]))
 
     # --- stopping --------------------------------------------------------------------------------------
 

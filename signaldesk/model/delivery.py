@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -65,6 +66,16 @@ class Rooms:
     per_channel: int
     orgs: Mapping[UUID, int] = field(default_factory=dict)
     channels: Mapping[UUID, int] = field(default_factory=dict)
+
+    def all_used(self, claims: Sequence[Claimed]) -> bool:
+        """Whether a claim met a limit anywhere, so that more may be due than there was room for."""
+        if len(claims) >= self.total or 0 in self.orgs.values() or 0 in self.channels.values():
+            return True
+        orgs = Counter(claimed.org_id for claimed in claims)
+        channels = Counter(claimed.channel_id for claimed in claims)
+        return any(count >= self.orgs.get(org, self.per_org) for org, count in orgs.items()) or any(
+            count >= self.channels.get(channel, self.per_channel) for channel, count in channels.items()
+        )
 
 
 class SwitchedOff(NamedTuple):

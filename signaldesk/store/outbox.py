@@ -13,13 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk import statements
 from signaldesk.clock import from_us
 from signaldesk.ids import new_id
 from signaldesk.model.delivery import Claimed, Rooms, Settled, SwitchedOff
 from signaldesk.store.database import Database
+from signaldesk.store.line import Line
 
 FAILURES_TO_SWITCH_OFF = 20
 DAYS_TO_SWITCH_OFF = 3
@@ -30,8 +30,11 @@ class Outbox:
     """The table `notifications`, as the dispatcher sees it. All times are microseconds of its clock."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
         self._sql = statements.named("postgres/outbox.sql")
+        # Losing a lease in a crash of Postgres costs a message sent twice with the same id, which a crash may
+        # cost anyway; waiting for the disk would cost every message milliseconds.
+        self._leases = Line(database.url, application="signaldesk outbox leases", durable=False)
+        self._books = Line(database.url, application="signaldesk outbox books")
 
     async def claim(self, rooms: Rooms, *, held: Iterable[UUID], now_us: int, until_us: int) -> list[Claimed]:
         """Lease what is due until `until_us`, as far as there is room; never what is `held` already."""
@@ -49,22 +52,17 @@ class Outbox:
             "channels": list(rooms.channels),
             "channel_rooms": list(rooms.channels.values()),
         }
-        async with self._database.system() as connection:
-            await self._run(connection, "hurry")
-            rows = await self._run(connection, "claim", values)
+        rows = await self._leases.fetch(self._sql["claim"], values)
         return [_claimed(row, token, now_us) for row in rows]
 
     async def renew(self, claims: Sequence[Claimed], *, until_us: int) -> set[UUID]:
         """Prolong the leases; the ids of those that are still ours."""
-        async with self._database.system() as connection:
-            await self._run(connection, "hurry")
-            rows = await self._run(connection, "renew", {**_leases(claims), "until": from_us(until_us)})
-        return {row[0] for row in rows}
+        values = {**_leases(claims), "until": from_us(until_us)}
+        return {row[0] for row in await self._leases.fetch(self._sql["renew"], values)}
 
     async def release(self, claims: Sequence[Claimed], *, begun: bool) -> None:
         """Give leases back so that others need not wait. `begun`: the sending was begun and broken off."""
-        async with self._database.system() as connection:
-            await self._run(connection, "release", {**_leases(claims), "begun": [begun] * len(claims)})
+        await self._leases.fetch(self._sql["release"], {**_leases(claims), "begun": [begun] * len(claims)})
 
     async def settle(self, settled: Sequence[Settled], *, now_us: int) -> tuple[set[UUID], list[SwitchedOff]]:
         """Write down what came of attempts, in one transaction.
@@ -72,28 +70,28 @@ class Outbox:
         Returns the ids that were written (the others' leases were lost), and the channels that were switched
         off for their failures.
         """
-        async with self._database.system() as connection:
-            kept = await self._run(connection, "settle", {"rows": Jsonb([_row(one) for one in settled])})
-            off = await self._note_health(connection, settled, now_us)
+        recovered, failing, gone = health(settled)
+        values = {"rows": Jsonb([_row(one) for one in settled]), "recovered": sorted(recovered)}
+        if not failing:
+            kept = await self._books.fetch(self._sql["settle"], values)
+            return {row[0] for row in kept}, []
+        async with self._books.transaction() as books:
+            await books.fetch(self._sql["lock_channels"], {"ids": sorted({*recovered, *failing})})
+            kept = await books.fetch(self._sql["settle"], values)
+            off = await self._count_failures(books, failing, gone, now_us)
         return {row[0] for row in kept}, off
 
-    async def _note_health(
-        self, connection: AsyncConnection, settled: Sequence[Settled], now_us: int
+    async def close(self) -> None:
+        """Let go of the connections; they are opened again when needed."""
+        await self._leases.close()
+        await self._books.close()
+
+    async def _count_failures(
+        self, books: Line.Within, failing: dict[UUID, int], gone: set[UUID], now_us: int
     ) -> list[SwitchedOff]:
         """Count failures in a row per channel; switch off what is gone or has failed for days."""
-        recovered, failing, gone = health(settled)
-        touched = sorted({*recovered, *failing, *gone})
-        if not touched:
-            return []
-        now = from_us(now_us)
-        if failing or gone:
-            await self._run(connection, "lock_channels", {"ids": touched})
-        if recovered:
-            await self._run(connection, "recovered", {"ids": sorted(recovered)})
-        if not failing and not gone:
-            return []
-        ids, counts = list(failing), list(failing.values())
-        await self._run(connection, "failing", {"ids": ids, "counts": counts, "now": now})
+        now, ids = from_us(now_us), list(failing)
+        await books.fetch(self._sql["failing"], {"ids": ids, "counts": list(failing.values()), "now": now})
         values = {
             "ids": ids,
             "gone": sorted(gone),
@@ -101,13 +99,7 @@ class Outbox:
             "before": now - timedelta(days=DAYS_TO_SWITCH_OFF),
             "now": now,
         }
-        return [SwitchedOff(*row) for row in await self._run(connection, "switch_off", values)]
-
-    async def _run(
-        self, connection: AsyncConnection, name: str, values: dict[str, Any] | None = None
-    ) -> Sequence[Any]:
-        result = await connection.exec_driver_sql(self._sql[name], values)
-        return result.fetchall() if result.returns_rows else []
+        return [SwitchedOff(*row) for row in await books.fetch(self._sql["switch_off"], values)]
 
 
 def health(settled: Sequence[Settled]) -> tuple[set[UUID], dict[UUID, int], set[UUID]]:
@@ -122,6 +114,7 @@ def health(settled: Sequence[Settled]) -> tuple[set[UUID], dict[UUID, int], set[
         if attempt.result == "sent":
             recovered.add(channel)
             failing.pop(channel, None)
+            gone.discard(channel)
         else:
             failing[channel] = failing.get(channel, 0) + 1
         if attempt.gone:

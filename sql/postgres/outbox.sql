@@ -1,10 +1,5 @@
 -- What the dispatcher says to Postgres (signaldesk/store/outbox.py). Times come from its clock.
 
--- name: hurry
--- For transactions that lease and release. Losing one in a crash of Postgres costs a message sent twice with
--- the same id, which a crash may cost anyway; waiting for the disk would cost every message milliseconds.
-SELECT set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true)
-
 -- name: claim
 -- A fair share of what is due: at most so many of each channel and of each organisation, the first of every
 -- organisation before the second of any. `waiting` steps through the index from channel to channel (a loose
@@ -63,6 +58,7 @@ WHERE n.id = mine.id AND n.lease_token = mine.token
 
 -- name: settle
 -- What came of many attempts. A row whose lease was lost meanwhile is somebody else's now and stays as it is.
+-- The failures of channels through which something arrived are forgotten.
 WITH done AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
         id uuid, token uuid, status text, next_attempt_at timestamptz, sent_at timestamptz, number int,
@@ -79,15 +75,15 @@ WITH done AS (
     SELECT k.org_id, d.id, d.number, d.started_at, d.duration_ms, d.outcome, d.status_code, d.error, d.response
     FROM done d JOIN kept k USING (id)
     ON CONFLICT (notification_id, number) DO NOTHING
+), recovered AS (
+    UPDATE channels SET failures = 0, failing_since = NULL
+    WHERE id = ANY (%(recovered)s::uuid[]) AND failures > 0
 )
 SELECT id FROM kept
 
 -- name: lock_channels
 -- In one order, so that two dispatchers cannot wait for each other.
 SELECT id FROM channels WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE
-
--- name: recovered
-UPDATE channels SET failures = 0, failing_since = NULL WHERE id = ANY (%(ids)s) AND failures > 0
 
 -- name: failing
 UPDATE channels c SET failures = c.failures + f.count, failing_since = coalesce(c.failing_since, %(now)s)

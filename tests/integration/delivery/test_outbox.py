@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -34,8 +35,10 @@ RETRY = Attempt("retry", NOW_US, 3.0, status_code=503, error="busy")
 
 
 @pytest.fixture
-def outbox(database: Database) -> Outbox:
-    return Outbox(database)
+async def outbox(database: Database) -> AsyncIterator[Outbox]:
+    outbox = Outbox(database)
+    yield outbox
+    await outbox.close()
 
 
 @pytest.fixture
