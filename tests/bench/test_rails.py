@@ -14,6 +14,7 @@ from tests.bench.workload import (
     RULED_TYPES,
     USERS,
     batch_bodies,
+    crowded_rules,
     events,
     latency_rules,
     loop_rules,
@@ -50,6 +51,14 @@ def test_more_rules_change_nothing_about_the_matches_of_an_event() -> None:
     assert many[:10] == few
     assert all(rule.event.startswith("idle_") for rule in many[10:])
     assert len({rule.name for rule in many}) == 10_000
+
+
+def test_a_crowd_of_rules_sits_on_the_busy_types_and_never_matches() -> None:
+    crowd = crowded_rules(1_000)[10:]
+
+    assert {rule.event for rule in crowd} == {f"type_{i}" for i in range(10)}
+    assert len({rule.where for rule in crowd}) == len(crowd)
+    assert not any("X" in str(event["payload"]) for event in events(100))
 
 
 def test_latency_rules_fire_once_a_second_each() -> None:

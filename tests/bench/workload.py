@@ -67,6 +67,14 @@ def scaled_rules(count: int, *, busy: int = 10) -> list[BenchRule]:
     return rules
 
 
+def crowded_rules(count: int, *, busy: int = 10) -> list[BenchRule]:
+    """The `busy` rules, and the others on the same types, each with a filter of its own that never holds."""
+    rules = scaled_rules(busy, busy=busy)
+    return rules + [
+        replace(rules[i % busy], name=f"crowd {i}", where=f"country = 'X{i}'") for i in range(count - busy)
+    ]
+
+
 def events(count: int, *, types: int = ALL_TYPES, seed: int = SEED) -> Iterator[dict[str, object]]:
     """`count` events, the same ones for the same seed."""
     draw = random.Random(seed)
