@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -21,6 +22,7 @@ from signaldesk.errors import DeliveryError, DeliveryFailed, DeliveryRefused, Fi
 from signaldesk.model.message import clip
 
 SMTP_SECONDS = 30.0
+"""For one mail altogether."""
 RESEND_URL = "https://api.resend.com/emails"
 
 
@@ -62,19 +64,19 @@ class SmtpMailer:
     async def send(self, mail: Mail, *, to: tuple[str, ...], id: UUID) -> Receipt:
         message = self._composed(mail, to, id)
         try:
-            refused, said = await aiosmtplib.send(
-                message,
-                hostname=self._host,
-                port=self._port,
-                username=self._user,
-                password=self._password,
-                use_tls=self._use_tls,
-                start_tls=self._start_tls,
-                tls_context=self._tls,
-                timeout=SMTP_SECONDS,
-                # Without it the machine's own name is looked up, which blocks the event loop.
-                local_hostname=self._sender.domain or "localhost",
-            )
+            async with asyncio.timeout(SMTP_SECONDS):
+                refused, said = await aiosmtplib.send(
+                    message,
+                    hostname=self._host,
+                    port=self._port,
+                    username=self._user,
+                    password=self._password,
+                    use_tls=self._use_tls,
+                    start_tls=self._start_tls,
+                    tls_context=self._tls,
+                    # Without it the machine's own name is looked up, which blocks the event loop.
+                    local_hostname=self._sender.domain or "localhost",
+                )
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise self._fault(error) from None
         left_out = f"; refused: {', '.join(refused)}" if refused else ""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from signaldesk.channels.kinds import Publish
-from signaldesk.clock import Clock, iso
+from signaldesk.clock import Clock
+from signaldesk.delivery import herald
+from signaldesk.delivery.herald import Herald
 from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
 from signaldesk.model.delivery import Settled, SwitchedOff
@@ -27,12 +27,12 @@ AGAIN_SECONDS = 0.5
 
 
 class Book:
-    """Takes results from many senders, writes them, and tells open pages."""
+    """Takes results from many senders, writes them, and has open pages told."""
 
-    def __init__(self, outbox: Outbox, *, clock: Clock, publish: Publish) -> None:
+    def __init__(self, outbox: Outbox, *, clock: Clock, herald: Herald) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._publish = publish
+        self._herald = herald
         self._waiting: list[Settled] = []
         self._writing: list[Settled] = []
         self._any = asyncio.Event()
@@ -77,7 +77,7 @@ class Book:
             await self._write(batch[:middle])
             await self._write(batch[middle:])
             return
-        await self._tell_all(batch, kept, off)
+        self._tell(batch, kept, off)
 
     async def _settle(self, batch: Sequence[Settled]) -> tuple[set[UUID], list[SwitchedOff]]:
         while True:
@@ -87,46 +87,12 @@ class Book:
                 log.warning("results wait for the database", count=len(batch), error=error.detail)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _tell_all(self, batch: list[Settled], kept: set[UUID], off: list[SwitchedOff]) -> None:
+    def _tell(self, batch: list[Settled], kept: set[UUID], off: list[SwitchedOff]) -> None:
         for settled in batch:
             if settled.claimed.id in kept:
-                await self._tell(settled.claimed.org_id, news(settled))
+                self._herald.tell(settled.claimed.org_id, herald.result(settled))
             else:
                 log.warning("lease was lost, result dropped", notification=str(settled.claimed.id))
         for channel in off:
             log.warning("channel switched off", channel=str(channel.channel_id), org=str(channel.org_id))
-            await self._tell(channel.org_id, switched_off(channel))
-
-    async def _tell(self, org_id: UUID, message: dict[str, Any]) -> None:
-        try:
-            await self._publish(org_id, message)
-        except Unavailable:
-            log.debug("nobody could be told", org=str(org_id))
-
-
-def news(settled: Settled) -> dict[str, Any]:
-    """What open pages are told about a result."""
-    claimed, attempt = settled.claimed, settled.attempt
-    return {
-        "kind": "notification",
-        "id": str(claimed.id),
-        "alert_id": str(claimed.alert_id) if claimed.alert_id else None,
-        "channel_id": str(claimed.channel_id),
-        "channel": claimed.channel,
-        "via": claimed.kind,
-        "status": settled.status,
-        "attempts": claimed.number,
-        "error": attempt.error,
-        "at": iso(attempt.started_us),
-    }
-
-
-def switched_off(channel: SwitchedOff) -> dict[str, Any]:
-    """What open pages are told about a channel that was switched off."""
-    detail = f"The channel {channel.channel} was switched off: {channel.reason}."
-    return {
-        "kind": "system",
-        "about": "channel_disabled",
-        "subject": str(channel.channel_id),
-        "detail": detail,
-    }
+            self._herald.tell(channel.org_id, herald.switched_off(channel))

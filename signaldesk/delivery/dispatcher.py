@@ -25,6 +25,7 @@ from signaldesk.delivery.attempt import Sender
 from signaldesk.delivery.backoff import settled
 from signaldesk.delivery.book import Book
 from signaldesk.delivery.capacity import Capacity, Limits
+from signaldesk.delivery.herald import Herald
 from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
 from signaldesk.model.delivery import Claimed
@@ -70,7 +71,8 @@ class Dispatcher:
         self._stopping = asyncio.Event()
         self._more = False
         """Whether more may be due than there was room for: then whatever ends makes room for it."""
-        self._book = Book(outbox, clock=means.clock, publish=means.publish)
+        self._herald = Herald(means.publish)
+        self._book = Book(outbox, clock=means.clock, herald=self._herald)
 
     def stop(self) -> None:
         """Ask `run` to finish what is under way, give the rest back, and return."""
@@ -86,7 +88,7 @@ class Dispatcher:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
-            helpers = [self._book.run(), self._keep_leases()]
+            helpers = [self._book.run(), self._herald.run(), self._keep_leases()]
             if self._listen is not None:
                 helpers.append(self._hear(self._listen))
             tasks = [self._tasks.create_task(helper) for helper in helpers]

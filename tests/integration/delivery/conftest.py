@@ -30,10 +30,13 @@ class Post:
         self.database, self.server, self.outbound = database, server, outbound
         self.clock = ManualClock(NOW_US)
         self.told: list[tuple[UUID, dict[str, Any]]] = []
+        self.redis_hangs = False
         self.tasks: dict[Dispatcher, asyncio.Task[None]] = {}
         self.org_id = self.channel_id = UUID(int=0)
 
     async def publish(self, org_id: UUID, message: dict[str, Any]) -> None:
+        if self.redis_hangs:
+            await asyncio.Event().wait()
         self.told.append((org_id, message))
 
     def dispatcher(self, *, seed: int = 1, database: Database | None = None, **options: Any) -> Dispatcher:

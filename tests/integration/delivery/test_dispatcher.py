@@ -119,6 +119,16 @@ async def test_everything_that_is_due_is_sent_once(post: Post) -> None:
     assert sorted(request.headers["webhook-id"] for request in post.server.received) == sorted(map(str, put))
 
 
+async def test_open_pages_that_cannot_be_told_hold_up_nothing(post: Post) -> None:
+    post.redis_hangs = True
+    await post.put(100)
+    dispatcher = post.start()
+    await post.all_are("sent")
+    await post.put(100)
+    await post.all_are("sent")
+    await post.stop(dispatcher)
+
+
 # --- trying again ------------------------------------------------------------------------------------------
 
 

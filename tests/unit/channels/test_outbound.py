@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 import trustme
+import uvloop
 
 from signaldesk.channels.outbound import Outbound, resolver
 from signaldesk.channels.outbound.connection import BODY_LIMIT
@@ -184,6 +185,25 @@ async def test_tls_and_host_header_keep_the_name_although_an_address_is_connecte
         assert await _post(client, f"https://shop.test:{server.port}/") == 200
         assert server.received[0].headers["host"] == f"shop.test:{server.port}"
     assert asked == ["shop.test"]
+
+
+def test_all_of_it_works_on_uvloop_as_well() -> None:
+    server_tls, client_tls = _contexts("shop.test")
+
+    async def post_both_ways() -> tuple[list[int], int]:
+        names = Names(shop_test=["127.0.0.2", "127.0.0.1"])
+        async with (
+            endpoint() as plain,
+            endpoint(tls=server_tls) as secure,
+            _opened(resolve=names, tls=client_tls) as client,
+        ):
+            urls = [f"http://shop.test:{plain.port}/", f"https://shop.test:{secure.port}/"]
+            statuses = [await _post(client, url) for url in urls * 2]
+            with pytest.raises(DeliveryFailed, match="connection refused"):
+                await _post(client, "http://shop.test:9/")
+            return statuses, plain.connections + secure.connections
+
+    assert uvloop.run(post_both_ways()) == ([200] * 4, 2)
 
 
 async def test_a_certificate_for_another_name_is_not_trusted(opened: Open) -> None:
