@@ -103,10 +103,13 @@ def headline(title: str, group: Mapping[str, Any]) -> str:
 
 
 def verdict(value: float, at_least: bool, threshold: float, window_us: int) -> str:
-    """`14 in 60 s (≥ 3)`: what was seen and what would have sufficed."""
-    seen = ("≥" + SPACE if at_least else "") + number(value)
+    """`14 in 60 s (≥ 3)`: what was seen and what would have sufficed; `3 or more in 60 s` where all that is
+    known is that it sufficed."""
     if window_us <= 0:
         return "each event"
+    if at_least and value == threshold:
+        return f"{number(value)} or more in {length(window_us)}"
+    seen = ("≥" + SPACE if at_least else "") + number(value)
     return f"{seen} in {length(window_us)} (≥{SPACE}{number(threshold)})"
 
 

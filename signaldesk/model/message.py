@@ -217,7 +217,9 @@ def _sentence(
     if not window_us:
         return f"{event_type} happened{where}"
     measured = f"{number(value)} or more" if at_least else number(value)
-    return f"{event_type}: {measured} in {duration.seconds(window_us)}{where} (>= {number(threshold)})"
+    # A lower bound that is the threshold itself says it all.
+    enough = "" if at_least and value == threshold else f" (>= {number(threshold)})"
+    return f"{event_type}: {measured} in {duration.seconds(window_us)}{where}{enough}"
 
 
 def _sample(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def test_what_is_no_message_is_a_value_error(text: str) -> None:
 
 
 def test_the_sentence_says_what_happened_where_and_how_much() -> None:
-    assert firing_message().summary == "checkout_failed: 3 or more in 60 s for country = DE (>= 3)"
+    assert firing_message().summary == "checkout_failed: 3 or more in 60 s for country = DE"
     exact = firing_message(value=7.5, at_least=False, group={}, window_us=300_000_000)
     assert exact.summary == "checkout_failed: 7.5 in 5 min (>= 3)"
     assert firing_message(window_us=0).summary == "checkout_failed happened for country = DE"
