@@ -9,7 +9,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -29,10 +28,9 @@ from signaldesk.engine.notices import composer
 from signaldesk.engine.partition import Tools
 from signaldesk.engine.processor import Processor
 from signaldesk.engine.pulse import Pulse
-from signaldesk.errors import SettingsError
 from signaldesk.intake.appender import Appender
 from signaldesk.intake.intake import Intake
-from signaldesk.settings import Settings
+from signaldesk.settings import Settings, Urls
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
@@ -46,13 +44,7 @@ from signaldesk.stream.events import EventStream
 from signaldesk.stream.news import News
 from signaldesk.stream.windows import WindowStore
 
-
-@dataclass(frozen=True)
-class Urls:
-    """Where Postgres and Redis are, from the settings or from the bundled servers."""
-
-    database: str
-    redis: str
+__all__ = ["Desk", "Urls", "opened"]
 
 
 class Desk:
@@ -228,19 +220,6 @@ async def opened(settings: Settings, urls: Urls, *, role: str = "desk") -> Async
         yield desk
     finally:
         await desk.close()
-
-
-def urls_of(settings: Settings) -> Urls:
-    """Where the servers are, for a process that does not start any.
-
-    Raises SettingsError when they are in no setting; `signaldesk up` starts bundled ones.
-    """
-    if settings.database_url is None or settings.redis_url is None:
-        raise SettingsError(
-            "SIGNALDESK_DATABASE_URL and SIGNALDESK_REDIS_URL must both be set for this command; "
-            "without servers of your own, run `signaldesk up`"
-        )
-    return Urls(settings.database_url.get_secret_value(), settings.redis_url.get_secret_value())
 
 
 def _kept_secret(path: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -114,6 +115,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, _FileSource(settings_cls), dotenv_settings, toml
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Where Postgres and Redis are, from the settings or from the bundled servers."""
+
+    database: str
+    redis: str
 
 
 class _FileSource(PydanticBaseSettingsSource):

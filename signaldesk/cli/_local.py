@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from signaldesk.desk import Desk, Urls
+    from signaldesk.desk import Desk
     from signaldesk.roles.place import Running
-    from signaldesk.settings import Settings
+    from signaldesk.settings import Settings, Urls
 
 T = TypeVar("T")
 
@@ -34,21 +34,21 @@ def find(data: Path | None) -> tuple[Settings, Urls, Running | None]:
     URLs in the settings win, unless --data names a folder. Raises SettingsError when neither helps.
     """
     from signaldesk import settings as settings_module
-    from signaldesk.desk import Urls, urls_of
     from signaldesk.errors import SettingsError
     from signaldesk.roles import place
+    from signaldesk.settings import Urls
 
     settings = settings_module.load(data_dir=data)
     running = place.find(settings.data_dir)
-    named = settings.database_url is not None and settings.redis_url is not None
-    if running is not None and (data is not None or not named):
+    database, redis = settings.database_url, settings.redis_url
+    if running is not None and (data is not None or database is None or redis is None):
         return (
             settings.model_copy(update={"base_url": running.base_url}),
             Urls(running.database_url, running.redis_url),
             running,
         )
-    if named:
-        return settings, urls_of(settings), None
+    if database is not None and redis is not None:
+        return settings, Urls(database.get_secret_value(), redis.get_secret_value()), None
     raise SettingsError(
         f"nothing runs in {settings.data_dir}; start it with `signaldesk up`, name its folder with --data, "
         "or set SIGNALDESK_DATABASE_URL and SIGNALDESK_REDIS_URL"

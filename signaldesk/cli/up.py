@@ -39,13 +39,13 @@ def up(
     import asyncio
 
     from signaldesk import settings as settings_module
-    from signaldesk.roles.process import configure_log
+    from signaldesk.roles import logs
     from signaldesk.roles.supervisor import Supervisor
 
     settings = settings_module.load(data_dir=data, host=host, port=port)
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "warning"})
-    configure_log(settings)
+    logs.configure(settings)
     supervisor = Supervisor(settings, on_ready=_tell)
     asyncio.run(supervisor.run())
 

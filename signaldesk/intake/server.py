@@ -314,7 +314,7 @@ class Connection(asyncio.Protocol):
             return
         if not self._shared.web_is_away:
             self._shared.web_is_away = True
-            logger.warning("connections cannot be handed over for now", error=str(error))
+            logger.info("connections cannot be handed over for now", error=str(error))
         self._gone = False
         self._headers[b"connection"] = b"close"
         self._answer_error(Unavailable("the web process is not up yet; try again shortly", retry_after=1))

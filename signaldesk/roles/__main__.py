@@ -1,51 +1,110 @@
-"""A child of `up`: `python -m signaldesk.roles ROLE …`.
+"""The nursery of `up`: imports once what every role needs, and then forks a process for each.
 
-It imports what its roles need at once, and learns from standard input where the servers are as soon as they
-have been started. Standard input then stays open: its end means that `up` is gone, however it went.
+Importing everything takes most of a second of a core; four processes that each did it would keep a small
+machine busy for longer than a start may take. It also makes a role that died come back at once, and lets the
+processes share the memory of what they have in common. Nothing here may start a thread: fork copies only one.
+
+Run as `python -m signaldesk.roles FD`, where FD is a socket to `nursery.Nursery`, which says what to bear.
 """
 
 from __future__ import annotations
 
+import gc
+import json
 import os
+import select
 import signal
+import socket
 import sys
-import threading
-import time
+import traceback
+from collections.abc import Sequence
 
-LIFELINE = 0
-"""Standard input."""
-ORPHAN_PATIENCE = 1.0
-"""Seconds to finish in once `up` is gone."""
+from signaldesk.roles import NAMES, lifeline
 
 
-def main(names: list[str]) -> int:
+def main(line: socket.socket) -> int:
+    # What is imported will never be garbage: looking through it again and again costs a tenth of the start,
+    # and would later un-share the memory.
+    gc.disable()
     from signaldesk.roles.role import load
 
-    roles = [load(name) for name in names]
-    line = _first_line()
-    if not line:
-        return 0
-    threading.Thread(target=_live_with_parent, daemon=True, name="live with parent").start()
-    from signaldesk.roles import assignment, process
-
-    return process.run(roles, assignment.decode(line))
+    for name in NAMES:
+        load(name)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return serve(line)
 
 
-def _first_line() -> bytes:
-    """What `up` says; empty when it is gone. Python's own buffer would be in use by a thread at our exit."""
-    line = b""
-    while not line.endswith(b"\n") and (part := os.read(LIFELINE, 65536)):
-        line += part
-    return line if line.endswith(b"\n") else b""
+def serve(line: socket.socket) -> int:
+    """Fork what is asked for, report what ends, until the other side is gone."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    while True:
+        ready, _, _ = select.select([line.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            for pid, code in ended():
+                say(line, {"ended": pid, "code": code})
+        if line.fileno() in ready:
+            asked, descriptors, _, _ = socket.recv_fds(line, 65536, 16)
+            if not asked:
+                return 0
+            roles = json.loads(asked)["bear"]
+            pid = os.fork()
+            if pid == 0:
+                become(roles, descriptors, [line.fileno(), woken, wake])
+            for descriptor in descriptors:
+                os.close(descriptor)
+            say(line, {"born": pid})
 
 
-def _live_with_parent() -> None:
-    while os.read(LIFELINE, 65536):
+def say(line: socket.socket, what: dict[str, int]) -> None:
+    line.sendall(json.dumps(what).encode() + b"\n")
+
+
+def ended() -> list[tuple[int, int]]:
+    """(process id, exit code; negative: the signal that killed it) of children that ended."""
+    found: list[tuple[int, int]] = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        found.append((pid, os.waitstatus_to_exitcode(status)))
+
+
+def become(roles: Sequence[str], descriptors: Sequence[int], ours: Sequence[int]) -> None:
+    """In a fresh child: let go of what is the nursery's, and play the roles. Never returns."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in ours:
+            os.close(descriptor)
+        os.setsid()
+        name_process(roles[0])
+        code = lifeline.live(roles, descriptors[0], descriptors[1:])
+    except BaseException:  # a child must never return into the nursery's code
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def name_process(role: str) -> None:
+    """What `top` and `ps -o comm` show; only Linux has it."""
+    try:
+        with open("/proc/self/comm", "w", encoding="ascii") as name:  # noqa: PTH123  quicker than a Path
+            name.write(f"sd-{role}"[:15])
+    except OSError:
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(ORPHAN_PATIENCE)
-    os._exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(socket.socket(fileno=int(sys.argv[1]))))

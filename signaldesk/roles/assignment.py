@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from signaldesk import settings as settings_module
-from signaldesk.desk import Urls
-from signaldesk.settings import Settings
+from signaldesk.settings import Settings, Urls
 
 
 @dataclass(frozen=True)
@@ -29,31 +28,28 @@ class Assignment:
     migrated: bool = False
 
 
-def encode(
-    overrides: Mapping[str, Any], urls: Urls, *, handover: Path, listeners: Sequence[int] = ()
-) -> bytes:
-    """One line for a child of `up`, which has inherited the listeners: their descriptors.
+def encode(overrides: Mapping[str, Any], urls: Urls, handover: Path) -> bytes:
+    """One line for the processes of `up`.
 
     It goes through a pipe and not through the environment or the arguments, where others could read the
-    URLs. `overrides` are settings that win over the child's environment.
+    URLs. `overrides` are settings that win over the environment.
     """
     told = {
         "settings": dict(overrides),
         "database": urls.database,
         "redis": urls.redis,
         "handover": str(handover),
-        "listeners": list(listeners),
     }
     return json.dumps(told, default=str).encode() + b"\n"
 
 
-def decode(line: bytes) -> Assignment:
-    """The assignment in a line; takes possession of the listeners."""
+def decode(line: bytes, listeners: Sequence[int]) -> Assignment:
+    """The assignment in a line; takes possession of the listeners, which are file descriptors."""
     told = json.loads(line)
     return Assignment(
         settings=settings_module.load(**told["settings"]),
         urls=Urls(told["database"], told["redis"]),
         handover=Path(told["handover"]),
-        listeners=tuple(socket.socket(fileno=number) for number in told["listeners"]),
+        listeners=tuple(socket.socket(fileno=number) for number in listeners),
         migrated=True,
     )

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import Callable, Sequence
 
 from signaldesk import log
 from signaldesk.desk import Desk, opened
 from signaldesk.errors import SignalDeskError
-from signaldesk.roles import waiting
+from signaldesk.roles import logs, waiting
 from signaldesk.roles.assignment import Assignment
 from signaldesk.roles.role import Role
-from signaldesk.settings import Settings
+from signaldesk.roles.signals import stop_on_signals
 
 logger = log.get_logger(__name__)
-
-IMPATIENT = 130
-"""Exit code after the second signal, which does not wait for anything."""
 
 
 def run(roles: Sequence[Role], told: Assignment) -> int:
     """Returns the exit code: 0 after SIGTERM or SIGINT, 1 when a role could not go on."""
-    configure_log(told.settings)
+    logs.configure(told.settings)
     with asyncio.Runner(loop_factory=_loop_factory(roles)) as runner:
         return runner.run(_serve(roles, told))
-
-
-def configure_log(settings: Settings) -> None:
-    """As the settings say; `auto` means pretty on a terminal."""
-    pretty = settings.log_format == "pretty" or (settings.log_format == "auto" and sys.stderr.isatty())
-    log.configure(json=not pretty, level=settings.log_level)
 
 
 async def _serve(roles: Sequence[Role], told: Assignment) -> int:
@@ -60,20 +48,6 @@ async def _serve(roles: Sequence[Role], told: Assignment) -> int:
 async def _play(role: Role, desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     log.bind(role=role.name)
     await role.main(desk, told, stop)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM, SIGINT and SIGHUP set; a second signal ends the process at once."""
-    stop = asyncio.Event()
-
-    def heard() -> None:
-        if stop.is_set():
-            os._exit(IMPATIENT)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, heard)
-    return stop
 
 
 def _loop_factory(roles: Sequence[Role]) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -6,26 +6,33 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from signaldesk.desk import Desk
 from signaldesk.roles.assignment import Assignment
 
-Main = Callable[[Desk, Assignment, asyncio.Event], Awaitable[None]]
+if TYPE_CHECKING:
+    from signaldesk.desk import Desk
+
+Main = Callable[["Desk", Assignment, asyncio.Event], Awaitable[None]]
 """Works until the event is set, finishes what is under way, and returns."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """One kind of process. `uvloop`: whether it runs on uvloop instead of asyncio's own loop."""
+    """One kind of process.
+
+    `uvloop`: whether it runs on uvloop instead of asyncio's own loop. `prepare` does what takes long and
+    needs no server; it is called once before `main`.
+    """
 
     name: str
     main: Main
     uvloop: bool = False
+    prepare: Callable[[], object] = lambda: None
 
 
 def load(name: str) -> Role:
-    """The role of that name, with everything it needs imported: for `web` that takes seconds."""
+    """The role of that name, with what it needs imported."""
     found = importlib.import_module(f"signaldesk.roles.{name}").ROLE
     assert isinstance(found, Role)
     return found

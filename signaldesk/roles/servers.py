@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from signaldesk import embedded
-from signaldesk.desk import Urls
 from signaldesk.embedded import EmbeddedServer
 from signaldesk.errors import EmbeddedError
 from signaldesk.log import get_logger
-from signaldesk.settings import Settings
+from signaldesk.roles.ending import end_of
+from signaldesk.settings import Settings, Urls
 
 log = get_logger(__name__)
 
@@ -58,7 +56,7 @@ class Servers:
 async def _keep(server: EmbeddedServer) -> None:
     """Start the server again whenever it dies; everybody else waits for it meanwhile."""
     while True:
-        await _end_of(server.pid)
+        await end_of(server.pid)
         title = server.kind.title
         log.warning(f"the bundled {title} died; starting it again")
         while True:
@@ -69,37 +67,3 @@ async def _keep(server: EmbeddedServer) -> None:
                 log.error(f"the bundled {title} cannot be started", reason=error.detail)
                 await asyncio.sleep(AGAIN)
         log.warning(f"the bundled {title} is back")
-
-
-async def _end_of(pid: int) -> None:
-    """Returns when the process is gone: told by the kernel where it can, else by looking."""
-    ended = asyncio.Event()
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    except (AttributeError, OSError):
-        await _look_until(lambda: not _lives(pid))
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-async def _look_until(gone: Callable[[], bool]) -> None:
-    while not gone():  # noqa: ASYNC110  nobody tells us
-        await asyncio.sleep(AGAIN)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

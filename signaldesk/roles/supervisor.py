@@ -15,21 +15,21 @@ import asyncio
 import importlib
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signaldesk.desk import Urls
 from signaldesk.log import get_logger
 from signaldesk.roles import assignment
 from signaldesk.roles.child import Child
 from signaldesk.roles.listening import CannotStart, bind, local_address
+from signaldesk.roles.nursery import Nursery
 from signaldesk.roles.place import Place, Running
-from signaldesk.roles.process import stop_on_signals
 from signaldesk.roles.servers import Servers
-from signaldesk.settings import Settings
+from signaldesk.roles.signals import stop_on_signals
+from signaldesk.settings import Settings, Urls
 
 log = get_logger(__name__)
 
@@ -95,14 +95,17 @@ class Supervisor:
         servers: Servers,
         listeners: Sequence[socket.socket],
     ) -> Running:
-        await family.start()
-        urls, migrate = await asyncio.gather(
-            servers.start(), asyncio.to_thread(importlib.import_module, "signaldesk.store.migrate")
+        urls, migrate, _ = await asyncio.gather(
+            servers.start(),
+            asyncio.to_thread(importlib.import_module, "signaldesk.store.migrate"),
+            family.start(),
         )
+        log.debug("servers are there")
         await asyncio.to_thread(migrate.upgrade, urls.database)
+        log.debug("schema is current")
         if self._prepare is not None:
             await self._prepare(settings, urls)
-        family.tell(_overrides(settings), urls, place.handover)
+        family.tell(assignment.encode(_overrides(settings), urls, place.handover))
         host, port = local_address(listeners[0])
         running = Running(
             pid=os.getpid(),
@@ -117,27 +120,32 @@ class Supervisor:
 
 
 class Family:
-    """The children, in the order in which they are started and told to stop."""
+    """The processes, in the order in which they are started and told to stop."""
 
     def __init__(self, listeners: Sequence[socket.socket], more: Sequence[str]) -> None:
+        self._nursery = nursery = Nursery()
         numbers = [listener.fileno() for listener in listeners]
-        self._guests = [Child([name]) for name in more]
-        self._web, self._ingest = Child(["web"]), Child(["ingest"], inherit=numbers)
-        self._processor, self._rest = Child(["processor"]), Child(["dispatcher", "scheduler"])
+        self._guests = [Child([name], nursery) for name in more]
+        self._web, self._ingest = Child(["web"], nursery), Child(["ingest"], nursery, listeners=numbers)
+        self._processor, self._rest = (
+            Child(["processor"], nursery),
+            Child(["dispatcher", "scheduler"], nursery),
+        )
         self._all = [self._web, self._ingest, self._processor, self._rest, *self._guests]
 
     async def start(self) -> None:
         for child in self._all:
             await child.start()
 
-    def tell(self, overrides: Mapping[str, Any], urls: Urls, handover: Path) -> None:
+    def tell(self, line: bytes) -> None:
         for child in self._all:
-            child.tell(assignment.encode(overrides, urls, handover=handover, listeners=child.inherited))
+            child.tell(line)
 
     async def stop(self) -> None:
         """Who brings events stops first, who sends messages last."""
         for together in ([*self._guests, self._ingest, self._web], [self._processor], [self._rest]):
             await asyncio.gather(*(child.stop() for child in together))
+        await self._nursery.close()
 
 
 def with_addresses(settings: Settings, listeners: Sequence[socket.socket]) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 
 from prometheus_client import CollectorRegistry
 
@@ -14,7 +15,7 @@ from signaldesk.roles.listening import bind
 from signaldesk.roles.role import Role
 from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
-from signaldesk.web import server
+from signaldesk.web import pages, server
 from signaldesk.web.hub import Hub
 from signaldesk.web.services import Services
 
@@ -57,4 +58,10 @@ def services(desk: Desk) -> Services:
     )
 
 
-ROLE = Role("web", main)
+def prepare() -> None:
+    """Import Panel and the pages, which takes seconds."""
+    importlib.import_module("signaldesk.web.page_server")
+    pages.find_pages()
+
+
+ROLE = Role("web", main, prepare=prepare)
