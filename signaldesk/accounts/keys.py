@@ -20,6 +20,7 @@ from signaldesk.store import identity
 from signaldesk.store.database import Database
 from signaldesk.store.identity import KeyRow, ListedKey
 from signaldesk.stream import keys as names
+from signaldesk.stream.client import end
 
 log = get_logger(__name__)
 
@@ -158,9 +159,7 @@ class KeyRing:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self.flush()
 
     async def flush(self) -> None:

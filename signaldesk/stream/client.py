@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -50,6 +51,18 @@ async def outage() -> AsyncIterator[None]:
         raise
 
 
+async def end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks that work with Redis, until they have ended.
+
+    Once is not always enough: a cancellation that arrives while redis-py connects has been seen to get lost.
+    """
+    waiting = {task for task in tasks if not task.done()}
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=0.1)
+
+
 class Script:
     """A Lua script of `sql/redis`, sent by its hash, and whole when the server does not know it (yet)."""
 
@@ -60,4 +73,4 @@ class Script:
         return await self._script(keys=keys, args=args)
 
 
-__all__ = ["Redis", "RedisError", "Script", "connect", "outage"]
+__all__ = ["Redis", "RedisError", "Script", "connect", "end", "outage"]

@@ -26,6 +26,8 @@ class LiveFeed:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self.heard: set[UUID] = set()
+        """Those whose messages arrive from now on: the server has confirmed it."""
         self._followed: set[UUID] = set()
         self._subscription: Any = None
 
@@ -42,7 +44,7 @@ class LiveFeed:
         while True:
             try:
                 async for channel, data in self._listen():
-                    yield UUID(channel.removeprefix(_PREFIX)), orjson.loads(data)
+                    yield _org_of(channel), orjson.loads(data)
             except Unavailable as error:
                 logger.warning("live messages cannot be heard for now", detail=error.detail)
                 await asyncio.sleep(_AGAIN_S)
@@ -60,8 +62,13 @@ class LiveFeed:
                         await subscription.ping()
                     elif message["type"] == "message":
                         yield message["channel"].decode(), message["data"]
+                    elif message["type"] == "subscribe":
+                        self.heard.add(_org_of(message["channel"].decode()))
+                    elif message["type"] == "unsubscribe":
+                        self.heard.discard(_org_of(message["channel"].decode()))
         finally:
             self._subscription = None
+            self.heard.clear()
             with contextlib.suppress(RedisError, OSError):
                 await subscription.aclose()
 
@@ -71,3 +78,7 @@ class LiveFeed:
             with contextlib.suppress(Unavailable):
                 async with outage():
                     await getattr(self._subscription, action)(keys.live(org_id))
+
+
+def _org_of(channel: str) -> UUID:
+    return UUID(channel.removeprefix(_PREFIX))

@@ -149,8 +149,12 @@ class ApiHandler(Handler):
         self._identity: Identity | None = None
         self._body = bytearray()
         self._limit = 0
+        self._read = 0
+        self._fault: Exception | None = None
 
     async def prepare(self) -> None:
+        """Decide by the head alone. A refusal is said when the body has gone by: a client that is still
+        sending would not hear it, and find its connection broken instead."""
         try:
             self.allow_others()
             if self.request.method == "OPTIONS" and self._routes:
@@ -165,33 +169,40 @@ class ApiHandler(Handler):
             else:
                 self.context.doorkeeper.check_origin(self.request)
         except Exception as error:
-            self.refuse(error)
+            self._fault = error
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_DRAINED)
+        connection.set_body_timeout(_BODY_S)
 
     def data_received(self, chunk: bytes) -> None:
-        if self._finished:
+        self._read += len(chunk)
+        if self._fault is not None:
             return
         self._body += chunk
-        if len(self._body) > self._limit:
-            self.refuse(self._too_large())
+        if self._read > self._limit:
+            self._fault = self._too_large()
 
     async def _serve(self, **params: str) -> None:
-        route = self._route
-        if self._finished or route is None:
-            return
         try:
-            self._check_query(route)
-            answer = await route.handle(self._call(params))
+            if self._fault is not None:
+                raise self._fault
+            if self._route is None:
+                raise NotFound
+            self._check_query(self._route)
+            answer = await self._route.handle(self._call(params))
         except Exception as error:
             self.refuse(error)
             return
-        self._answer(answer if isinstance(answer, Answer) else Answer(answer, route.status))
+        self._answer(answer if isinstance(answer, Answer) else Answer(answer, self._route.status))
 
     get = post = put = patch = delete = head = _serve
 
     def options(self, **_params: str) -> None:
-        if not self._finished:
-            self.set_status(204)
-            self.finish()
+        if self._fault is not None:
+            self.refuse(self._fault)
+            return
+        self.set_status(204)
+        self.finish()
 
     def _find(self) -> Route:
         if not self._routes:
@@ -205,11 +216,7 @@ class ApiHandler(Handler):
         return ", ".join(sorted({*self._routes, "OPTIONS"}))
 
     def _check_length(self) -> None:
-        connection: Any = self.request.connection
         length = self.request.headers.get("Content-Length", "")
-        # Tornado would answer 400 and drop the connection; we say what is wrong, then drop it.
-        connection.set_max_body_size(1 << 40)
-        connection.set_body_timeout(_BODY_S)
         if length.isdigit() and int(length) > self._limit:
             raise self._too_large()
 
@@ -284,6 +291,8 @@ class ApiHandler(Handler):
 
 _BODY_S = 60.0
 """Seconds that a body may take to arrive."""
+_DRAINED = 64 << 20
+"""Bytes of a body that is not wanted which are read all the same; past that the connection is closed."""
 
 
 def _text(name: str, value: bytes) -> str:

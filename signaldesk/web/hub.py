@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
 from signaldesk.log import get_logger
+from signaldesk.stream.client import end
 
 log = get_logger(__name__)
 
@@ -101,11 +101,7 @@ class Hub:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(self._tasks)
 
     async def _follow(self) -> None:
         """Keep the subscriptions equal to what is watched."""

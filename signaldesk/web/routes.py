@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signaldesk.model.rule import Rule
-from signaldesk.web.api import alerts, auth, events, keys, notifications, rules
+from signaldesk.web.api import alerts, auth, channels, events, keys, notifications, rules
 from signaldesk.web.api.shapes import Page
 from signaldesk.web.route import Door, Handle, Route
 
@@ -67,6 +67,35 @@ API: tuple[Route, ...] = (
         scope="alerts:write", answer=alerts.AlertOut,
     ),
     # --- channels and what went through them
+    _v1(
+        "GET", "/channels", channels.list_channels, "All channels, by name, without their secrets",
+        scope="channels:read", answer=Page[channels.ChannelOut],
+    ),
+    _v1(
+        "POST", "/channels", channels.create_channel, "Make a channel",
+        scope="channels:write", answer=channels.ChannelShown, body=channels.NewChannel, status=201,
+    ),
+    _v1(
+        "GET", "/channels/{id}", channels.get_channel, "One channel",
+        scope="channels:read", answer=channels.ChannelOut,
+    ),
+    _v1(
+        "PUT", "/channels/{id}", channels.put_channel, "Change a channel",
+        scope="channels:write", answer=channels.ChannelOut, body=channels.ChannelChange,
+    ),
+    _v1(
+        "DELETE", "/channels/{id}", channels.delete_channel, "Delete a channel",
+        scope="channels:write", status=204,
+    ),
+    _v1(
+        "POST", "/channels/{id}/test", channels.test_channel, "Send a test message, and say what came back",
+        scope="channels:write", answer=channels.Tried,
+    ),
+    _v1(
+        "POST", "/channels/{id}/rotate-secret", channels.rotate_secret,
+        "Make a new secret; the one before stays valid until the next time",
+        scope="channels:write", answer=channels.ChannelShown,
+    ),
     _v1(
         "GET", "/notifications", notifications.list_notifications, "Messages, newest first",
         scope="notifications:read", answer=Page[notifications.NotificationOut],

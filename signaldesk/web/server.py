@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -118,8 +118,13 @@ class WebServer:
 
     def listen(self, host: str, port: int) -> None:
         """Serve a port; 0 picks a free one. Raises OSError when it is taken."""
-        self._sockets = bind_sockets(port, host)
-        self._http.add_sockets(self._sockets)
+        self.serve(bind_sockets(port, host))
+
+    def serve(self, sockets: Iterable[socket.socket]) -> None:
+        """Serve sockets that listen already; they are closed with the server."""
+        more = list(sockets)
+        self._sockets += more
+        self._http.add_sockets(more)
 
     async def receive(self, path: Path) -> None:
         """Serve connections that the ingest process hands over at this Unix socket."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from signaldesk.catalog.rules import StoredRule
+from signaldesk.store.rules import StoredRule
 from signaldesk.web.api.shapes import Page, Shape
 from signaldesk.web.call import Answer, Call
 

@@ -1,0 +1,83 @@
+"""API keys over HTTP; and that one organisation's things do not exist for another."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from signaldesk.web.routes import API
+from tests.support.web import Org, Web
+
+
+async def test_a_key_is_made_shown_once_listed_and_revoked(web: Web, client: httpx.AsyncClient) -> None:
+    made = await client.post("/api/v1/api-keys", json={"name": "shop", "scopes": ["events:write"]})
+    assert made.status_code == 201
+    key = made.json()
+    listed = (await client.get("/api/v1/api-keys")).json()["items"]
+    assert key["key"] not in str(listed)
+    assert {item["name"] for item in listed} == {"shop", ""}
+    async with web.client(headers={"Authorization": f"Bearer {key['key']}"}) as shop:
+        assert (await shop.get("/api/v1/me")).json()["scopes"] == ["events:write"]
+        refused = await shop.get("/api/v1/rules")
+        assert refused.status_code == 403 and "rules:read" in refused.json()["detail"]
+        assert (await client.delete(made.headers["Location"])).status_code == 204
+        assert (await shop.get("/api/v1/me")).status_code in (200, 401)  # within a second, see the accounts
+
+
+async def test_nobody_gives_away_more_than_they_have(web: Web, client: httpx.AsyncClient) -> None:
+    made = await client.post("/api/v1/api-keys", json={"scopes": ["keys:write", "events:write"]})
+    async with web.client(headers={"Authorization": f"Bearer {made.json()['key']}"}) as lesser:
+        assert (await lesser.post("/api/v1/api-keys", json={"scopes": ["rules:write"]})).status_code == 403
+        assert (await lesser.post("/api/v1/api-keys", json={"scopes": ["*"]})).status_code == 403
+        assert (await lesser.post("/api/v1/api-keys", json={"scopes": ["events:write"]})).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"scopes": []}, {"scopes": "x"}, {"scopes": ["nothing"]}, {"scopes": ["*"], "name": 1},
+             {"scopes": ["*"], "expires_at": "2020-01-01T00:00:00Z"},
+             {"scopes": ["*"], "expires_at": "2099-01-01T00:00:00"}],
+)  # fmt: skip
+async def test_a_wrong_key_request_is_422_by_field(
+    client: httpx.AsyncClient, body: dict[str, object]
+) -> None:
+    answer = await client.post("/api/v1/api-keys", json=body)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["field"]
+
+
+WITH_ID = sorted({(route.method, route.path) for route in API if "{id}" in route.path})
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_ID)
+async def test_a_foreign_thing_is_answered_like_a_missing_one_to_the_byte(
+    web: Web, client: httpx.AsyncClient, other: Org, method: str, path: str
+) -> None:
+    foreign_id = await make_one(web, other, path)
+    headers = {"X-Request-ID": "same", "Content-Type": "application/json"}
+    bodies = {"rules": b'{"name": "r", "event": "e", "when": {"kind": "each"}}', "channels": b'{"name": "c"}'}
+    body = bodies[path.split("/")[3]] if method == "PUT" else b""
+    answers = [
+        await client.request(method, path.replace("{id}", wanted), headers=headers, content=body)
+        for wanted in (str(foreign_id), str(uuid4()), "not-an-id")
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert len({answer.content for answer in answers}) == 1
+    assert len({tuple(sorted(answer.headers.keys())) for answer in answers}) == 1
+
+
+async def make_one(web: Web, org: Org, path: str) -> object:
+    """The id of something of the organisation that the path could name."""
+    noun = path.split("/")[3]
+    async with web.client(headers=org.headers) as owner:
+        if noun == "rules":
+            rule = {"name": "theirs", "event": "e", "when": {"kind": "each"}}
+            return (await owner.post("/api/v1/rules", json=rule)).json()["id"]
+        if noun == "api-keys":
+            return (await owner.get("/api/v1/api-keys")).json()["items"][0]["id"]
+        if noun == "channels":
+            channel = {"name": "theirs", "kind": "in_app", "config": {}}
+            return (await owner.post("/api/v1/channels", json=channel)).json()["id"]
+    from tests.support import rows
+
+    return await getattr(rows, noun.replace("-", "_").rstrip("s"))(web.services.database, org.id)

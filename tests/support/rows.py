@@ -1,0 +1,97 @@
+"""Single rows that the engine or delivery would have made, for tests of those who read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from signaldesk.clock import SystemClock, from_us
+from signaldesk.ids import new_id
+from signaldesk.store import tables as t
+from signaldesk.store.database import Database
+from signaldesk.store.days import Days
+from tests.support.tenants import make_channel, put_notifications
+
+
+def now() -> datetime:
+    return from_us(SystemClock().now_us())
+
+
+async def event(database: Database, org_id: UUID, **values: Any) -> UUID:
+    """A stored event; `timestamp` and `received_at` are now unless given."""
+    given = {
+        "timestamp": now(),
+        "received_at": now(),
+        "type": "checkout_failed",
+        "payload": {"country": "DE"},
+    }
+    row: dict[str, Any] = {
+        "id": new_id(), "org_id": org_id, "source": None, "lane": "", "clock_skewed": False, "behind": 0,
+        "partition": 0, "position": new_id().int >> 66, "idx": 0, **given, **values,
+    }  # fmt: skip
+    await Days(database.url).ensure([round(row["received_at"].timestamp() * 1e6)])
+    async with database.system() as connection:
+        await connection.execute(insert(t.events).values(**row))
+    return UUID(str(row["id"]))
+
+
+async def rule(database: Database, org_id: UUID, name: str = "Checkout failures by country") -> UUID:
+    """A rule's row, without a version: enough to be pointed at."""
+    rule_id = new_id()
+    async with database.system() as connection:
+        values = {"id": rule_id, "org_id": org_id, "name": name, "version": 1, "since_version": 1}
+        await connection.execute(insert(t.rules).values(**values, fingerprint="0"))
+    return rule_id
+
+
+async def alert(database: Database, org_id: UUID, *, rule_id: UUID | None = None, **values: Any) -> UUID:
+    """An open alert that fired just now."""
+    rule_id = rule_id or await rule(database, org_id, name=f"rule {new_id()}")
+    row: dict[str, Any] = {
+        "id": new_id(), "org_id": org_id, "rule_id": rule_id, "rule_version": 1, "lane": "",
+        "group_key": str(new_id()), "group": {"country": "DE"}, "title": "Checkout failures by country",
+        "severity": "critical", "labels": {}, "state": "open", "event_id": new_id(), "opened_at": now(),
+        "last_fired_at": now(), "firings": 1, "value": 14.0, "at_least": False, "threshold": 3.0,
+        "window": 60_000_000, **values,
+    }  # fmt: skip
+    async with database.system() as connection:
+        await connection.execute(insert(t.alerts).values(**row))
+    return UUID(str(row["id"]))
+
+
+async def firing(database: Database, org_id: UUID, rule_id: UUID, *, ago: timedelta = timedelta()) -> UUID:
+    """A firing of a rule, so long ago."""
+    moment = now() - ago
+    row: dict[str, Any] = {
+        "id": new_id(), "org_id": org_id, "rule_id": rule_id, "rule_version": 1, "lane": "", "group_key": "",
+        "group": {}, "alert_id": new_id(), "event_id": new_id(), "timestamp": moment, "value": 3.0,
+        "at_least": True, "threshold": 3.0, "window_from": moment, "window_to": moment, "evidence": [],
+        "shadow": False, "partition": 0, "position": 1,
+    }  # fmt: skip
+    async with database.system() as connection:
+        await connection.execute(insert(t.firings).values(**row))
+    return UUID(str(row["id"]))
+
+
+async def notification(database: Database, org_id: UUID) -> UUID:
+    """A pending notification of a channel of its own."""
+    channel_id = await make_channel(database, org_id, config={"url": "https://hooks.test/x"})
+    (notification_id,) = await put_notifications(database, org_id, channel_id)
+    return notification_id
+
+
+async def count_events(
+    database: Database,
+    org_id: UUID,
+    minute: datetime,
+    events: int,
+    matched: int = 0,
+    type: str = "checkout_failed",
+) -> None:
+    """What the engine wrote down for one minute of one type."""
+    row = {"org_id": org_id, "minute": minute, "type": type, "events": events, "matched": matched}
+    async with database.system() as connection:
+        await connection.execute(insert(t.event_counts).values(**row))

@@ -1,0 +1,121 @@
+"""A web server of a test's own, on a free port, with an organisation to ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from signaldesk.accounts.passwords import Passwords
+from signaldesk.accounts.sessions import Sessions
+from signaldesk.accounts.throttle import Throttle
+from signaldesk.accounts.users import Founded, Users
+from signaldesk.desk import Desk, Urls
+from signaldesk.settings import Settings
+from signaldesk.store.alerts import AlertStore
+from signaldesk.store.eventlog import EventLog
+from signaldesk.store.notifications import NotificationStore
+from signaldesk.stream.live import LiveFeed
+from signaldesk.stream.tickets import Tickets
+from signaldesk.web import server
+from signaldesk.web.hub import Hub
+from signaldesk.web.server import WebServer
+from signaldesk.web.services import Services
+
+PASSWORD = "correct horse battery"
+SECRET = b"a secret of thirty-two characters"
+
+
+@dataclass(frozen=True)
+class Org:
+    """An organisation, its owner's e-mail, and a key that may do everything."""
+
+    founded: Founded
+    email: str
+    key: str
+
+    @property
+    def id(self) -> Any:
+        return self.founded.org_id
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running server and the services behind it."""
+
+    url: str
+    server: WebServer
+    services: Services
+    desk: Desk
+    feed: LiveFeed
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, timeout=10, **options)
+
+    async def found(self, name: str) -> Org:
+        email = f"owner@{name.lower()}.test"
+        founded = await self.services.users.found(org=name, email=email, password=PASSWORD, name="Mira Kern")
+        _, key = await self.services.keys.create(founded.org_id, scopes=["*"])
+        return Org(founded, email, key)
+
+
+@asynccontextmanager
+async def running_web(
+    database_url: str, redis_url: str, *, pages: bool = False, port: int = 0, **settings: Any
+) -> AsyncIterator[Web]:
+    """A server; it is its own origin, so its port is chosen before anything else."""
+    port = port or _free_port()
+    url = f"http://localhost:{port}"
+    desk = Desk(Settings(base_url=url, **settings), Urls(database_url, redis_url))
+    feed = LiveFeed(desk.redis)
+    services = services_of(desk, feed)
+    try:
+        async with server.running(services, pages=pages) as web:
+            web.listen("127.0.0.1", port)
+            yield Web(url, web, services, desk, feed)
+    finally:
+        await desk.close()
+
+
+def services_of(desk: Desk, feed: LiveFeed) -> Services:
+    """As the web role builds them, but with passwords that are cheap to check."""
+    cheap = Argon2Hasher(time_cost=1, memory_cost=1024, parallelism=1)
+    database, clock = desk.database, desk.clock
+    return Services(
+        settings=desk.settings,
+        clock=clock,
+        secret=SECRET,
+        database=database,
+        news=desk.news,
+        hub=Hub(feed=feed, flush_s=0.05),
+        users=Users(database=database, passwords=Passwords(cheap)),
+        sessions=Sessions(database=database, clock=clock),
+        throttle=Throttle(clock),
+        keys=desk.api_keys,
+        ring=desk.key_ring,
+        tickets=Tickets(desk.redis),
+        intake=desk.intake,
+        rules=desk.rules,
+        channels=desk.channels,
+        alerts=AlertStore(database=database),
+        events=EventLog(database=database),
+        notifications=NotificationStore(database=database),
+        registry=CollectorRegistry(),
+    )
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
