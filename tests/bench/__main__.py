@@ -37,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--naive-backlog", type=int, default=defaults.naive_backlog)
     parser.add_argument("--sides", default=",".join(defaults.sides), help="naive,ours or one of them")
     parser.add_argument("--patience", type=int, default=defaults.patience, help="seconds to wait for quiet")
+    parser.add_argument("--retries", type=int, default=defaults.retries, help="when strangers disturb")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the report as Markdown")
     return parser.parse_args()
 
@@ -52,6 +53,7 @@ def _options(given: argparse.Namespace) -> Options:
         naive_backlog=given.naive_backlog,
         sides=sides,
         patience=given.patience,
+        retries=given.retries,
     )
 
 

@@ -8,8 +8,7 @@ See `workload` for the events and rules. Both sides work off as many events as l
 from dataclasses import dataclass
 
 from tests.bench.harness import Bench
-from tests.bench.machine import CpuWatch
-from tests.bench.report import OURS, Promise
+from tests.bench.report import OURS, Promise, Reading
 from tests.bench.side import Side
 from tests.bench.workload import BATCH, BenchRule, batch_bodies, loop_rules
 
@@ -29,14 +28,14 @@ class Drained:
 def run(bench: Bench) -> None:
     rate = bench.line("events judged and stored", "events/s", Promise("ratio", at_least=25))
     cost = bench.line("events per CPU-second of the judging process", "events/CPU-s")
-    bodies = {
-        "ours": batch_bodies(bench.options.backlog // BATCH),
-        "naive": batch_bodies(bench.options.naive_backlog // BATCH),
-    }
-    for side in bench.rounds():
-        drained = drain(bench, side, loop_rules(), bodies["ours" if side.label == OURS else "naive"])
-        rate.add(side, drained.per_second, drained.note)
-        cost.add(side, drained.per_cpu_second)
+    ours = batch_bodies(bench.options.backlog // BATCH)
+    naive = batch_bodies(bench.options.naive_backlog // BATCH)
+
+    def measure(side: Side) -> list[Reading]:
+        drained = drain(bench, side, loop_rules(), ours if side.label == OURS else naive)
+        return [Reading(rate, drained.per_second, drained.note), Reading(cost, drained.per_cpu_second)]
+
+    bench.each_side(measure)
 
 
 def drain(bench: Bench, side: Side, rules: list[BenchRule], bodies: list[bytes]) -> Drained:
@@ -46,15 +45,12 @@ def drain(bench: Bench, side: Side, rules: list[BenchRule], bodies: list[bytes])
     side.prefill(bodies)
     bench.settle()
     judge = side.start_judging()
-    pids = {"judge": judge.pid, "postgres": bench.postgres.pid, "valkey": side.valkey.pid}
-    watch = CpuWatch(pids).start()
-    side.wait_until_stored(len(bodies) * BATCH, judge, seconds=PATIENCE_S)
-    watch.stop()
+    with bench.watch(judge=judge.pid, postgres=bench.postgres.pid, valkey=side.valkey.pid) as watch:
+        side.wait_until_stored(len(bodies) * BATCH, judge, seconds=PATIENCE_S)
     commits = side.commits()
-    used = ", ".join(f"{name} {seconds:.1f}" for name, seconds in watch.used.items())
     note = (
         f"{commits.events:,} events in {len(commits.batches):,} commits; by second {commits.series()}; "
         f"longest pause {commits.longest_pause() * 1000:.0f} ms; {side.count('notifications'):,} "
-        f"notifications; CPU-s: {used}; strangers took {watch.strangers:.0%} of the machine"
+        f"notifications; {watch}"
     )
     return Drained(commits.per_second, commits.events / max(watch.used["judge"], 0.01), note)

@@ -93,6 +93,10 @@ class CpuWatch:
         whole = max(_uptime() - self._uptime, 1e-9) * cores()
         self.strangers = min(max(elsewhere / whole, 0.0), 1.0)
 
+    def __str__(self) -> str:
+        used = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.used.items())
+        return f"CPU-s: {used}; strangers took {self.strangers:.0%} of the machine"
+
 
 def _uptime() -> float:
     return float((_PROC / "uptime").read_text().split()[0])

@@ -4,11 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rich.table import Table
-
-from tests.bench.side import Side
 
 OURS = "ours"
 
@@ -48,8 +46,8 @@ class Line:
     samples: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, side: Side | str, value: float, note: str = "") -> None:
-        label = side if isinstance(side, str) else side.label
+    def add(self, label: str, value: float, note: str = "") -> None:
+        """Add what one round gave for the side of that label."""
         self.samples.setdefault(label, []).append(value)
         if note:
             self.notes.setdefault(label, []).append(note)
@@ -82,6 +80,14 @@ class Line:
         if math.isnan(figure):
             return ""
         return "kept" if self.promise.kept_by(figure) else "missed"
+
+
+class Reading(NamedTuple):
+    """One figure of one round, for a line."""
+
+    line: Line
+    value: float
+    note: str = ""
 
 
 @dataclass
