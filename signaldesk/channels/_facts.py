@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import NamedTuple
 
 from signaldesk.channels._text import web_link
-from signaldesk.clock import iso, to_us
+from signaldesk.clock import to_us
 from signaldesk.model.message import Message, number, plain
 
 EVIDENCE_SHOWN = 5
@@ -31,7 +32,7 @@ def facts(message: Message) -> list[Fact]:
     if message.window_seconds:
         found.append(Fact("Window", f"{number(message.window_seconds)} s"))
     found.append(Fact("Rule", f"{message.rule.name} (version {message.rule.version})"))
-    found.append(Fact("Time", iso(to_us(event.at)), at=to_us(event.at)))
+    found.append(Fact("Time", f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", at=to_us(event.at)))
     found += _links(message)
     found += [Fact(name, value) for name, value in message.labels.items()]
     if message.sample:
