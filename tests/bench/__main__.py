@@ -92,12 +92,16 @@ def _measure(names: list[str], options: Options, console: Console) -> tuple[str,
     for name in names:
         module = BENCHMARKS[name]
         section = Section(module.TITLE, inspect.cleandoc(module.__doc__ or ""))
-        with Bench(options, section) as bench:
-            postgres = bench.postgres.version()
-            console.print(f"[dim]{name}: {options.rounds} rounds …[/dim]")
-            module.run(bench)
-        console.print(table(section))
         sections.append(section)
+        console.print(f"[dim]{name}: {options.rounds} rounds …[/dim]")
+        try:
+            with Bench(options, section) as bench:
+                postgres = bench.postgres.version()
+                module.run(bench)
+        except BenchError as error:  # what the others measured is worth keeping
+            section.failure = str(error)
+            console.print(f"{name}: {error}", style="red", markup=False)
+        console.print(table(section))
     return postgres, sections
 
 
@@ -115,8 +119,9 @@ def main() -> int:
         parts = [_circumstances(postgres, options.sides), *(markdown(section) for section in sections)]
         given.write.write_text("\n".join(parts), encoding="utf-8")
         console.print(f"wrote {given.write}")
-    missed = any(line.verdict() == "missed" for section in sections for line in section.lines)
-    return 1 if missed else 0
+    if any(section.failure for section in sections):
+        return 2
+    return int(any(line.verdict() == "missed" for section in sections for line in section.lines))
 
 
 if __name__ == "__main__":

@@ -97,6 +97,8 @@ class Section:
     title: str
     meaning: str
     lines: list[Line] = field(default_factory=list)
+    failure: str = ""
+    """Why it was not measured to its end; empty when it was."""
 
 
 def number(value: float) -> str:
@@ -147,6 +149,8 @@ def markdown(section: Section) -> str:
         for i, note in enumerate(notes, 1)
     ]
     parts = [f"## {section.title}", section.meaning, "\n".join(rows)]
+    if section.failure:
+        parts.append(f"Not measured to its end: {section.failure}")
     if remarks:
         parts.append("<details><summary>Every round</summary>\n\n" + "\n".join(remarks) + "\n\n</details>")
     return "\n\n".join(parts) + "\n"
