@@ -24,8 +24,8 @@ from signaldesk.log import get_logger
 log = get_logger(__name__)
 
 _LENGTH = struct.Struct(">I")
-HEAD_MAX = 64 * 1024
-"""Bytes that may have been read before the connection was handed over."""
+HEAD_MAX = 1 << 20
+"""Bytes that may have been read before the connection was handed over: a head, and what came with it."""
 _CHUNK = 256 * 1024
 _ANCILLARY = socket.CMSG_SPACE(16 * array.array("i").itemsize)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from signaldesk.accounts.sessions import LASTS
 from signaldesk.errors import Forbidden, NotFound, SignalDeskError, TooMany, Unauthenticated
@@ -158,8 +158,9 @@ class Missing(Html):
 
 def safe_next(wanted: str) -> str:
     """Where to go after logging in: a path of ours, never another site."""
-    ours = wanted.startswith("/") and wanted.isprintable() and "\\" not in wanted
-    return wanted if ours and not urlsplit(wanted).netloc else HOME
+    # A browser takes `//host` and `///host` for another site's address, and `\\` for `/`.
+    ours = wanted.startswith("/") and not wanted.startswith("//")
+    return wanted if ours and wanted.isprintable() and "\\" not in wanted else HOME
 
 
 def login_address(path_and_query: str) -> str:

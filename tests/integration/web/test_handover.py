@@ -1,0 +1,141 @@
+"""Connections that another process accepted and began to read are served as if they had come here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+from signaldesk.intake.handover import SocketHandover
+from signaldesk.web.handover import HEAD_MAX, Frames
+from tests.support import eventually
+from tests.support.web import Org, Web
+
+FIRST_READ = 17
+"""Bytes that the tiny ingest below reads before it passes a connection on: the middle of a request line."""
+
+
+@asynccontextmanager
+async def tiny_ingest(path: Path) -> AsyncIterator[int]:
+    """Accepts connections, reads a little, hands them over; yields its port."""
+    giver = SocketHandover(path)
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        head = await reader.readexactly(FIRST_READ)
+        transport.pause_reading()
+        head += bytes(reader._buffer)  # type: ignore[attr-defined]
+        await giver.give(transport, head)
+        transport.abort()
+
+    async with await asyncio.start_server(accepted, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+    giver.close()
+
+
+@pytest.fixture
+async def port(web: Web, tmp_path: Path) -> AsyncIterator[int]:
+    await web.server.receive(tmp_path / "handover.sock")
+    async with tiny_ingest(tmp_path / "handover.sock") as port:
+        yield port
+
+
+async def test_a_handed_over_connection_is_answered_and_kept(port: int, org: Org) -> None:
+    async with httpx.AsyncClient(base_url=f"http://localhost:{port}", headers=org.headers) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/api/v1/me")).status_code == 200
+        body = {"name": "x" * 100, "scopes": ["*"]}
+        assert (await client.post("/api/v1/api-keys", json=body)).status_code == 201
+
+
+async def test_a_body_may_come_before_and_after_the_handover(port: int, org: Org) -> None:
+    events = [{"type": "a", "payload": {"x": "y" * 1000}} for _ in range(1000)]
+    async with httpx.AsyncClient(base_url=f"http://localhost:{port}", headers=org.headers) as client:
+        answer = await client.post("/api/v1/events", json=events)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1000)
+
+
+async def test_the_clients_own_address_is_seen(web: Web, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+    throttle = web.services.throttle
+    monkeypatch.setattr(type(throttle), "check", lambda _self, address, email: seen.append((address, email)))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        await client.post("/api/v1/auth/login", json={"email": "a@b.test", "password": "x" * 12})
+    assert seen == [("127.0.0.1", "a@b.test")]
+
+
+async def test_a_socket_can_be_upgraded_after_the_handover(
+    web: Web, port: int, client: httpx.AsyncClient
+) -> None:
+    ticket = (await client.post("/api/v1/auth/ws-ticket")).json()["ticket"]
+    socket = await websocket_connect(HTTPRequest(f"ws://localhost:{port}/ws?ticket={ticket}"))
+    await eventually(lambda: web.services.hub.watching == 1)
+    socket.close()
+    await eventually(lambda: web.services.hub.watching == 0)
+
+
+async def test_many_connections_at_once_get_their_own_answers(port: int) -> None:
+    async def ask(i: int) -> bool:
+        async with httpx.AsyncClient(base_url=f"http://localhost:{port}") as client:
+            answer = await client.get("/healthz", headers={"X-Request-ID": f"request-{i}"})
+            return answer.headers["X-Request-ID"] == f"request-{i}"
+
+    assert all(await asyncio.gather(*(ask(i) for i in range(60))))
+
+
+async def test_a_giver_that_talks_nonsense_is_dropped_and_the_next_one_is_served(
+    web: Web, tmp_path: Path
+) -> None:
+    path = tmp_path / "handover.sock"
+    await web.server.receive(path)
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(struct.pack(">I", HEAD_MAX + 1))
+    assert await reader.read() == b""
+    writer.close()
+    async with tiny_ingest(path) as port, httpx.AsyncClient(base_url=f"http://localhost:{port}") as client:
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_only_this_account_may_hand_over(web: Web, tmp_path: Path) -> None:
+    path = tmp_path / "handover.sock"
+    await web.server.receive(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_frames_are_put_together_from_any_pieces() -> None:
+    ours, theirs = socket.socketpair()
+    frames = Frames()
+    wire = b"".join(struct.pack(">I", len(head)) + head for head in (b"GET /", b"", b"x" * 5000))
+    frames.found([ours.dup().detach() for _ in range(3)])
+    complete = [found for i in range(len(wire)) for found in frames.feed(wire[i : i + 1])]
+    assert [head for _, head in complete] == [b"GET /", b"", b"x" * 5000]
+    for connection, _ in complete:
+        connection.close()
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize(
+    "wire", [struct.pack(">I", HEAD_MAX + 1), struct.pack(">I", 1) + b"x"], ids=["too long", "alone"]
+)
+def test_a_frame_that_is_too_long_or_has_no_connection_is_refused(wire: bytes) -> None:
+    with pytest.raises(ValueError, match="frame"):
+        Frames().feed(wire)
+
+
+def test_connections_whose_frames_never_came_are_let_go() -> None:
+    ours, theirs = socket.socketpair()
+    frames = Frames()
+    frames.found([ours.detach()])
+    frames.close()
+    assert theirs.recv(1) == b""
+    theirs.close()

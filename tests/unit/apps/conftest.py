@@ -1,0 +1,93 @@
+"""A visit to the workbench whose figures are fixed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from apps.page import Visit, Visitor, zone_named
+from signaldesk.clock import MICROS, ManualClock
+from signaldesk.model.overview import AlertLine, Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
+
+NOW = 1_795_464_252_004_000
+EVIL = "<script>alert('x')</script>"
+ID = UUID(int=7)
+
+
+class FixedOverview:
+    """Answers that never change, unless the test changes them; counts how often each was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.attention_now = Attention(
+            by_severity={"critical": 2, "warning": 1},
+            unacknowledged=2,
+            oldest_us=NOW - 38 * 60 * MICROS,
+            lines=(alert(),),
+        )
+
+    async def traffic(self, span: Span, now_us: int) -> tuple[Bar, ...]:
+        self.asked.append(f"traffic {span.name}")
+        start = span.start_us(now_us)
+        return tuple(Bar(start + i * span.bar_us, 600, 60) for i in range(span.bars))
+
+    async def recent_traffic(self, span: Span, now_us: int) -> tuple[Bar, ...]:
+        self.asked.append("recent")
+        return (await self.traffic(span, now_us))[-2:]
+
+    async def pulse(self, now_us: int, minutes: int) -> tuple[int, ...]:
+        return (600,) * (minutes + 1)
+
+    async def attention(self, limit: int) -> Attention:
+        self.asked.append("attention")
+        return self.attention_now
+
+    async def noisy_rules(self, now_us: int, days: int, slices: int, limit: int) -> tuple[NoisyRule, ...]:
+        return (NoisyRule(ID, EVIL, 41, tuple(range(slices))),)
+
+    async def delivery(self, now_us: int) -> Delivery:
+        self.asked.append("delivery")
+        return Delivery(sent=2914, retrying=1, p99_ms=31.2, p99_before_ms=35.1)
+
+    async def latest(self, limit: int, now_us: int) -> tuple[EventLine, ...]:
+        return (EventLine("1", EVIL, NOW, NOW, None, {EVIL: EVIL}),)
+
+    async def quota(self, now_us: int) -> Quota:
+        return Quota(6_213_000, 10_000_000)
+
+
+def alert(title: str = EVIL, group: object = EVIL) -> AlertLine:
+    return AlertLine(
+        id=ID,
+        title=title,
+        severity="critical",
+        state="acknowledged",
+        group={"country": group},
+        value=14,
+        at_least=False,
+        threshold=3,
+        window_us=60 * MICROS,
+        last_fired_us=NOW - 2 * 60 * MICROS,
+        opened_us=NOW - 38 * 60 * MICROS,
+        handled_by=EVIL,
+    )
+
+
+@pytest.fixture
+def data() -> FixedOverview:
+    return FixedOverview()
+
+
+@pytest.fixture
+def visit(data: FixedOverview) -> Visit:
+    visitor = Visitor(name="Mira Kern", email="mira@acme.test", role="owner", org_name=EVIL, plan="pro")
+    return Visit(
+        visitor=visitor,
+        query={},
+        zone=zone_named("Europe/Berlin"),
+        dark=False,
+        base_url="http://localhost:5006",
+        clock=ManualClock(NOW),
+        overview=data,
+    )
