@@ -35,12 +35,14 @@ from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
 from signaldesk.store.eventlog import EventLog
+from signaldesk.store.health import Health
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.outbox import Outbox
 from signaldesk.stream import client, keys
 from signaldesk.stream.events import EventStream
+from signaldesk.stream.health import StreamHealth
 from signaldesk.stream.news import News
 from signaldesk.stream.windows import WindowStore
 
@@ -109,6 +111,14 @@ class Desk:
     @cached_property
     def notifications(self) -> NotificationStore:
         return NotificationStore(database=self.database)
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(database=self.database)
+
+    @cached_property
+    def stream_health(self) -> StreamHealth:
+        return StreamHealth(self.redis)
 
     @cached_property
     def housekeeping(self) -> Housekeeping:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from signaldesk.accounts.passwords import Passwords
-from signaldesk.errors import FieldError, Invalid, Unauthenticated
+from signaldesk.errors import FieldError, Invalid, NotFound, Unauthenticated
 from signaldesk.ids import new_id
 from signaldesk.store import identity
 from signaldesk.store.database import Database
@@ -58,6 +58,15 @@ class Users:
             )
             await identity.add_membership(connection, founded.org_id, founded.user_id, "owner")
         return founded
+
+    async def set_password(self, email: str, password: str) -> None:
+        """Give the user of that address a new password. Raises Invalid, NotFound."""
+        hashed = await self._passwords.hash(password)
+        async with self._database.system() as connection:
+            user = await identity.user_by_email(connection, clean_email(email))
+            if user is None:
+                raise NotFound
+            await identity.set_password_hash(connection, user.id, hashed)
 
     async def authenticate(self, email: str, password: str) -> Membership:
         """The member of that address and password, in the organisation joined first.

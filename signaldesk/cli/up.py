@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shlex
+import sys
+import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from signaldesk.cli import _out
+
 if TYPE_CHECKING:
     from signaldesk.roles.supervisor import Ready
 
 GROUP = typer.Typer()
+
+FOUNDED_WITHIN = 10.0
+"""Seconds that the example gets to be founded before the welcome does without."""
 
 
 @GROUP.command("up", rich_help_panel="Run it")
@@ -36,8 +48,6 @@ def up(
       signaldesk up --demo
       signaldesk up --data ./desk --port 8080
     """
-    import asyncio
-
     from signaldesk import settings as settings_module
     from signaldesk.roles import logs
     from signaldesk.roles.supervisor import Supervisor
@@ -46,12 +56,38 @@ def up(
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "warning"})
     logs.configure(settings)
-    supervisor = Supervisor(settings, on_ready=_tell)
-    asyncio.run(supervisor.run())
+    welcome = partial(_welcome_demo, settings.data_dir, time.time()) if demo else partial(_welcome, data)
+    asyncio.run(Supervisor(settings, more=["shop"] if demo else [], on_ready=welcome).run())
 
 
-def _tell(ready: Ready) -> None:
+async def _welcome(data: Path | None, ready: Ready) -> None:
     """What somebody who has just started it needs to know."""
-    from signaldesk.cli._out import say
+    _out.say(f"SignalDesk is ready after {ready.seconds:.1f} s: {ready.running.base_url}")
+    if not ready.anybody:
+        where = f" --data {shlex.quote(str(data))}" if data else ""
+        _out.say("There is nobody yet. Make the first owner in another terminal:")
+        _out.say(f"  signaldesk init{where}")
+    sys.stdout.flush()
 
-    say(f"SignalDesk is ready after {ready.seconds:.1f} s: {ready.running.base_url}")
+
+async def _welcome_demo(data_dir: Path, since: float, ready: Ready) -> None:
+    """How to get into the example, as soon as it has been founded."""
+    from signaldesk.roles.demo import credentials
+
+    address = ready.running.base_url
+    _out.say(f"SignalDesk is ready after {ready.seconds:.1f} s, with the shop of an example organisation")
+    known = None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FOUNDED_WITHIN):
+            while (known := credentials.read(data_dir, since=since)) is None:  # noqa: ASYNC110  a file
+                await asyncio.sleep(0.02)
+    if known is None:
+        _out.say(f"  open     {address}")
+    else:
+        event = json.dumps({"type": "checkout_failed", "payload": {"country": "DE", "amount": 99}})
+        _out.say(f"  open     {address}/login")
+        _out.say(f"  log in   {known.email}   {known.password}")
+        _out.say(f"  API key  {known.key}")
+        _out.say(f"  try      curl {address}/api/v1/events -H 'Authorization: Bearer {known.key}' \\")
+        _out.say(f"             -H 'Content-Type: application/json' -d '{event}'")
+    sys.stdout.flush()

@@ -12,13 +12,13 @@ However this process ends, even by kill -9, the others end with it: each holds a
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from signaldesk.log import get_logger
@@ -29,22 +29,20 @@ from signaldesk.roles.nursery import Nursery
 from signaldesk.roles.place import Place, Running
 from signaldesk.roles.servers import Servers
 from signaldesk.roles.signals import stop_on_signals
-from signaldesk.settings import Settings, Urls
+from signaldesk.settings import Settings
 
 log = get_logger(__name__)
 
 READY_WITHIN = 60.0
 LOOK_EVERY = 0.02
 
-Prepare = Callable[[Settings, Urls], Awaitable[None]]
-"""What is done between migrating and telling the children; for the demo."""
-
 
 @dataclass(frozen=True)
 class Ready:
-    """Everything serves."""
+    """Everything serves. `anybody` says whether there is a user yet."""
 
     running: Running
+    anybody: bool
     seconds: float
     """Since this process began to start things."""
 
@@ -56,13 +54,12 @@ class Supervisor:
         self,
         settings: Settings,
         *,
-        prepare: Prepare | None = None,
         more: Sequence[str] = (),
-        on_ready: Callable[[Ready], None] = lambda _: None,
+        on_ready: Callable[[Ready], Awaitable[None]],
     ) -> None:
-        """`more`: further roles that run beside the usual ones, each in a process of its own."""
+        """`more`: further roles that run beside the usual ones, each in a process of its own. `on_ready` is
+        called once, when everything serves."""
         self._settings = settings
-        self._prepare = prepare
         self._more = tuple(more)
         self._on_ready = on_ready
 
@@ -83,7 +80,8 @@ class Supervisor:
             starting = asyncio.create_task(self._start(settings, place, family, servers, listeners))
             if not await _done_before(starting, stop):
                 return
-            self._on_ready(Ready(starting.result(), loop.time() - began))
+            running, anybody = starting.result()
+            await self._on_ready(Ready(running, anybody, loop.time() - began))
             await stop.wait()
             log.info("stopping")
 
@@ -94,17 +92,13 @@ class Supervisor:
         family: Family,
         servers: Servers,
         listeners: Sequence[socket.socket],
-    ) -> Running:
-        urls, migrate, _ = await asyncio.gather(
-            servers.start(),
-            asyncio.to_thread(importlib.import_module, "signaldesk.store.migrate"),
-            family.start(),
+    ) -> tuple[Running, bool]:
+        urls, store, _ = await asyncio.gather(
+            servers.start(), asyncio.to_thread(_import_store), family.start()
         )
         log.debug("servers are there")
-        await asyncio.to_thread(migrate.upgrade, urls.database)
+        await asyncio.to_thread(store.upgrade, urls.database)
         log.debug("schema is current")
-        if self._prepare is not None:
-            await self._prepare(settings, urls)
         family.tell(assignment.encode(_overrides(settings), urls, place.handover))
         host, port = local_address(listeners[0])
         running = Running(
@@ -116,7 +110,7 @@ class Supervisor:
         )
         place.announce(running)
         await _until_ready(host, port, place.handover)
-        return running
+        return running, await asyncio.to_thread(store.anybody, urls.database)
 
 
 class Family:
@@ -146,6 +140,13 @@ class Family:
         for together in ([*self._guests, self._ingest, self._web], [self._processor], [self._rest]):
             await asyncio.gather(*(child.stop() for child in together))
         await self._nursery.close()
+
+
+def _import_store() -> Any:
+    """The schema's migrations and one question; importing them takes long enough to do it in a thread."""
+    from signaldesk.store import health, migrate
+
+    return SimpleNamespace(upgrade=migrate.upgrade, anybody=health.anybody)
 
 
 def with_addresses(settings: Settings, listeners: Sequence[socket.socket]) -> Settings:

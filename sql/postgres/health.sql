@@ -1,0 +1,39 @@
+-- What `signaldesk doctor` asks (signaldesk/store/health.py).
+
+-- name: server
+SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us,
+    current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('full_page_writes') AS full_page_writes,
+    current_setting('max_connections')::int AS max_connections,
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connections
+
+-- name: tenant_role
+-- No row: the role is missing. It must own nothing and must not be able to look past row-level security.
+SELECT rolsuper OR rolbypassrls AS unbound, pg_has_role(current_user, oid, 'MEMBER') AS granted,
+    (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid)::int AS owned
+FROM pg_roles r
+WHERE rolname = 'signaldesk_app'
+
+-- name: unguarded
+SELECT coalesce(array_agg(c.relname::text ORDER BY c.relname), '{}') AS names
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND NOT c.relrowsecurity
+
+-- name: day_tables
+SELECT to_regclass(:today) IS NOT NULL AS today, to_regclass(:tomorrow) IS NOT NULL AS tomorrow
+
+-- name: partitions
+SELECT id, position, coalesce(lease_until >= now(), false) AS owned, tries FROM partitions ORDER BY id
+
+-- name: outbox
+SELECT coalesce(extract(epoch FROM max(now() - next_attempt_at))::float8, 0) AS oldest_s, count(*) AS overdue
+FROM notifications
+WHERE status IN ('pending', 'retrying') AND next_attempt_at < now() - interval '10 seconds'
+
+-- name: trouble
+SELECT (SELECT count(*) FROM poison_events WHERE replayed_at IS NULL) AS poison,
+    (SELECT count(*) FROM channels WHERE NOT enabled AND failing_since IS NOT NULL) AS channels_off,
+    (SELECT count(*) FROM memberships WHERE role = 'owner') AS owners
