@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -29,7 +30,12 @@ def note(text: object) -> None:
 def data(value: Any) -> None:
     """The value as JSON, indented on a terminal; ids and times become text."""
     indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=indent) + "\n")
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent) + "\n")
+
+
+def _plain(value: Any) -> str:
+    """Times as RFC 3339, ids and the rest as text."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
