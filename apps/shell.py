@@ -60,7 +60,7 @@ class Frame:
 
 def dress(document: Document, view: PageView, frame: Frame) -> Address:
     """Put an open page into a document that is being served; returns its address, to be listened to."""
-    address = Address(search="")
+    address = Address(name="address")
     for name, piece in (("actions", view.actions), ("body", view.body)):
         piece.server_doc(document, location=False)
         document.roots[-1].name = name

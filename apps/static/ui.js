@@ -59,7 +59,7 @@
   // --- soft links: the address changes, the page follows, nothing is loaded again --------------------------
   const tell = () => {
     for (const model of models()) {
-      if (model.type === "Address") { model.search = location.search; return true; }
+      if (model.name === "address") { model.search = location.search; return true; }
     }
     return false;
   };

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
+from weakref import WeakSet
 
 import orjson
 from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.websocket import WebSocketHandler
 
 from signaldesk.accounts.sessions import LASTS
 from signaldesk.errors import (
@@ -45,6 +47,8 @@ class Context:
     services: Services
     doorkeeper: Doorkeeper
     cookies: Cookies
+    lines: WeakSet[WebSocketHandler] = field(default_factory=WeakSet)
+    """WebSockets that are open: Tornado leaves them open when a server closes."""
 
 
 class WrongMethod(MethodNotAllowed):

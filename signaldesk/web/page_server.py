@@ -140,6 +140,12 @@ class PageHandler(BokehHandler):
         self._host.context.services.hub.forget(watcher)
         live.close()
 
+    def on_server_unloaded(self, server_context: Any) -> None:
+        """The server closes: let go of the pages that are still open."""
+        for watcher, live in self._living.values():
+            self._host.context.services.hub.forget(watcher)
+            live.close()
+
     def process_request(self, request: Any) -> dict[str, Any]:
         """Goes into the document's token, signed: whose page it is."""
         return {"whose": _whose(request.signaldesk_identity)}
@@ -207,6 +213,10 @@ class PageSocket(WSHandler):
         except SignalDeskError as error:
             self.set_status(error.status)
             self.finish()
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        self.context.lines.add(self)
+        return super().open(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def check_origin(self, origin: str) -> bool:
         """Checked in `prepare`, exactly, for clients that send none as well."""

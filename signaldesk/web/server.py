@@ -85,6 +85,7 @@ def build(services: Services, *, pages: bool = True) -> Application:
     settings: dict[str, Any] = {
         "log_function": metrics.observe,
         "secure": base_url.startswith("https://"),
+        "lines": context.lines,
         "websocket_ping_interval": 20,
         "websocket_ping_timeout": 20,
     }
@@ -101,6 +102,7 @@ class WebServer:
 
     def __init__(self, application: Application) -> None:
         self.application = application
+        self._lines = application.settings["lines"]
         self._http = HTTPServer(
             application,
             max_body_size=FORM_BYTES,
@@ -136,6 +138,8 @@ class WebServer:
         if self._receiver is not None:
             await self._receiver.close()
         self._http.stop()
+        for line in list(self._lines):
+            line.close(1001, "the server stops")
         if hasattr(self.application, "stop"):
             self.application.stop()
         await self._http.close_all_connections()

@@ -46,6 +46,7 @@ class Socket(Handler, WebSocketHandler):
             self.refuse(error)
 
     def open(self, *_args: str, **_kwargs: str) -> None:
+        self.context.lines.add(self)
         self._watcher = self.context.services.hub.watch(self._org_id, self._deliver)
 
     def on_message(self, message: str | bytes) -> None:
