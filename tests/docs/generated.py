@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -19,7 +18,6 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-import signaldesk
 from signaldesk import cli, errors
 from signaldesk.accounts.roles import EVERYTHING, ROLES, SCOPES
 from signaldesk.channels.kinds import Channel, kinds
@@ -134,19 +132,30 @@ OTHERS = {
     "/": "what SignalDesk is; whoever is logged in goes on to the workbench",
     "/login": "the log-in form",
     "/logout": "ends the session",
-    "/overview": "the workbench",
 }
 
 
+def workbench() -> dict[str, str]:
+    """Address → title of the pages; read from the source, because importing them takes seconds."""
+    page = re.compile(r'\bPage\(\s*path="(?P<path>[^"]+)",\s*title="(?P<title>[^"]+)"')
+    sources = (path.read_text(encoding="utf-8") for path in sorted((ROOT / "apps").glob("*.py")))
+    return {match["path"]: match["title"] for text in sources for match in page.finditer(text)}
+
+
 def other_routes() -> str:
-    return table(("address", "what it is"), [[f"`{path}`", meaning] for path, meaning in OTHERS.items()])
+    shown = {**OTHERS, **{path: f"the page {title}" for path, title in workbench().items()}}
+    return table(("address", "what it is"), [[f"`{path}`", meaning] for path, meaning in shown.items()])
+
+
+_ERROR = re.compile(r"^    (status|code)\b.*= ", re.MULTILINE)
+"""What makes a class an error of its own."""
 
 
 def problem_codes() -> str:
     """Every error that an answer may carry: those with a status other than 500, and the unforeseen one."""
-    for module in pkgutil.walk_packages(signaldesk.__path__, "signaldesk."):
-        if "page_server" not in module.name and "__main__" not in module.name:
-            importlib.import_module(module.name)
+    for path in sorted((ROOT / "signaldesk").rglob("*.py")):
+        if _ERROR.search(path.read_text(encoding="utf-8")):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     found = {errors.SignalDeskError.code: errors.SignalDeskError}
     waiting = errors.SignalDeskError.__subclasses__()
     while waiting:

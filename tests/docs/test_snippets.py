@@ -127,6 +127,11 @@ def _check_webhook(value: Any) -> None:
     real = WebhookChannel().render(firing_message())
     assert _shape(value) == _shape(json.loads(orjson.dumps(real)))
     assert WebhookChannel().render(message)["type"] == value["type"]
+    again = firing_message(
+        rule_name=message.rule.name, group=message.group, value=message.value, threshold=message.threshold,
+        window_us=round(message.window_seconds * MICROS), event_type=message.event.type,
+    )  # fmt: skip
+    assert (message.title, message.summary) == (again.title, again.summary)
 
 
 def _shape(value: Any, within: str = "") -> Any:
