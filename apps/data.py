@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Protocol
+from uuid import UUID
 
+from signaldesk.model.inbox import AlertDetail, Inbox
 from signaldesk.model.overview import Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
 
 
@@ -35,3 +37,15 @@ class OverviewData(Protocol):
         ...
 
     async def quota(self, now_us: int) -> Quota: ...
+
+
+class InboxData(Protocol):
+    """One organisation's alerts."""
+
+    async def inbox(self, state: str, limit: int) -> Inbox:
+        """The alerts in that state, latest firing first; resolved ones are not counted."""
+        ...
+
+    async def detail(self, alert_id: UUID) -> AlertDetail | None:
+        """None for one that is not there."""
+        ...

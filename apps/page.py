@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import panel as pn
 
-from apps.data import OverviewData
+from apps.data import InboxData, OverviewData
 from signaldesk.clock import Clock
 
 Query = Mapping[str, str]
@@ -40,6 +40,9 @@ class Visit:
     base_url: str
     clock: Clock
     overview: OverviewData
+    inbox: InboxData
+    may_act: bool
+    """Whether the visitor may acknowledge and resolve."""
 
 
 class PageView(Protocol):

@@ -35,6 +35,7 @@ def templates() -> Environment:
         wording.group_text,
         wording.verdict,
         wording.capitalize_first,
+        wording.day_or_time,
     ):
         env.filters[tool.__name__] = tool
     env.globals["spark"] = spark

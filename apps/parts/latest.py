@@ -41,7 +41,7 @@ class LatestEvents(pn.viewable.Viewer):
 
     def draw(self) -> None:
         ids = frozenset(line.id for line in self._lines)
-        rows = [(line, _preview(line), line.id not in self._drawn) for line in self._lines]
+        rows = [(line, preview(line), line.id not in self._drawn) for line in self._lines]
         self._card.fill("overview/latest.html", rows=rows, zone=self._zone, base_url=self._base_url)
         self._drawn = ids
 
@@ -49,7 +49,7 @@ class LatestEvents(pn.viewable.Viewer):
         return self._card
 
 
-def _preview(line: EventLine) -> str:
+def preview(line: EventLine) -> str:
     """`country=DE amount=12.5`: the payload on one line."""
     words = []
     for name, value in line.payload.items():

@@ -73,6 +73,37 @@
   });
   addEventListener("popstate", () => { if (!tell()) location.reload(); });
 
+  // --- buttons that do something, and their keys ----------------------------------------------------------
+  const deep = function* (selector, root = document) {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.matches(selector)) yield node;
+      if (node.shadowRoot) yield* deep(selector, node.shadowRoot);
+    }
+  };
+  const act = async (button) => {
+    button.disabled = true;
+    const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
+    const answer = await fetch(button.dataset.post, { method: "POST", headers }).catch(() => null);
+    if (answer?.status === 401) location.reload();
+    if (!answer?.ok) button.disabled = false;
+  };
+  const step = (by) => {
+    const rows = [...deep("[data-row]")];
+    const at = rows.findIndex((row) => row.hasAttribute("aria-current"));
+    rows[Math.max(0, Math.min(rows.length - 1, at + by))]?.click();
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.composedPath().find((node) => node.matches?.("button[data-post]"));
+    if (button) act(button);
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.composedPath()[0].matches?.("input, textarea, select");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else [...deep(`button[data-key="${CSS.escape(event.key)}"]`)].at(-1)?.click();
+  });
+
   // --- navigation on small screens -----------------------------------------------------------------------
   const burger = $("[data-burger]");
   const open = (on) => {

@@ -85,6 +85,8 @@ class PageHost:
                 base_url=services.settings.base_url,
                 clock=services.clock,
                 overview=data,
+                inbox=services.inbox(member.org_id),
+                may_act=identity.principal.may("alerts:write"),
             )
         )
         frame = Frame(

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application
+from tornado.web import Application, RedirectHandler
 from tornado.websocket import WebSocketClosedError
 
 from signaldesk.log import get_logger
@@ -67,6 +67,8 @@ def url_table(context: Context) -> list[Any]:
         (r"/api/v1/openapi\.json", Description, given),
         (r"/api(?:/.*)?", ApiHandler, given),
         (r"/", Landing, given),
+        # Messages link to an alert by its id; the page has it in its query.
+        (r"/alerts/([0-9a-f-]{36})", RedirectHandler, {"url": "/alerts?alert={0}", "permanent": False}),
         (r"/login", LogInPage, given),
         (r"/logout", LogOut, given),
         (rf"{PREFIX}(.*)", Assets, {"path": str(folder())}),

@@ -19,6 +19,7 @@ from signaldesk.settings import Settings
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.eventlog import EventLog
+from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
 from signaldesk.stream.news import News
@@ -50,6 +51,9 @@ class Services:
     events: EventLog
     notifications: NotificationStore
     registry: CollectorRegistry
+
+    def inbox(self, org_id: UUID) -> InboxQueries:
+        return InboxQueries(database=self.database, org_id=org_id)
 
     def overview(self, org_id: UUID) -> OverviewQueries:
         return OverviewQueries(database=self.database, org_id=org_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from apps.page import Visit, Visitor, zone_named
 from signaldesk.clock import MICROS, ManualClock
+from signaldesk.model.inbox import AlertDetail, Inbox, Step
 from signaldesk.model.overview import AlertLine, Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
 
 NOW = 1_795_464_252_004_000
@@ -74,13 +76,58 @@ def alert(title: str = EVIL, group: object = EVIL) -> AlertLine:
     )
 
 
+class FixedInbox:
+    """Two open alerts, and the story of each."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[AlertLine, ...] = (
+            alert(),
+            replace(alert("Slow search"), id=UUID(int=8), state="open"),
+        )
+
+    async def inbox(self, state: str, limit: int) -> Inbox:
+        return Inbox({"open": len(self.lines)}, self.lines if state == "open" else ())
+
+    async def detail(self, alert_id: UUID) -> AlertDetail | None:
+        line = next((line for line in self.lines if line.id == alert_id), None)
+        if line is None:
+            return None
+        steps = (
+            Step(NOW, "told", subject=EVIL, outcome="sent", status=204, number=2, ms=21.4),
+            Step(NOW - 1, "told", subject="mail", outcome="retry", detail=EVIL, number=1, until_us=NOW),
+            Step(NOW - 2, "held", subject="cooldown", number=11, until_us=NOW),
+            Step(NOW - 3, "acknowledged", subject=EVIL),
+            Step(NOW - 4, "opened", detail="019aa1c4-0000-0000-0000-0000000000e3"),
+        )
+        return AlertDetail(
+            line=line,
+            rule_id=ID,
+            rule_name=EVIL,
+            rule_version=4,
+            runbook="https://example.test/run",
+            labels={"team": EVIL},
+            event_id=ID,
+            firings=12,
+            window_from_us=NOW - 60 * MICROS,
+            window_to_us=NOW,
+            evidence=(EventLine("1", EVIL, NOW, NOW, None, {"a": EVIL}),),
+            evidence_total=14,
+            steps=steps,
+        )
+
+
+@pytest.fixture
+def inbox() -> FixedInbox:
+    return FixedInbox()
+
+
 @pytest.fixture
 def data() -> FixedOverview:
     return FixedOverview()
 
 
 @pytest.fixture
-def visit(data: FixedOverview) -> Visit:
+def visit(data: FixedOverview, inbox: FixedInbox) -> Visit:
     visitor = Visitor(name="Mira Kern", email="mira@acme.test", role="owner", org_name=EVIL, plan="pro")
     return Visit(
         visitor=visitor,
@@ -90,4 +137,6 @@ def visit(data: FixedOverview) -> Visit:
         base_url="http://localhost:5006",
         clock=ManualClock(NOW),
         overview=data,
+        inbox=inbox,
+        may_act=True,
     )

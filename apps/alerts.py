@@ -1,0 +1,100 @@
+"""Alerts: the inbox. A list, one of them open beside it with its whole story, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import panel as pn
+
+from apps.markup import box
+from apps.page import Message, Page, Query, Visit
+from apps.parts.inbox import AlertList, AlertStory, Folders
+from apps.staleness import Staleness
+from signaldesk.errors import SignalDeskError
+from signaldesk.model.inbox import FOLDERS, AlertDetail, Inbox
+
+LISTED = 50
+
+_EVERY = {"inbox": 1.0, "story": 1.0}
+
+
+class Alerts(pn.viewable.Viewer):
+    """The page: `?state=` chooses the folder, `?alert=` the alert that is open (else the first one)."""
+
+    def __init__(self, visit: Visit, **params: Any) -> None:
+        super().__init__(**params)
+        self._data = visit.inbox
+        self._staleness = Staleness(_EVERY, at_most=60)
+        self._choose(visit.query)
+        self._inbox = Inbox({}, ())
+        self._story: AlertDetail | None = None
+        self.folders, self.list = Folders(), AlertList(zone=visit.zone)
+        self.story = AlertStory(zone=visit.zone, may_act=visit.may_act)
+        self.actions = self.folders.__panel__()
+        self.body = box("page", box("row inbox", self.list.__panel__(), self.story.__panel__()))
+
+    async def load(self, now_us: int) -> None:
+        await self.refresh(now_us)
+        self.draw(now_us)
+
+    def receive(self, messages: Sequence[Message], now_us: int) -> None:
+        if any(message["kind"] in ("alert", "notification") for message in messages):
+            self._staleness.hint(_EVERY)
+        self.draw(now_us)
+
+    async def refresh(self, now_us: int) -> bool:
+        due = self._staleness.due(now_us)
+        if not due:
+            return False
+        try:
+            await self._ask()
+        except SignalDeskError:
+            self._staleness.hint(due)
+            raise
+        return True
+
+    def draw(self, now_us: int) -> None:
+        chosen = self._story.line.id if self._story else None
+        self.folders.draw(self._state, self._inbox.counts)
+        self.list.draw(self._inbox, self._state, chosen, now_us)
+        self.story.draw(self._story, self._state, now_us)
+
+    async def navigate(self, query: Query, now_us: int) -> None:
+        self._choose(query)
+        await self._ask()
+        self.draw(now_us)
+
+    async def _ask(self) -> None:
+        """The folder, and the chosen alert. When none is chosen it is the first one, and stays it: the
+        story must not change under a reader's eyes because another alert fires."""
+        if self._chosen is None:
+            self._inbox = await self._data.inbox(self._state, LISTED)
+            self._chosen = self._inbox.lines[0].id if self._inbox.lines else None
+            self._story = await self._data.detail(self._chosen) if self._chosen else None
+            return
+        self._inbox, self._story = await asyncio.gather(
+            self._data.inbox(self._state, LISTED), self._data.detail(self._chosen)
+        )
+
+    def _choose(self, query: Query) -> None:
+        state = query.get("state", "")
+        self._state = state if state in FOLDERS else FOLDERS[0]
+        try:
+            self._chosen = UUID(query["alert"]) if "alert" in query else None
+        except ValueError:
+            self._chosen = None
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.body
+
+
+async def _open(visit: Visit) -> Alerts:
+    page = Alerts(visit)
+    await page.load(visit.clock.now_us())
+    return page
+
+
+PAGE = Page(path="/alerts", title="Alerts", icon="M12 3l9 16H3zM12 10v4m0 2.5v.5", order=50, open=_open)

@@ -1,0 +1,150 @@
+"""One organisation's alerts for the Alerts page; `apps/data.py` says what each question means."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from signaldesk import statements
+from signaldesk.clock import to_us
+from signaldesk.model.inbox import AlertDetail, Inbox, Step
+from signaldesk.model.overview import AlertLine, EventLine
+from signaldesk.store.database import Database
+
+FIRINGS, MESSAGES, EVIDENCE = 20, 50, 5
+"""Most rows of each that a page shows of one alert."""
+
+
+class InboxQueries:
+    """Each question is one transaction."""
+
+    def __init__(self, *, database: Database, org_id: UUID) -> None:
+        self._database = database
+        self._org_id = org_id
+        self._sql = statements.named("postgres/inbox.sql")
+
+    async def inbox(self, state: str, limit: int) -> Inbox:
+        async with self._database.tenant(self._org_id) as connection:
+            counts = await self._ask(connection, "counts")
+            rows = await self._ask(connection, "lines", state=state, limit=limit)
+        names = await self._names(row.acknowledged_by for row in rows)
+        return Inbox(
+            counts={row.state: row.alerts for row in counts},
+            lines=tuple(_line(row, names.get(row.acknowledged_by, "")) for row in rows),
+        )
+
+    async def detail(self, alert_id: UUID) -> AlertDetail | None:
+        async with self._database.tenant(self._org_id) as connection:
+            found = await self._ask(connection, "alert", id=alert_id)
+            if not found:
+                return None
+            (alert,) = found
+            firings = await self._ask(connection, "firings", id=alert_id, limit=FIRINGS)
+            messages = await self._ask(connection, "messages", id=alert_id, limit=MESSAGES)
+            held = await self._ask(
+                connection, "held", rule_id=alert.rule_id, group_key=alert.group_key, since=alert.opened_at,
+                limit=FIRINGS,
+            )  # fmt: skip
+            latest = firings[0] if firings else None
+            ids = list(latest.evidence)[-EVIDENCE:] if latest else []
+            events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
+        names = await self._names((alert.acker, alert.resolved_by))
+        return AlertDetail(
+            line=_line(alert, names.get(alert.acknowledged_by, "")),
+            rule_id=alert.rule_id,
+            rule_name=alert.rule_name,
+            rule_version=alert.rule_version,
+            runbook=alert.runbook,
+            labels=alert.labels,
+            event_id=alert.event_id,
+            firings=alert.firings,
+            window_from_us=to_us(latest.window_from) if latest else None,
+            window_to_us=to_us(latest.window_to) if latest else None,
+            evidence=tuple(map(_event, events)),
+            evidence_total=len(latest.evidence) if latest else 0,
+            steps=_steps(alert, firings, messages, held, names),
+        )
+
+    async def _names(self, ids: Any) -> dict[UUID, str]:
+        """Names of people who act in this organisation, whose ids came from its own rows."""
+        wanted = [one for one in set(ids) if one is not None]
+        if not wanted:
+            return {}
+        async with self._database.system() as connection:
+            rows = await connection.execute(text(self._sql["names"]), {"ids": wanted})
+            return {row.id: row.name or row.email for row in rows}
+
+    async def _ask(self, connection: AsyncConnection, name: str, **values: Any) -> list[Any]:
+        rows = await connection.execute(text(self._sql[name]), {"org_id": self._org_id, **values})
+        return list(rows)
+
+
+def _steps(
+    alert: Any, firings: list[Any], messages: list[Any], held: list[Any], names: dict[UUID, str]
+) -> tuple[Step, ...]:
+    steps = [Step(to_us(alert.opened_at), "opened", detail=str(alert.event_id))]
+    steps += [
+        Step(to_us(row.timestamp), "fired", number=len(row.evidence))
+        for row in firings
+        if row.timestamp > alert.opened_at
+    ]
+    steps += [_told(row) for row in messages]
+    steps += [
+        Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
+        for row in held
+    ]
+    for moment, kind, who in (
+        (alert.acknowledged_at, "acknowledged", alert.acker),
+        (alert.resolved_at, "resolved", alert.resolved_by),
+    ):
+        if moment is not None:
+            steps.append(Step(to_us(moment), kind, subject=names.get(who, "")))
+    return tuple(sorted(steps, key=lambda step: step.at_us, reverse=True))
+
+
+def _told(row: Any) -> Step:
+    if row.number is None:
+        return Step(to_us(row.created_at), "told", subject=row.channel, outcome="waiting")
+    last = row.status in ("pending", "retrying")
+    return Step(
+        to_us(row.started_at),
+        "told",
+        subject=row.channel,
+        outcome=row.outcome,
+        status=row.status_code,
+        detail=row.error or "",
+        number=row.number,
+        ms=row.duration_ms,
+        until_us=to_us(row.next_attempt_at) if last else None,
+    )
+
+
+def _line(row: Any, handled_by: str) -> AlertLine:
+    return AlertLine(
+        id=row.id,
+        title=row.title,
+        severity=row.severity,
+        state=row.state,
+        group=row.group,
+        value=row.value,
+        at_least=row.at_least,
+        threshold=row.threshold,
+        window_us=row.window,
+        last_fired_us=to_us(row.last_fired_at),
+        opened_us=to_us(row.opened_at),
+        handled_by=handled_by,
+    )
+
+
+def _event(row: Any) -> EventLine:
+    return EventLine(
+        id=str(row.id),
+        type=row.type,
+        timestamp_us=to_us(row.timestamp),
+        received_us=to_us(row.received_at),
+        source=row.source,
+        payload=row.payload,
+    )

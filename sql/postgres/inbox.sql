@@ -1,0 +1,59 @@
+-- What the Alerts page asks, inside one organisation's transaction.
+
+-- name: counts
+SELECT state, count(*) AS alerts
+FROM alerts
+WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged')
+GROUP BY state
+
+-- name: lines
+SELECT id, title, severity, state, "group", value, at_least, threshold, "window", last_fired_at, opened_at,
+    coalesce(acknowledged_by, resolved_by) AS acknowledged_by
+FROM alerts
+WHERE org_id = :org_id AND lane = '' AND state = :state
+ORDER BY last_fired_at DESC, id DESC
+LIMIT :limit
+
+-- name: alert
+SELECT a.id, a.title, a.severity, a.state, a."group", a.value, a.at_least, a.threshold, a."window",
+    a.last_fired_at, a.opened_at, coalesce(a.resolved_by, a.acknowledged_by) AS acknowledged_by, a.rule_id,
+    a.rule_version, a.labels, a.event_id, a.firings, a.group_key, a.acknowledged_by AS acker,
+    a.acknowledged_at, a.resolved_by, a.resolved_at, r.name AS rule_name, v.body ->> 'runbook' AS runbook
+FROM alerts a
+JOIN rules r ON r.id = a.rule_id
+LEFT JOIN rule_versions v ON v.rule_id = a.rule_id AND v.version = a.rule_version
+WHERE a.org_id = :org_id AND a.id = :id
+
+-- name: firings
+SELECT timestamp, value, window_from, window_to, evidence
+FROM firings
+WHERE org_id = :org_id AND alert_id = :id
+ORDER BY timestamp DESC
+LIMIT :limit
+
+-- name: messages
+SELECT n.id, n.status, n.created_at, n.next_attempt_at, c.name AS channel, t.number, t.started_at, t.duration_ms,
+    t.outcome, t.status_code, t.error
+FROM notifications n
+JOIN channels c ON c.id = n.channel_id
+LEFT JOIN delivery_attempts t ON t.notification_id = n.id
+WHERE n.org_id = :org_id AND n.alert_id = :id
+ORDER BY coalesce(t.started_at, n.created_at) DESC
+LIMIT :limit
+
+-- name: held
+SELECT reason, since, until, count
+FROM suppressions
+WHERE org_id = :org_id AND rule_id = :rule_id AND lane = '' AND group_key = :group_key AND since >= :since
+ORDER BY since DESC
+LIMIT :limit
+
+-- name: evidence
+SELECT id, type, timestamp, received_at, source, payload
+FROM events
+WHERE org_id = :org_id AND id = ANY(:ids)
+ORDER BY timestamp DESC
+LIMIT :limit
+
+-- name: names
+SELECT id, name, email FROM users WHERE id = ANY(:ids)

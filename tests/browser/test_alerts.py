@@ -1,0 +1,57 @@
+"""The inbox in a real browser: from the keyboard, and by button."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import live
+from tests.support import eventually, rows
+from tests.support.web import Org, Web
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def alerts(web: Web, org: Org, overview: Page) -> Page:
+    """The inbox with two open alerts, live."""
+    for title in ("Slow search", "Checkout failures by country"):
+        await rows.alert(web.services.database, org.id, title=title)
+    await overview.goto("/alerts")
+    await live(overview)
+    await eventually(lambda: org.id in web.feed.heard)
+    return overview
+
+
+async def test_an_alert_is_acknowledged_and_resolved_from_the_keyboard(
+    alerts: Page, complaints: list[str]
+) -> None:
+    await alerts.evaluate("window.stillHere = true")
+    await expect(alerts.get_by_role("heading", name="Checkout failures")).to_be_visible()
+    await alerts.keyboard.press("j")
+    await expect(alerts.get_by_role("heading", name="Slow search")).to_be_visible()
+    await alerts.keyboard.press("a")
+    await expect(alerts.get_by_role("link", name="Acknowledged 1")).to_be_visible()
+    await expect(alerts.get_by_text("Acknowledged by Mira Kern")).to_be_visible()
+    await alerts.keyboard.press("r")
+    await expect(alerts.get_by_text("Resolved by Mira Kern")).to_be_visible()
+    await expect(alerts.get_by_role("link", name="Open 1")).to_be_visible()
+    assert await alerts.evaluate("window.stillHere")
+    assert complaints == []
+
+
+async def test_buttons_do_the_same(web: Web, org: Org, alerts: Page) -> None:
+    await alerts.get_by_role("button", name="Acknowledge").click()
+    await expect(alerts.get_by_role("button", name="Acknowledge")).to_have_count(0)
+    await alerts.get_by_role("button", name="Resolve").click()
+    await expect(alerts.get_by_role("button", name="Resolve")).to_have_count(0)
+    found = await web.services.alerts.page(org.id, states=["resolved"], limit=5)
+    assert [alert.title for alert in found] == ["Checkout failures by country"]
+
+
+async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, alerts: Page) -> None:
+    listed = await web.services.alerts.page(org.id, states=["open"], limit=5)
+    older = next(alert for alert in listed if alert.title == "Slow search")
+    await alerts.goto(f"/alerts/{older.id}")
+    await live(alerts)
+    await expect(alerts.get_by_role("heading", name="Slow search")).to_be_visible()

@@ -1,0 +1,193 @@
+"""What the pages ask of Postgres, on rows as the engine makes them; and that tenants see their own only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+from sqlalchemy import insert, update
+
+from signaldesk.clock import MICROS, to_us
+from signaldesk.model.overview import SPANS
+from signaldesk.store import tables as t
+from signaldesk.store.inbox import InboxQueries
+from signaldesk.store.overview import OverviewQueries
+from tests.support import rows
+from tests.support.tenants import make_channel, put_notifications
+from tests.support.web import Org, Web
+
+
+def overview(web: Web, org: Org) -> OverviewQueries:
+    return OverviewQueries(database=web.services.database, org_id=org.id)
+
+
+def inbox(web: Web, org: Org) -> InboxQueries:
+    return InboxQueries(database=web.services.database, org_id=org.id)
+
+
+async def test_bars_have_no_gaps_and_add_up(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    minute = now.replace(second=0, microsecond=0)
+    for ago, events, matched in ((0, 5, 1), (1, 7, 2), (59, 11, 0), (600, 13, 3)):
+        await rows.count_events(database, org.id, minute - timedelta(minutes=ago), events, matched)
+    await rows.count_events(database, org.id, minute, 3, 0, type="search")
+    await rows.count_events(database, other.id, minute, 666, 666)
+    ask = overview(web, org)
+    for span in SPANS:
+        bars = await ask.traffic(span, to_us(now))
+        assert len(bars) == span.bars
+        assert {b.start_us - a.start_us for a, b in pairwise(bars)} == {span.bar_us}
+        expected = 5 + 3 + 7 + 11 + (13 if span.length_us > 600 * 60 * MICROS else 0)
+        assert sum(bar.events for bar in bars) == expected
+        assert await ask.recent_traffic(span, to_us(now)) == bars[-2:]
+    pulse = await ask.pulse(to_us(now), 40)
+    assert len(pulse) == 41 and pulse[-2:] == (7, 8)
+
+
+async def test_attention_counts_all_and_lists_the_worst_first(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    for severity, state, ago in (
+        ("warning", "open", 38),
+        ("critical", "acknowledged", 5),
+        ("critical", "open", 9),
+        ("error", "open", 1),
+        ("critical", "resolved", 99),
+        ("critical", "open", 2),
+    ):
+        moment = now - timedelta(minutes=ago)
+        await rows.alert(
+            database,
+            org.id,
+            severity=severity,
+            state=state,
+            opened_at=moment,
+            last_fired_at=moment,
+            title=f"{severity} {ago}",
+        )
+    await rows.alert(database, org.id, lane="import")
+    await rows.alert(database, other.id)
+    found = await overview(web, org).attention(4)
+    assert found.by_severity == {"critical": 3, "error": 1, "warning": 1}
+    assert (found.total, found.unacknowledged) == (5, 4)
+    assert found.oldest_us == to_us(now - timedelta(minutes=38))
+    assert [line.title for line in found.lines] == ["critical 2", "critical 9", "error 1", "warning 38"]
+
+
+async def test_who_handles_an_alert_is_named(web: Web, org: Org) -> None:
+    alert_id = await rows.alert(web.services.database, org.id)
+    await web.services.alerts.acknowledge(org.id, alert_id, by=org.founded.user_id, at=rows.now())
+    (line,) = (await overview(web, org).attention(5)).lines
+    assert (line.state, line.handled_by) == ("acknowledged", "Mira Kern")
+
+
+async def test_noisy_rules_are_counted_over_time(web: Web, org: Org) -> None:
+    database = web.services.database
+    loud, quiet = await rows.rule(database, org.id, "loud"), await rows.rule(database, org.id, "quiet")
+    for hours in (0, 0, 0, 100):
+        await rows.firing(database, org.id, loud, ago=timedelta(hours=hours))
+    await rows.firing(database, org.id, quiet, ago=timedelta(hours=1))
+    await rows.firing(database, org.id, quiet, ago=timedelta(days=8))
+    found = await overview(web, org).noisy_rules(to_us(rows.now()), 7, 28, 5)
+    assert [(rule.name, rule.firings) for rule in found] == [("loud", 4), ("quiet", 1)]
+    assert found[0].slices[-1] == 3 and sum(found[0].slices) == 4 and len(found[0].slices) == 28
+
+
+async def test_delivery_is_counted_and_timed_today_against_yesterday(web: Web, org: Org) -> None:
+    database, now = web.services.database, rows.now()
+    channel = await make_channel(database, org.id, config={"url": "https://hooks.test/x"})
+    ids = await put_notifications(database, org.id, channel, 6)
+    n = t.notifications
+    for id, days, status, ms in (
+        (ids[0], 0, "sent", 20),
+        (ids[1], 0, "sent", 40),
+        (ids[2], 0, "failed", None),
+        (ids[3], 0, "retrying", None),
+        (ids[4], 0, "pending", None),
+        (ids[5], 1.5, "sent", 100),
+    ):
+        at = now - timedelta(days=days, seconds=5)
+        sent = at + timedelta(milliseconds=ms) if ms else None
+        values = {"created_at": at, "received_at": at, "status": status, "sent_at": sent}
+        async with database.system() as connection:
+            await connection.execute(update(n).where(n.c.id == id).values(**values))
+    found = await overview(web, org).delivery(to_us(now))
+    assert (found.sent, found.failed, found.retrying, found.waiting) == (2, 1, 1, 1)
+    assert found.p99_ms is not None and 39 < found.p99_ms <= 40
+    assert found.p99_before_ms == 100
+    assert found.delivered == 2 / 3
+
+
+async def test_latest_events_and_quota(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    for i in range(4):
+        await rows.event(database, org.id, type=f"t{i}", timestamp=now - timedelta(seconds=i))
+    await rows.event(database, org.id, lane="import")
+    await rows.event(database, other.id)
+    latest = await overview(web, org).latest(3, to_us(now))
+    assert [line.type for line in latest] == ["t0", "t1", "t2"]
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    async with database.system() as connection:
+        for day, events in ((first, 40), (first - timedelta(days=1), 999)):
+            await connection.execute(insert(t.usage).values(org_id=org.id, day=day, events=events))
+    assert (await overview(web, org).quota(to_us(now))).used == 40
+
+
+async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    rule_id = await rows.rule(database, org.id)
+    opened = now - timedelta(minutes=10)
+    alert_id = await rows.alert(database, org.id, rule_id=rule_id, group_key="g", opened_at=opened)
+    evidence = [await rows.event(database, org.id) for _ in range(7)]
+    firing = await rows.firing(database, org.id, rule_id)
+    channel = await make_channel(database, org.id, config={"url": "https://hooks.test/x"})
+    ids = await put_notifications(database, org.id, channel, 2)
+    async with database.system() as connection:
+        await connection.execute(
+            update(t.firings).where(t.firings.c.id == firing).values(alert_id=alert_id, evidence=evidence)
+        )
+        await connection.execute(
+            update(t.notifications).where(t.notifications.c.id.in_(ids)).values(alert_id=alert_id)
+        )
+        await connection.execute(
+            insert(t.delivery_attempts).values(
+                org_id=org.id,
+                notification_id=ids[0],
+                number=1,
+                started_at=now,
+                duration_ms=21.0,
+                outcome="sent",
+                status_code=204,
+            )
+        )
+        await connection.execute(
+            insert(t.suppressions).values(
+                org_id=org.id,
+                rule_id=rule_id,
+                lane="",
+                group_key="g",
+                reason="cooldown",
+                since=now,
+                until=now + timedelta(minutes=5),
+                count=11,
+                first_event=uuid4(),
+                last_event=uuid4(),
+            )
+        )
+    await web.services.alerts.acknowledge(org.id, alert_id, by=org.founded.user_id, at=rows.now())
+    story = await inbox(web, org).detail(alert_id)
+    assert story is not None
+    assert {step.kind for step in story.steps} == {"opened", "fired", "told", "held", "acknowledged"}
+    assert [step.at_us for step in story.steps] == sorted((s.at_us for s in story.steps), reverse=True)
+    assert {step.outcome for step in story.steps if step.kind == "told"} == {"sent", "waiting"}
+    assert (story.evidence_total, len(story.evidence)) == (7, 5)
+    assert story.line.handled_by == "Mira Kern"
+    assert await inbox(web, other).detail(alert_id) is None
+    listed = await inbox(web, org).inbox("acknowledged", 10)
+    assert listed.counts == {"acknowledged": 1} and [line.id for line in listed.lines] == [alert_id]
+
+
+async def test_a_message_links_to_its_alert(web: Web) -> None:
+    async with web.client() as stranger:
+        answer = await stranger.get(f"/alerts/{uuid4()}")
+    assert answer.status_code == 302 and answer.headers["Location"].startswith("/alerts?alert=")
