@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -97,7 +98,9 @@ class Terminal:
         assert not late, f"not stopped by Ctrl-C within {STOPPED_S:g} s: {late}"
 
     def _environment(self) -> dict[str, str]:
-        binaries = Path(sys.executable).parent
+        binaries = str(Path(sys.executable).parent)
+        if shutil.which("curl") is None:
+            binaries += f":{self._our_curl()}"
         kept = ("LANG", "TZ", "TMPDIR", "VIRTUAL_ENV")
         return {
             **{name: os.environ[name] for name in kept if name in os.environ},
@@ -106,6 +109,14 @@ class Terminal:
             "SIGNALDESK_DATA_DIR": str(self.folder / "data"),
             "SIGNALDESK_PORT": self.ports["5006"],
         }
+
+    def _our_curl(self) -> Path:
+        """A folder with a `curl` of our own."""
+        curl = self.folder / "bin" / "curl"
+        curl.parent.mkdir()
+        curl.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("curl.py")} "$@"\n')
+        curl.chmod(0o755)
+        return curl.parent
 
     # --- reading a page --------------------------------------------------------------------------------
 

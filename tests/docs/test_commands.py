@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import Page, page, pages
 from tests.docs.shell import SERVERS, Terminal, commands, shows
+from tests.support.endpoint import endpoint
 
 SET_UP = """
 make up
@@ -48,6 +51,27 @@ def test_the_walk_throughs_are_known() -> None:
     assert {one for one in pages() if walks(one)} == {
         page(name) for name in ("README.md", "first-alert.md", "flights.md")
     }
+
+
+async def test_our_own_curl_does_what_the_pages_ask_of_it(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    curl = terminal._our_curl() / "curl"
+    async with endpoint() as hook:
+        command = f"""echo '{{"a": 1}}' | {curl} -sS {hook.url} -H 'X-Y: z' --data-binary @-"""
+        typed = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+        said, _ = await typed.communicate()
+    (received,) = hook.received
+    assert (received.method, received.headers["x-y"], received.body) == ("POST", "z", b'{"a": 1}\n')
+    assert typed.returncode == 0 and said == b"ok"
+
+
+def test_every_curl_of_the_pages_is_within_our_own() -> None:
+    known = {"-sS", "-X", "-H", "-d", "--data-binary"}
+    for one in pages():
+        for block in one.blocks("sh"):
+            curls = re.findall(r"curl ((?:[^|\n\\]|\\\n)+)", block.text)
+            used = {flag for text in curls for flag in re.findall(r"(?<=\s)(-[\w-]+)(?=\s)", f" {text} ")}
+            assert used <= known, f"{block}: {used - known}"
 
 
 def test_commands_are_told_apart() -> None:
