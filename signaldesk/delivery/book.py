@@ -11,6 +11,7 @@ from uuid import UUID
 
 from signaldesk.clock import Clock
 from signaldesk.delivery import herald
+from signaldesk.delivery.ending import heed
 from signaldesk.delivery.herald import Herald
 from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
@@ -52,6 +53,7 @@ class Book:
     async def run(self) -> None:
         """Write until cancelled, however long Postgres stays away."""
         while True:
+            heed()
             await self._any.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._writing, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]

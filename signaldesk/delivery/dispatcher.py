@@ -25,6 +25,7 @@ from signaldesk.delivery.attempt import Sender
 from signaldesk.delivery.backoff import settled
 from signaldesk.delivery.book import Book
 from signaldesk.delivery.capacity import Capacity, Limits
+from signaldesk.delivery.ending import end, heed
 from signaldesk.delivery.herald import Herald
 from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
@@ -92,11 +93,13 @@ class Dispatcher:
             if self._listen is not None:
                 helpers.append(self._hear(self._listen))
             tasks = [self._tasks.create_task(helper) for helper in helpers]
-            while not self._stopping.is_set():
-                await self._round()
-            await self._finish()
-            for task in tasks:
-                task.cancel()
+            try:
+                while not self._stopping.is_set():
+                    heed()
+                    await self._round()
+                await self._finish()
+            finally:
+                await end(tasks)
 
     # --- claiming --------------------------------------------------------------------------------------
 
@@ -156,6 +159,7 @@ class Dispatcher:
         while True:
             try:
                 async for _ in listen():
+                    heed()
                     self._wake.set()
             except Unavailable as error:
                 log.warning("not woken up by signals, only by the clock", error=error.detail)
@@ -183,6 +187,7 @@ class Dispatcher:
     async def _keep_leases(self) -> None:
         """Renew, three times per lease, what takes long or waits to be written down."""
         while True:
+            heed()
             await asyncio.sleep(self._lease / 3)
             claims = self._held(older_than=self._lease / 3)
             if not claims:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from signaldesk.channels.kinds import Publish
 from signaldesk.clock import iso
+from signaldesk.delivery.ending import heed
 from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
 from signaldesk.model.delivery import Settled, SwitchedOff
@@ -32,6 +33,7 @@ class Herald:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
+            heed()
             org_id, message = await self._waiting.get()
             try:
                 await self._publish(org_id, message)

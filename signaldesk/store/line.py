@@ -77,10 +77,14 @@ class Line:
         connection = await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, connect_timeout=3, application_name=self._application
         )
-        # Compiling plans costs these statements more than it saves. Not as an option: poolers know none.
-        await connection.execute("SELECT set_config('jit', 'off', false)")
-        if not self._durable:
-            await connection.execute("SELECT set_config('synchronous_commit', 'off', false)")
+        try:
+            # Compiling plans costs these statements more than it saves. Not as an option: poolers know none.
+            await connection.execute("SELECT set_config('jit', 'off', false)")
+            if not self._durable:
+                await connection.execute("SELECT set_config('synchronous_commit', 'off', false)")
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _drop(self) -> None:
