@@ -27,6 +27,7 @@ class Alerts(pn.viewable.Viewer):
     def __init__(self, visit: Visit, **params: Any) -> None:
         super().__init__(**params)
         self._data = visit.inbox
+        self._chosen: UUID | None = None
         self._staleness = Staleness(_EVERY, at_most=60)
         self._choose(visit.query)
         self._inbox = Inbox({}, ())

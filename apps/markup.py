@@ -26,6 +26,10 @@ class Html(pn.pane.HTML):
             "", css_classes=classes.split(), stylesheets=[parts_css()], margin=0, sizing_mode=None, **params
         )
 
+    def _update(self, ref: str, model: Any) -> None:
+        """Send the text alone. Panel would send every property again, the style sheets too, each time."""
+        model.text = escape(self.object)
+
     def fill(self, template: str, **values: Any) -> None:
         """Draw it anew; nothing is sent to the browser when it comes out as it was."""
         html = render(template, **values)

@@ -69,7 +69,7 @@ class Overview(pn.viewable.Viewer):
             if message["kind"] == "events":
                 self.pulse.add(message["n"], now_us)
                 self.traffic.add(message["n"], message.get("matched", 0), now_us)
-                self.latest.add([EventLine.from_message(event) for event in message["latest"]])
+                self.latest.add([EventLine.from_message(event) for event in message["latest"][-ROWS:]])
         self.pulse.draw(now_us)
         self.traffic.draw(now_us)
         self.latest.draw()

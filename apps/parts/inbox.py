@@ -51,7 +51,7 @@ class AlertStory(pn.viewable.Viewer):
         super().__init__(**params)
         self._zone = zone
         self._may_act = may_act
-        self._card = Html("card")
+        self._card = Html("card story")
 
     def draw(self, detail: AlertDetail | None, state: str, now_us: int) -> None:
         self._card.fill(

@@ -70,6 +70,8 @@
     event.preventDefault();
     history.pushState(null, "", link.getAttribute("href"));
     if (!tell()) location.reload();
+    // On a narrow screen what a row opens stands below the list.
+    if (link.matches("[data-row]")) [...deep(".story")].at(-1)?.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
   addEventListener("popstate", () => { if (!tell()) location.reload(); });
 
@@ -90,7 +92,9 @@
   const step = (by) => {
     const rows = [...deep("[data-row]")];
     const at = rows.findIndex((row) => row.hasAttribute("aria-current"));
-    rows[Math.max(0, Math.min(rows.length - 1, at + by))]?.click();
+    const row = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
+    row?.scrollIntoView({ block: "nearest" });
+    row?.click();
   };
   document.addEventListener("click", (event) => {
     const button = event.composedPath().find((node) => node.matches?.("button[data-post]"));

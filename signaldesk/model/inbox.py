@@ -52,8 +52,6 @@ class AlertDetail:
     labels: Mapping[str, str]
     event_id: UUID
     firings: int
-    window_from_us: int | None
-    window_to_us: int | None
     evidence: tuple[EventLine, ...]
     evidence_total: int
     steps: tuple[Step, ...]

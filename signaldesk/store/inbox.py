@@ -61,8 +61,6 @@ class InboxQueries:
             labels=alert.labels,
             event_id=alert.event_id,
             firings=alert.firings,
-            window_from_us=to_us(latest.window_from) if latest else None,
-            window_to_us=to_us(latest.window_to) if latest else None,
             evidence=tuple(map(_event, events)),
             evidence_total=len(latest.evidence) if latest else 0,
             steps=_steps(alert, firings, messages, held, names),

@@ -220,6 +220,10 @@ class PageSocket(WSHandler):
         self.context.lines.add(self)
         return super().open(*args, **kwargs)  # type: ignore[no-untyped-call]
 
+    def on_close(self) -> None:
+        self.context.lines.discard(self)
+        super().on_close()
+
     def check_origin(self, origin: str) -> bool:
         """Checked in `prepare`, exactly, for clients that send none as well."""
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ log = get_logger(__name__)
 
 IDLE_S = 75.0
 """A connection without a request is closed after so long."""
+HANG_UP_S = 1.0
+"""WebSockets get so long to close politely when the server stops."""
 FORM_BYTES = 64 * 1024
 """Largest body outside the API, which has limits of its own."""
 
@@ -140,11 +142,19 @@ class WebServer:
         if self._receiver is not None:
             await self._receiver.close()
         self._http.stop()
-        for line in list(self._lines):
-            line.close(1001, "the server stops")
+        await self._hang_up()
         if hasattr(self.application, "stop"):
             self.application.stop()
         await self._http.close_all_connections()
+
+    async def _hang_up(self) -> None:
+        """Close the WebSockets, and give their other ends a moment to agree."""
+        for line in list(self._lines):
+            line.close(1001, "the server stops")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_S):
+                while self._lines:
+                    await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

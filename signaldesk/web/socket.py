@@ -53,6 +53,7 @@ class Socket(Handler, WebSocketHandler):
         """Whatever is said is taken as a sign of life."""
 
     def on_close(self) -> None:
+        self.context.lines.discard(self)
         if self._watcher is not None:
             self.context.services.hub.forget(self._watcher)
 

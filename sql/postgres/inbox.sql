@@ -25,7 +25,7 @@ LEFT JOIN rule_versions v ON v.rule_id = a.rule_id AND v.version = a.rule_versio
 WHERE a.org_id = :org_id AND a.id = :id
 
 -- name: firings
-SELECT timestamp, value, window_from, window_to, evidence
+SELECT timestamp, evidence
 FROM firings
 WHERE org_id = :org_id AND alert_id = :id
 ORDER BY timestamp DESC

@@ -108,8 +108,6 @@ class FixedInbox:
             labels={"team": EVIL},
             event_id=ID,
             firings=12,
-            window_from_us=NOW - 60 * MICROS,
-            window_to_us=NOW,
             evidence=(EventLine("1", EVIL, NOW, NOW, None, {"a": EVIL}),),
             evidence_total=14,
             steps=steps,
