@@ -53,6 +53,7 @@ class Receiver:
         self._path = path
         self._server = server
         self._listener: socket.socket | None = None
+        self._givers: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -71,6 +72,8 @@ class Receiver:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for giver in self._givers:  # of those whose task had not begun
+            giver.close()
         if self._listener is not None:
             self._listener.close()
             with suppress(FileNotFoundError):
@@ -81,6 +84,7 @@ class Receiver:
         while True:
             giver, _ = await loop.sock_accept(listener)
             giver.setblocking(False)
+            self._givers.add(giver)
             self._run(self._take_from(giver))
 
     async def _take_from(self, giver: socket.socket) -> None:
@@ -95,6 +99,7 @@ class Receiver:
             log.warning("the handover ended", error=str(error))
         finally:
             frames.close()
+            self._givers.discard(giver)
 
     def _serve(self, connection: socket.socket, head: bytes) -> None:
         connection.setblocking(False)

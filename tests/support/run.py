@@ -29,6 +29,11 @@ DATABASES = 256
 """Numbered databases of the shared Valkey: one per worker, replaced workers count on."""
 
 
+_LEFT_RUNNING: list[EmbeddedServer] = []
+"""Servers that others still use. Were they forgotten, Python would warn that their processes still run, and
+the warning would fail whichever test happens to be the last one of its worker."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """Which of the run's processes this is."""
@@ -65,6 +70,8 @@ class SharedServers:
                 if users == 0:
                     _end(server)
                     shutil.rmtree(server.data_dir, ignore_errors=True)
+                else:
+                    _LEFT_RUNNING.append(server)
 
     @contextmanager
     def count(self, name: str, change: int) -> Iterator[int]:
