@@ -10,6 +10,7 @@ from typing import Any
 from tornado.web import StaticFileHandler
 
 from signaldesk import statements
+from signaldesk.web.handlers import Context, Handler
 
 PREFIX = "/assets/"
 
@@ -25,14 +26,17 @@ def asset(name: str) -> str:
     return f"{PREFIX}{name}?v={digest}"
 
 
-class Assets(StaticFileHandler):
+class Assets(Handler, StaticFileHandler):
     """Serves them; fonts are addressed by style sheets, without a version, and never change."""
 
     route_name = "/assets"
 
-    def set_default_headers(self) -> None:
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.clear_header("Server")
+    def initialize(self, context: Context, path: str = "") -> None:  # type: ignore[override]
+        Handler.initialize(self, context)
+        StaticFileHandler.initialize(self, path)
+
+    def compute_etag(self) -> str | None:
+        return StaticFileHandler.compute_etag(self)
 
     def get_cache_time(self, path: str, modified: Any, mime_type: str) -> int:
         return 31_536_000 if path.startswith("fonts/") or "v" in self.request.arguments else 3600

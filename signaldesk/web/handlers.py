@@ -130,6 +130,8 @@ class Handler(RequestHandler):
             self.answer_error(reason)
         elif status_code == 404:
             self.answer_error(NotFound())
+        elif status_code == 403:
+            self.answer_error(Forbidden())
         elif status_code == 405:
             self.answer_error(MethodNotAllowed())
         elif 400 <= status_code < 500:
