@@ -27,6 +27,9 @@ HEIGHT = 212
 MARKS = 2
 """Alerts named on the chart; more would hide the bars."""
 
+LEAD = 4
+"""Bars before an alert's latest firing that are shaded with it, as far as it was open then."""
+
 _UNITS = ((1, "s"), (60, "min"), (3_600, "h"))
 _LOWEST = 4.0
 """The axis reaches at least this far, in whichever unit: one event must not look like a storm."""
@@ -90,7 +93,8 @@ class Traffic(pn.viewable.Viewer):
         self._x.update(start=self._at(self._bars.start_us), end=self._at(self._bars.end_us))
 
     def mark(self, alerts: Sequence[AlertLine]) -> None:
-        """Shade the time from opening to last firing of the most urgent alerts in view, and name them."""
+        """Shade the latest firing of the most urgent alerts in view, and name them. Not all the time since
+        they were opened: an alert that nobody resolved would shade half the chart."""
         if self._bars is None:
             return
         begin, middle = self._bars.start_us, (self._bars.start_us + self._bars.end_us) // 2
@@ -98,9 +102,10 @@ class Traffic(pn.viewable.Viewer):
         marks: dict[str, Any] = {name: [] for name in _MARK}
         shown = [alert for alert in alerts if alert.last_fired_us >= begin][:MARKS]
         for row, alert in enumerate(shown):
-            left = self._at(max(alert.opened_us, begin) - half)
+            since = max(alert.opened_us, begin, alert.last_fired_us - LEAD * 2 * half)
+            left = self._at(since - half)
             right = self._at(alert.last_fired_us + half)
-            late = alert.opened_us > middle
+            late = since > middle
             marks["from"].append(left)
             marks["to"].append(right)
             marks["x"].append(right if late else left)
