@@ -1,0 +1,64 @@
+"""Terminals: one that sees no SignalDesk at all, one with servers of its own, and running installations."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.commands import Terminal, Up, up
+
+PASSWORD = "correct horse battery\n"
+
+
+class Desk(NamedTuple):
+    """A running installation with an organisation `acme-shop`, and a terminal that has its key."""
+
+    up: Up
+    terminal: Terminal
+    key: str
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A terminal in an empty folder; nothing is set and nothing runs."""
+    return Terminal(tmp_path, {"SIGNALDESK_DATA_DIR": str(tmp_path / "data")})
+
+
+@pytest.fixture
+def servers(terminal: Terminal, database_url: str, redis_url: str) -> Terminal:
+    """A terminal whose settings name a migrated database and an empty Redis."""
+    return terminal.with_(SIGNALDESK_DATABASE_URL=database_url, SIGNALDESK_REDIS_URL=redis_url)
+
+
+@pytest.fixture
+def acme(servers: Terminal) -> Terminal:
+    """The same with an organisation `acme-shop`."""
+    servers.run(
+        "init", "--email", "you@example.com", "--org", "Acme Shop", "--password-stdin", stdin=PASSWORD
+    )
+    return servers
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An installation that all tests of a module share."""
+    folder = tmp_path_factory.mktemp("desk")
+    terminal = Terminal(folder, {"SIGNALDESK_DATA_DIR": str(folder / "data")})
+    with up(terminal, folder / "data") as running:
+        terminal.run(
+            "init", "--email", "you@example.com", "--org", "Acme Shop", "--password-stdin", stdin=PASSWORD
+        )
+        key = terminal.run("keys", "create", "--scopes", "*").out.strip()
+        yield Desk(running, terminal.with_(SIGNALDESK_API_KEY=key), key)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """Where an `up` keeps its data; tens of megabytes, removed afterwards."""
+    yield tmp_path / "data"
+    shutil.rmtree(tmp_path / "data", ignore_errors=True)
