@@ -6,6 +6,7 @@ rules at exactly that place, so the first event after saving is judged by the ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from signaldesk import log
 from signaldesk.catalog.targets import ensure_targets
 from signaldesk.errors import NotFound, Unavailable
 from signaldesk.ids import new_id
+from signaldesk.model.outcome import RuleChange
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.store import rules
@@ -52,7 +54,7 @@ class RuleCatalog:
         rule = document.parse(body)
         async with self._database.tenant(org_id) as connection:
             created = await _add(connection, org_id, rule, by)
-        await self.announce(org_id)
+        await self.announce(org_id, [_change(org_id, created)])
         return created
 
     async def update(
@@ -64,7 +66,7 @@ class RuleCatalog:
             before = await rules.by_id(connection, org_id, rule_id, lock=True)
             saved, change = await _replace(connection, before, org_id, rule, by)
         if change != "unchanged":
-            await self.announce(org_id)
+            await self.announce(org_id, [_change(org_id, saved)])
         return saved, change
 
     async def apply(
@@ -79,30 +81,39 @@ class RuleCatalog:
         async with self._database.tenant(org_id) as connection:
             for rule in parsed:
                 done.append(await _apply(connection, org_id, rule, by, dry_run))
-        if not dry_run and any(change != "unchanged" for _, change in done):
-            await self.announce(org_id)
+        changed = [
+            _change(org_id, saved)
+            for saved, change in done
+            if isinstance(saved, StoredRule) and change != "unchanged"
+        ]
+        if changed:
+            await self.announce(org_id, changed)
         return done
 
     async def delete(self, org_id: UUID, rule_id: UUID) -> None:
         """Stop judging a rule; its alerts and history stay. Raises NotFound."""
         async with self._database.tenant(org_id) as connection:
             await rules.remove(connection, org_id, rule_id)
-        await self.announce(org_id)
+        await self.announce(org_id, [RuleChange(org_id, rule_id, 0, 0)])
 
     async def versions(self, org_id: UUID, rule_id: UUID) -> list[dict[str, Any]]:
         """Every version with its body, fingerprint and author, newest first. Raises NotFound."""
         async with self._database.tenant(org_id) as connection:
             return await rules.versions(connection, org_id, rule_id)
 
-    async def announce(self, org_id: UUID) -> None:
-        """Put a marker into the stream. Without Redis the processor finds the change by itself, in a second
-        or two after Redis is back."""
+    async def announce(self, org_id: UUID, changes: Sequence[RuleChange] = ()) -> None:
+        """Put a marker into the stream; without `changes` it says that channels changed. Without Redis the
+        processor finds the change by itself, in a second or two after Redis is back."""
         async with self._database.tenant(org_id) as connection:
             partition = await rules.partition_of(connection, org_id)
         try:
-            await self._stream.mark(partition, org_id, {"rules": True})
+            await self._stream.mark(partition, org_id, list(changes))
         except Unavailable:
             logger.warning("rules changed, but the stream is away", org=str(org_id))
+
+
+def _change(org_id: UUID, saved: StoredRule) -> RuleChange:
+    return RuleChange(org_id, saved.id, saved.version, saved.since_version)
 
 
 async def _apply(

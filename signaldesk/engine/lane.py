@@ -49,8 +49,6 @@ class Lane:
     def __init__(self, org_id: UUID, name: str, watches: list[Watch]) -> None:
         self.org_id = org_id
         self.name = name
-        self.tell = True
-        """Whether people are told of firings; imports may be quiet."""
         self.watermark = 0
         self.watches = {watch.id: watch for watch in watches}
         self.missing: list[State] = []
@@ -113,9 +111,11 @@ class Lane:
             for grouped, watches in groups:
                 key = grouped(event, payload)
                 for watch in watches:
+                    if watch.active_from >= position:
+                        continue  # replayed: an event from before the rule
                     if gap > watch.lateness:
                         watch.late += 1
-                    elif watch.active_from < position:
+                    else:
                         state = watch.states.get(key) or self._enter(watch, key)
                         state.touched = self.batch
                         hits.append((watch, state, event, time + gap))
@@ -165,7 +165,7 @@ class Lane:
                 last = state.last_fired
                 if watch.paused:
                     self.hold(state, event, "paused")
-                elif last is not None and time < last + watch.cooldown:
+                elif watch.cooldown and last is not None and time < last + watch.cooldown:
                     self.hold(state, event, "cooldown")
                 else:
                     firings.append(self._fire(state, event, stored))
@@ -187,14 +187,13 @@ class Lane:
     def _fire(self, state: State, event: Event, stored: Stored) -> Firing:
         watch, time = state.watch, event.timestamp
         verdict = watch.judge.verdict(state, time, event.id)
-        if watch.cooldown:
-            state.last_fired = time if state.last_fired is None else max(time, state.last_fired)
+        state.last_fired = time if state.last_fired is None else max(time, state.last_fired)
         ref = state.ref(self.name)
         return Firing(
             id=derived_id("firing", str(watch.id), ref.lane, ref.key, event.id.hex()),
             saved=watch.saved,
             org_name=watch.org_name,
-            channels=watch.channels if self.tell and not watch.saved.rule.shadow else [],
+            channels=watch.channels if stored.tell and not watch.saved.rule.shadow else [],
             group=ref,
             values=group.values(watch.by, state.key),
             event=event,

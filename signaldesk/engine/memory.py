@@ -9,15 +9,16 @@ from signaldesk import log
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import State, Watch
 from signaldesk.errors import Invalid
-from signaldesk.model.outcome import Activation, Stored, Tallies
+from signaldesk.model.outcome import Stored, Tallies
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.store.ledger import Ledger, RuleRow
-from signaldesk.stream import keys
 from signaldesk.stream.windows import KEPT, Change, WindowStore
 
 _MINUTE = 60_000_000
 _SECOND = 1_000_000
+_LOOKED_UP = 10_000
+"""Groups whose latest firing is asked for in one question."""
 _IDLE_BATCHES = 1_000
 """An import that had nothing in so many batches is taken to be over."""
 
@@ -35,7 +36,7 @@ class Memory:
         lock: asyncio.Lock,
         windows: WindowStore,
         lateness: int,
-        most_states: int = 1_000_000,
+        most_states: int,
     ) -> None:
         """`lateness` (µs) is the default of rules; more than `most_states` groups do not stay in memory."""
         self.partition = partition
@@ -54,34 +55,28 @@ class Memory:
 
     # --- rules -----------------------------------------------------------------------------------------
 
-    async def load_rules(self, org_id: UUID | None = None, position: int = 0) -> list[Activation]:
-        """Read the rules of one organisation (or all) and use them from `position` on.
+    async def load_rules(self, org_id: UUID | None = None, *, begun: int | None = None) -> None:
+        """Read the rules of one organisation (or all) that are live at the committed position.
 
-        Returns the activations to commit: conditions that are judged from this position on.
+        `begun`: the position of a marker that was committed just now; conditions that began there have no
+        past.
         """
         async with self._lock:
             revisions = await asyncio.to_thread(self._lookups.revisions, [self.partition])
             rows = await asyncio.to_thread(self._lookups.rules, self.partition, org_id)
         found: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {} if org_id is None else {org_id: []}
-        activations = []
         parsed = {
             (saved.id, saved.version): saved for org in self._rules.values() for _, saved in org
         }  # a version never changes: with thousands of rules, reading all of them again would be felt
         for row in rows:
             saved = parsed.get((row.id, row.version)) or _parse(row)
-            if saved is None:
-                continue
-            if row.activated_at is None:
-                activations.append(Activation(row.org_id, row.id, row.since_version, position))
-                row = row._replace(activated_at=position)
-            found.setdefault(row.org_id, []).append((row, saved))
+            if saved is not None:
+                found.setdefault(row.org_id, []).append((row, saved))
         self._rules.update(found)
         self.revisions |= {org: rev for org, (_, rev) in revisions.items() if org_id in (None, org)}
-        new = {(one.rule_id, one.since_version) for one in activations}
-        for (org, name), lane in self.lanes.items():
+        for (org, _), lane in self.lanes.items():
             if org in found:
-                lane.replace([self._watch(lane, name, row, saved, new) for row, saved in found[org]])
-        return activations
+                lane.replace([self._watch(lane, row, saved, begun) for row, saved in found[org]])
 
     def knows(self, org_id: UUID) -> bool:
         return org_id in self._rules
@@ -93,23 +88,22 @@ class Memory:
             lane = self.lanes[org_id, name] = Lane(org_id, name, [])
             fresh = (org_id, name) not in self.known_lanes
             lane.watermark = self.known_lanes.get((org_id, name), 0)
-            rules = self._rules.get(org_id, ())
-            new = {(row.id, row.since_version) for row, _ in rules} if fresh else set()
-            lane.replace([self._watch(lane, name, row, saved, new) for row, saved in rules])
+            lane.replace([self._watch(lane, row, saved) for row, saved in self._rules.get(org_id, ())])
+            for watch in lane.watches.values():
+                watch.complete = fresh
         lane.batch = self._batch
         return lane
 
-    def _watch(
-        self, lane: Lane, name: str, row: RuleRow, saved: SavedRule, new: set[tuple[UUID, int]]
-    ) -> Watch:
+    def _watch(self, lane: Lane, row: RuleRow, saved: SavedRule, begun: int | None = None) -> Watch:
+        """The rule's watch in a lane: the one there is, with its windows, as long as the condition stays."""
         watch = lane.watches.get(row.id)
         if watch is not None and watch.saved.since_version == row.since_version:
             watch.update(saved, channels=row.channels, org_name=row.org_name)
             return watch
         watch = Watch(saved, channels=row.channels, org_name=row.org_name, lateness=self._lateness)
-        watch.active_from = row.activated_at or 0
+        watch.active_from = row.activated_at
         # A first condition that begins now has no past; a later one has firings, and so cooldowns.
-        watch.complete = (row.id, row.since_version) in new and (row.since_version == 1 or name != "")
+        watch.complete = row.activated_at == begun and row.since_version == 1
         return watch
 
     # --- states ----------------------------------------------------------------------------------------
@@ -119,33 +113,35 @@ class Memory:
 
     async def fill(self) -> None:
         """Load the past of new states: windows from Redis, firings from Postgres."""
-        for (_, name), lane in self.lanes.items():
-            if not lane.missing:
-                continue
-            states = lane.missing
-            windowed = [state for state in states if state.watch.windowed]
-            names = [self._key(name, state) for state in windowed]
-            for state, members in zip(windowed, await self._windows.load(names), strict=True):
-                state.fill(members)
-            cooling = {state.ref(name): state for state in states if state.watch.cooldown}
-            if cooling:
-                async with self._lock:
-                    fired = await asyncio.to_thread(self._lookups.last_fired, list(cooling))
-                for ref, time in fired.items():
-                    cooling[ref].last_fired = time
-            lane.missing = []
+        for lane in self.lanes.values():
+            if lane.missing:
+                windowed = [state for state in lane.missing if state.watch.windowed]
+                names = [self._key(lane, state) for state in windowed]
+                for state, members in zip(windowed, await self._windows.load(names), strict=True):
+                    state.fill(members)
+                await self.fill_cooldowns(lane)
 
-    def _key(self, lane: str, state: State) -> str:
+    async def fill_cooldowns(self, lane: Lane) -> None:
+        """Load when the lane's new states fired last; nothing is missing then but their windows."""
+        cooling = {state.ref(lane.name): state for state in lane.missing if state.watch.cooldown}
+        refs = list(cooling)
+        for start in range(0, len(refs), _LOOKED_UP):
+            async with self._lock:
+                part = refs[start : start + _LOOKED_UP]
+                fired = await asyncio.to_thread(self._lookups.last_fired, part)
+            for ref, time in fired.items():
+                cooling[ref].last_fired = time
+        lane.missing = []
+
+    def _key(self, lane: Lane, state: State) -> str:
         watch = state.watch
-        prefix = keys.window_prefix(self.partition, watch.id, watch.saved.since_version, lane)
-        return prefix + keys.window_group(state.text)
+        return self._windows.key(watch.id, watch.saved.since_version, lane.name, state.text)
 
     async def try_out(self, stored: Stored) -> None:
         """Judge events on a scratch lane: raises what judging them raises, and changes nothing."""
         org_id = UUID(bytes=stored.org)
         scratch = Lane(org_id, stored.lane, [])
-        rules = self._rules.get(org_id, ())
-        scratch.replace([self._watch(scratch, "", row, saved, set()) for row, saved in rules])
+        scratch.replace([self._watch(scratch, row, saved) for row, saved in self._rules.get(org_id, ())])
         scratch.judge(scratch.match(stored), stored)
 
     # --- checkpoints -----------------------------------------------------------------------------------
@@ -157,7 +153,8 @@ class Memory:
             late = 0
             for watch in lane.watches.values():
                 if watch.late:
-                    tallies.late[watch.id, watch.saved.since_version] = watch.late
+                    place = (watch.id, watch.saved.since_version)
+                    tallies.late[place] = tallies.late.get(place, 0) + watch.late
                     late += watch.late
                     watch.late = 0
             if lane.events:
@@ -174,13 +171,13 @@ class Memory:
     def changes(self) -> list[Change]:
         """Take out what the window checkpoint lacks; must be saved before the next call."""
         found = []
-        for (_, name), lane in self.lanes.items():
+        for lane in self.lanes.values():
             dirty, lane.dirty = lane.dirty, []
             for state in dirty:
                 state.dirty = False
                 rewrite = state.rewrite
                 keep_for = KEPT + state.watch.reach // _SECOND
-                found.append(Change(self._key(name, state), rewrite, state.unsaved(), keep_for))
+                found.append(Change(self._key(lane, state), rewrite, state.unsaved(), keep_for))
         self._make_room()
         self._close_imports()
         return found

@@ -11,11 +11,13 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from uuid import UUID
 
 import msgspec
 
 from signaldesk import log
+from signaldesk.engine.cancel import cancel
 from signaldesk.engine.memory import Memory
 from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
@@ -54,6 +56,7 @@ class Tools:
     compose: Compose
     lateness: int
     checkpoint_every: float
+    most_states: int = 1_000_000
 
 
 class Partition:
@@ -88,6 +91,7 @@ class Partition:
             lock=tools.lookups_lock,
             windows=self._windows,
             lateness=tools.lateness,
+            most_states=tools.most_states,
         )
 
     def revision(self, org_id: UUID) -> int | None:
@@ -100,7 +104,14 @@ class Partition:
 
     async def run(self) -> None:
         """Own the partition. Returns when stopped; raises Fenced when another owner took over."""
-        await self._again(self._start)
+        try:
+            await self._again(self._start_over)
+            await self._run()
+        finally:
+            if self._committing is not None:
+                await cancel(self._committing)
+
+    async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 await self._step()
@@ -114,20 +125,20 @@ class Partition:
                 await self._again(self._count_try)
                 await self._again(self._start_over)
                 self._cautious_until = self._read_upto
-        await self._commit_done()
-        await self._checkpoint_now()
-
-    async def _start(self) -> None:
-        await self._tools.stream.ensure_after(self.number, self.claim.position)
-        await restore(self._memory, self._ledger, self._windows, self.claim)
-        self._log.info("partition ready", position=self.position)
+        try:
+            await self._commit_done()
+            await self._checkpoint_now()
+        except WindowsLost as error:
+            self._log.warning("the next owner will rebuild the windows", reason=error.detail)
 
     async def _start_over(self) -> None:
-        """Throw memory away and restore it."""
+        """Throw away what is in memory, and restore it from what is written down."""
         with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
             await self._commit_done()
         self._reset(await asyncio.to_thread(self._ledger.look, self.claim))
-        await self._start()
+        await self._tools.stream.ensure_after(self.number, self.claim.position)
+        await restore(self._memory, self._ledger, self._windows, self.claim)
+        self._log.info("partition ready", position=self.position)
 
     async def _count_try(self) -> None:
         await asyncio.to_thread(self._ledger.count_try, self.claim)
@@ -161,42 +172,55 @@ class Partition:
             await self._again(lambda: self._count_first_try(self._read_upto))
             if self._cautious_until:
                 return
-        if cautious and self.claim.tries >= _TRIES:
+        await self._work_on(entries, cautious)
+
+    async def _work_on(self, entries: list[Entry], cautious: bool) -> None:
+        """Judge the entries, or as many of them as come before a change of rules, and have them committed."""
+        checkpoint, org_id = self._due(), None
+        if entries[0].marker:
+            batch, checkpoint, org_id = self._change_rules(entries[0])
+        elif cautious and self.claim.tries >= _TRIES and len(entries[0].org) == 16:
             batch = await self._set_aside(entries[0])
         else:
-            batch = await self._judge(entries)
+            batch = await self._judge(list(takewhile(lambda entry: not entry.marker, entries)))
         self.position = batch.after
         await self._commit_done()
-        changes = self._prepare_checkpoint(batch) if self._due() else []
+        changes = self._prepare_checkpoint(batch) if checkpoint else []
         self._committing = asyncio.create_task(self._commit(batch, changes))
-        if cautious or changes:
+        if cautious or checkpoint:
             await self._commit_done()
+        if org_id is not None:
+            await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
+
+    def _change_rules(self, marker: Entry) -> tuple[Batch, bool, UUID | None]:
+        """A batch that changes an organisation's rules, whether it must be a checkpoint, and which one's.
+
+        It is one, so that what was judged by the rules before is never counted again by those after.
+        """
+        batch = Batch(self.number, self.position, marker.position)
+        try:
+            batch.rules = marker.changes()
+        except (ValueError, TypeError, LookupError):
+            return batch, False, None  # not one of ours, or one that only holds a place in the stream
+        return batch, True, UUID(bytes=marker.org)
 
     async def _judge(self, entries: list[Entry]) -> Batch:
-        """Judge entries in order; a marker among them changes the rules at exactly its place."""
+        """Judge entries in order."""
         batch = Batch(self.number, self.position, entries[-1].position)
         self._memory.begin_batch()
         waiting: list[Stored] = []
         for entry in entries:
-            org_id = UUID(bytes=entry.org) if len(entry.org) == 16 else None
-            if org_id is not None and (entry.marker or not self._memory.knows(org_id)):
-                await self._judge_stored(waiting, batch)
-                waiting = []
-                await self._again(partial(self._load_rules, org_id, entry.position, batch))
-            if org_id is None:
+            if len(entry.org) != 16:
                 self._log.error("entry without an organisation passed over", position=entry.position)
-            elif not entry.marker:
-                decoded = events.decode(entry.events)
-                waiting.append(Stored(entry.org, entry.lane, entry.position, entry.received_at, decoded, {}))
-                if entry.lane:
-                    self._memory.lane(org_id, entry.lane).tell = entry.tell
+                continue
+            org_id = UUID(bytes=entry.org)
+            if not self._memory.knows(org_id):
+                await self._again(partial(self._memory.load_rules, org_id))
+            waiting.append(_stored(entry, events.decode(entry.events)))
         await self._judge_stored(waiting, batch)
         total = sum(len(stored.events) for stored in batch.stored)
         self._entry_events = max(1.0, total / len(entries))
         return batch
-
-    async def _load_rules(self, org_id: UUID, position: int, batch: Batch) -> None:
-        batch.activations += await self._memory.load_rules(org_id, position)
 
     async def _judge_stored(self, waiting: list[Stored], batch: Batch) -> None:
         matched = []
@@ -266,36 +290,37 @@ class Partition:
     # --- poison ----------------------------------------------------------------------------------------
 
     async def _set_aside(self, entry: Entry) -> Batch:
-        """An entry failed again and again: find its bad events and go on without them."""
-        org_id = UUID(bytes=entry.org) if len(entry.org) == 16 else None
+        """An entry failed again and again: find its bad events and go on without them.
+
+        When none is bad by itself, something else may have been at fault, and be over. If not, all
+        are set aside in the end, without another look: looking may be what ends the process.
+        """
         batch = Batch(self.number, self.position, entry.position)
-        bad: dict[int, str] = {}
-        decoded: list[events.Event] = []
-        try:
-            decoded = events.decode(entry.events)
-            bad = await self._probe(entry, decoded)
-        except msgspec.MsgspecError as fault:
-            bad = {-1: str(fault)}
-        if not bad and self.claim.tries < 2 * _TRIES:
-            return await self._judge([entry])  # it may have been something else, which is over
-        if not bad:
+        if self.claim.tries >= 2 * _TRIES:
             bad = {-1: "the events of this entry cannot be processed together"}
-        if org_id is not None:
-            for index, error in bad.items():
-                body = entry.events if index < 0 else msgspec.msgpack.encode(decoded[index])
-                batch.poison.append(Poison(org_id, entry.position, index, body, error, self.claim.tries))
-        if -1 not in bad:
-            rest = [one for index, one in enumerate(decoded) if index not in bad]
-            waiting = [Stored(entry.org, entry.lane, entry.position, entry.received_at, rest, {})]
-            await self._judge_stored(waiting, batch)
-        self._log.error("events set aside", org=str(org_id), position=entry.position, events=len(bad))
+        else:
+            bad = await self._probe(entry)
+            if not bad:
+                return await self._judge([entry])
+        decoded = events.decode(entry.events) if -1 not in bad else []
+        for index, error in bad.items():
+            body = entry.events if index < 0 else msgspec.msgpack.encode(decoded[index])
+            org_id = UUID(bytes=entry.org)
+            batch.poison.append(Poison(org_id, entry.position, index, body, error, self.claim.tries))
+        rest = [one for index, one in enumerate(decoded) if index not in bad]
+        await self._judge_stored([_stored(entry, rest)], batch)
+        self._log.error("events set aside", org=entry.org.hex(), position=entry.position, events=len(bad))
         return batch
 
-    async def _probe(self, entry: Entry, decoded: list[events.Event]) -> dict[int, str]:
-        """Try each event of an entry alone, without effect; index -> error of those that fail."""
+    async def _probe(self, entry: Entry) -> dict[int, str]:
+        """Try each event of an entry alone, without effect; index -> error of those that fail, -1 for all."""
         bad: dict[int, str] = {}
+        try:
+            decoded = events.decode(entry.events)
+        except msgspec.MsgspecError as fault:
+            return {-1: str(fault)}
         for index, one in enumerate(decoded):
-            stored = Stored(entry.org, entry.lane, entry.position, entry.received_at, [one], {})
+            stored = _stored(entry, [one])
             try:
                 await self._memory.try_out(stored)
                 await asyncio.to_thread(self._ledger.try_out, self.number, stored)
@@ -304,3 +329,7 @@ class Partition:
             except Exception as fault:  # whatever it is, this event is what causes it
                 bad[index] = f"{type(fault).__name__}: {fault}"[:500]
         return bad
+
+
+def _stored(entry: Entry, decoded: list[events.Event]) -> Stored:
+    return Stored(entry.org, entry.lane, entry.position, entry.received_at, decoded, {}, entry.tell)

@@ -16,8 +16,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from signaldesk import log
 from signaldesk.clock import Clock
+from signaldesk.engine.cancel import cancel
 from signaldesk.engine.partition import Partition, Tools
 from signaldesk.errors import Fenced, Unavailable
+from signaldesk.model.outcome import RuleChange
 from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream.events import PARTITIONS
 
@@ -38,7 +40,8 @@ class Processor:
         self._lease = lease
         self._running: dict[int, tuple[Partition, asyncio.Task[None]]] = {}
         self._lock = asyncio.Lock()
-        self._behind: dict[UUID, int] = {}
+        self._behind: dict[UUID, tuple[list[RuleChange], int]] = {}
+        """Changes of rules that are not judged by yet, and how far the stream went when they were seen."""
         self._stopping = asyncio.Event()
 
     @property
@@ -67,10 +70,9 @@ class Processor:
             scheduler.pause()
             await self._give_back()
             scheduler.shutdown(wait=False)
-            pulse.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Unavailable):
+            await cancel(pulse)
+            with contextlib.suppress(Unavailable):
                 await self._tools.pulse.flush()
-                await pulse
 
     def stop(self) -> None:
         self._stopping.set()
@@ -125,9 +127,7 @@ class Processor:
 
     async def _drop(self, number: int) -> None:
         _, task = self._running.pop(number)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancel(task)
 
     async def _hand_over(self, count: int) -> None:
         """Give partitions back, in good order, because there are more processors now."""
@@ -153,21 +153,39 @@ class Processor:
                 await asyncio.to_thread(self._leases.release, number)
 
     async def _find_rules(self) -> None:
-        """Mark a change of rules whose marker did not make it into the stream (Redis was away)."""
+        """Mark changes of rules whose marker did not make it into the stream (Redis was away).
+
+        One that is merely under way is not missing: it is when everything is committed that was in the stream
+        at an earlier look, and still the rules are judged as before.
+        """
         try:
             async with self._lock:
-                revisions = await asyncio.to_thread(self._leases.revisions, list(self._running))
+                changes = await asyncio.to_thread(self._not_live)
             before, self._behind = self._behind, {}
-            for org_id, (number, revision) in revisions.items():
-                partition = self.partitions.get(number)
-                known = partition.revision(org_id) if partition else None
-                if known is None or known >= revision:
+            for org_id, (number, changed) in changes.items():
+                if (partition := self.partitions.get(number)) is None:
                     continue
-                if before.get(org_id) == revision:  # a second look: the marker is not just under way
-                    await self._tools.stream.mark(number, org_id, {"rules": True})
-                self._behind[org_id] = revision
+                known, upto = before.get(org_id, (None, 0))
+                if known == changed and partition.committed >= upto:
+                    await self._tools.stream.mark(number, org_id, changed)
+                if known != changed or partition.committed >= upto:
+                    upto = await self._tools.stream.last(number)
+                self._behind[org_id] = (changed, upto)
         except Unavailable as error:
             logger.debug("rules not compared", reason=error.detail)
+
+    def _not_live(self) -> dict[UUID, tuple[int, list[RuleChange]]]:
+        """Organisation -> (partition, its rules that are saved otherwise than they are judged).
+
+        An empty list stands for a change of nothing but the channels that its rules name.
+        """
+        partitions = self.partitions
+        found = self._leases.not_live(list(partitions))
+        for org_id, (number, revision) in self._leases.revisions(list(partitions)).items():
+            known = partitions[number].revision(org_id)
+            if known is not None and known < revision:
+                found.setdefault(org_id, (number, []))
+        return found
 
     async def _trim(self) -> None:
         try:

@@ -82,14 +82,19 @@ class Watch:
         self.active_from = 0
         """Position from which on events are judged by this condition."""
         self.late = 0
+        self.cooldown = rule.cooldown
         self._patterns = [_pattern(type_) for type_ in rule.event]
         self.update(saved, channels=channels, org_name=org_name)
 
     def update(self, saved: SavedRule, *, channels: list[UUID], org_name: str) -> None:
-        """Take over a new version that judges the same: windows stay."""
+        """Take over a new version that judges the same: windows stay. Everything must be saved before."""
         self.saved = saved
         self.channels = channels
         self.org_name = org_name
+        if saved.rule.cooldown and not self.cooldown:
+            # Without a cooldown nobody asked when groups fired last. They are saved, and come back with it.
+            self.states.clear()
+            self.complete = False
         self.cooldown = saved.rule.cooldown
         self.paused = saved.rule.mode is Mode.PAUSED
 

@@ -82,6 +82,8 @@ class Stored(NamedTuple):
     events: list[Event]
     behind: dict[int, int]
     """Index -> how far (µs) behind its lane's watermark the event came; those that were not are missing."""
+    tell: bool = True
+    """Whether people are told of its firings; imports may be quiet."""
 
 
 class Poison(NamedTuple):
@@ -95,13 +97,14 @@ class Poison(NamedTuple):
     tries: int
 
 
-class Activation(NamedTuple):
-    """From this position on the rule is judged by the condition introduced with `since_version`."""
+class RuleChange(NamedTuple):
+    """From some place in the order on, a rule is judged by this version; by none (0) when it was deleted."""
 
     org_id: UUID
     rule_id: UUID
+    version: int
     since_version: int
-    position: int
+    """The version that introduced the condition of this one."""
 
 
 @dataclass(slots=True)
@@ -128,7 +131,8 @@ class Batch:
     after: int
     stored: list[Stored] = field(default_factory=list)
     firings: list[Firing] = field(default_factory=list)
-    activations: list[Activation] = field(default_factory=list)
+    rules: list[RuleChange] = field(default_factory=list)
+    """Changes that hold from `after` on: a batch ends where rules change."""
     poison: list[Poison] = field(default_factory=list)
     tallies: Tallies | None = None
     """Present when this transaction is also a checkpoint."""

@@ -6,7 +6,7 @@ Synchronous on purpose: the engine calls it in a thread, so that a commit costs 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,7 +19,7 @@ from signaldesk import statements
 from signaldesk.clock import from_us
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
-from signaldesk.model.outcome import Activation, AlertRow, Batch, Firing, GroupRef, Notice, Stored, Tallies
+from signaldesk.model.outcome import AlertRow, Batch, Firing, GroupRef, Notice, RuleChange, Stored, Tallies
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
 from signaldesk.store.urls import libpq_url
 
@@ -38,7 +38,7 @@ class Claim(NamedTuple):
 
 
 class RuleRow(NamedTuple):
-    """A rule as stored; `activated_at` is None until the engine has seen this condition."""
+    """A rule as it is judged: its live version, and the position from which on its condition is."""
 
     org_id: UUID
     org_name: str
@@ -48,7 +48,7 @@ class RuleRow(NamedTuple):
     fingerprint: str
     body: dict[str, Any]
     channels: list[UUID]
-    activated_at: int | None
+    activated_at: int
 
 
 class Progress(NamedTuple):
@@ -132,13 +132,13 @@ class Ledger:
             if not self._advance(cursor, claim, batch):
                 return {}
             self._store_events(cursor, batch)
-            for activation in batch.activations:
-                cursor.execute(self._sql["activate"], activation._asdict())
             alerts: dict[GroupRef, AlertRow] = {}
             if batch.firings:
                 alerts = self._raise_alerts(cursor, batch.firings)
                 self._store_firings(cursor, batch, alerts)
                 self._store_notices(cursor, compose(batch.firings, alerts))
+            for change in batch.rules:
+                cursor.execute(self._sql["go_live"], {**change._asdict(), "position": batch.after})
             for poison in batch.poison:
                 cursor.execute(self._sql["set_aside"], {**poison._asdict(), "partition": batch.partition})
             if batch.tallies is not None:
@@ -215,6 +215,14 @@ class Ledger:
             rows = cursor.execute(self._sql["rules"], {"partition": partition, "org_id": org_id}).fetchall()
             return [RuleRow(*row) for row in rows]
 
+    def not_live(self, partitions: list[int]) -> dict[UUID, tuple[int, list[RuleChange]]]:
+        """Organisation -> (its partition, changes of its rules that were saved and are not judged by yet)."""
+        found: dict[UUID, tuple[int, list[RuleChange]]] = {}
+        with self._transaction() as cursor:
+            for partition, *change in cursor.execute(self._sql["not_live"], {"partitions": partitions}):
+                found.setdefault(change[0], (partition, []))[1].append(RuleChange(*change))
+        return found
+
     def revisions(self, partitions: list[int]) -> dict[UUID, tuple[int, int]]:
         """Organisation -> (its partition, the number of changes of its rules)."""
         with self._transaction() as cursor:
@@ -234,22 +242,22 @@ class Ledger:
             rows = cursor.execute(self._sql["last_fired"], values).fetchall()
             return {GroupRef(row.rule_id, row.lane, row.group_key): row.last_fired for row in rows}
 
-    def fired_events(self, partition: int, after: int) -> set[tuple[UUID, bytes]]:
-        """(rule, event) of every firing after a position."""
+    def fired_events(self, partition: int, after: int) -> set[tuple[GroupRef, bytes]]:
+        """(group, event) of every firing after a position."""
         with self._transaction() as cursor:
             rows = cursor.execute(self._sql["fired_events"], {"partition": partition, "after": after})
-            return {(row.rule_id, row.event_id.bytes) for row in rows}
+            return {(GroupRef(row.rule_id, row.lane, row.group_key), row.event_id.bytes) for row in rows}
 
-    def replay(self, partition: int, after: int, upto: int) -> Iterator[Stored]:
+    def replay(self, partition: int, after: int, upto: int) -> Generator[Stored]:
         """Stored events of a partition in stream order, `after` < position <= `upto`."""
         yield from self._stored("replay", {"partition": partition, "after": after, "upto": upto})
 
-    def replay_org(self, org_id: UUID, lane: str, since: int, upto: int) -> Iterator[Stored]:
+    def replay_org(self, org_id: UUID, lane: str, since: int, upto: int) -> Generator[Stored]:
         """One lane's stored events later than `since` (event time, µs), in stream order, up to a position."""
         values = {"org_id": org_id, "lane": lane, "since": from_us(since), "upto": upto}
         yield from self._stored("replay_org", values)
 
-    def _stored(self, name: str, values: dict[str, Any]) -> Iterator[Stored]:
+    def _stored(self, name: str, values: dict[str, Any]) -> Generator[Stored]:
         current: Stored | None = None
         with self._transaction(), self._replay_cursor() as rows:
             rows.itersize = 5_000
@@ -354,4 +362,4 @@ def _tally_rows(tallies: Tallies) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-__all__ = ["Activation", "Claim", "Compose", "Ledger", "Progress", "RuleRow"]
+__all__ = ["Claim", "Compose", "Ledger", "Progress", "RuleRow"]

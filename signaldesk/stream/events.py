@@ -13,6 +13,7 @@ import orjson
 
 from signaldesk.errors import Unavailable
 from signaldesk.model.event import Event
+from signaldesk.model.outcome import RuleChange
 from signaldesk.stream import keys, positions
 from signaldesk.stream.client import Redis, Script, outage
 
@@ -33,6 +34,12 @@ class Entry(NamedTuple):
     tell: bool
     events: bytes
     marker: bytes
+
+    def changes(self) -> list[RuleChange]:
+        """What a marker changes. Raises ValueError or TypeError for one that nobody here wrote."""
+        org_id = UUID(bytes=self.org)
+        rules = orjson.loads(self.marker)["rules"]
+        return [RuleChange(org_id, UUID(rule), version, since) for rule, version, since in rules]
 
 
 class Append(NamedTuple):
@@ -66,9 +73,11 @@ class EventStream:
             args += [len(fields), *fields]
         await self._send(partition, args)
 
-    async def mark(self, partition: int, org_id: UUID, marker: dict[str, object]) -> None:
-        """Append a marker: something that changes at this exact place in the order."""
-        await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", orjson.dumps(marker)])
+    async def mark(self, partition: int, org_id: UUID, changes: list[RuleChange]) -> None:
+        """Append a marker: here in the order rules change; without `changes`, the channels they name."""
+        rules = [(str(one.rule_id), one.version, one.since_version) for one in changes]
+        marker = orjson.dumps({"rules": rules})
+        await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", marker])
 
     async def append_once(
         self, partition: int, head: Append, events: list[Event], *, chosen: bool, key: str, answer: bytes

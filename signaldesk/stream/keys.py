@@ -7,8 +7,10 @@
 | `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
 | `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
 | `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id of the client's own; again, it is the same event |
-| `sd:{pN}:w:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event time (µs) |
-| `sd:{pN}:checkpoint` | string | stream position up to which the windows hold everything |
+| `sd:{pN}:w:SERIES:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event |
+| | | time (µs) |
+| `sd:{pN}:windows` | hash, 4 d | `epoch` of the windows' owner, the stream `position` up to which they hold |
+| | | everything, and their `series`: another one when they were lost and rebuilt |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
 | `sd:live:ORG` | pub/sub | what happens in an organisation, for its open pages |
 | `sd:outbox` | pub/sub | "there are notifications to send" |
@@ -40,18 +42,15 @@ def event_id(partition: int, org_id: UUID, lane: str, event: UUID) -> str:
     return f"sd:{{p{partition}}}:id:{org_id}:{lane}:{event}"
 
 
-def window_prefix(partition: int, rule_id: UUID, since_version: int, lane: str) -> str:
-    """Everything of a window's key but its group."""
-    return f"sd:{{p{partition}}}:w:{rule_id}:{since_version}:{lane}:"
+def window(partition: int, series: str, rule_id: UUID, since_version: int, lane: str, group: str) -> str:
+    """Long groups are hashed; their text is in Postgres."""
+    if len(group) > 64:
+        group = "#" + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()
+    return f"sd:{{p{partition}}}:w:{series}:{rule_id}:{since_version}:{lane}:{group}"
 
 
-def window_group(group: str) -> str:
-    """The group's part of a window's key; long groups are hashed, their text is in Postgres."""
-    return group if len(group) <= 64 else "#" + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()
-
-
-def checkpoint(partition: int) -> str:
-    return f"sd:{{p{partition}}}:checkpoint"
+def windows(partition: int) -> str:
+    return f"sd:{{p{partition}}}:windows"
 
 
 def ticket(token: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import struct
 from typing import NamedTuple
+from uuid import UUID
 
 from signaldesk.errors import SignalDeskError
 from signaldesk.stream import keys
@@ -13,7 +15,8 @@ _CHUNK = 1_000
 _CHANGE = struct.Struct(">BII")
 _MEMBER = struct.Struct(">d16s")
 KEPT = 8 * 86_400
-"""Seconds an untouched window stays; an older checkpoint is not trusted but rebuilt from Postgres."""
+"""Seconds an untouched window stays. Where the windows stand is forgotten after half of that, so that windows
+of which some may be gone are never trusted but rebuilt from Postgres."""
 
 
 class Change(NamedTuple):
@@ -27,7 +30,7 @@ class Change(NamedTuple):
 
 
 class WindowsLost(SignalDeskError):
-    """Redis no longer holds the windows this owner wrote: they must be rebuilt from the stored events."""
+    """The windows in Redis are not as this owner left them: they must be rebuilt from the stored events."""
 
     code, title = "windows_lost", "Redis lost the windows"
 
@@ -35,56 +38,63 @@ class WindowsLost(SignalDeskError):
 class WindowStore:
     """Reads and writes checkpoints of one partition's windows. Raises Unavailable while Redis is away.
 
-    It remembers the position it wrote last; when Redis stands elsewhere, the windows were lost in between
-    (Redis was emptied, or came back from an older copy), and WindowsLost is raised.
+    Redis knows which owner (epoch) the windows belong to and at which position they stand. When that is not
+    what this owner left there, Redis was emptied, came back from an older copy, or has a new owner: reading
+    and writing raise WindowsLost then, and nothing is written.
     """
 
     def __init__(self, redis: Redis, partition: int) -> None:
         self._redis = redis
-        self._key = keys.checkpoint(partition)
+        self._partition = partition
+        self._key = keys.windows(partition)
+        self._epoch = 0
         self._position = 0
+        self._series = ""
+        self._take = Script(redis, "take")
         self._write = Script(redis, "checkpoint")
 
-    async def position(self) -> int:
-        """The position the windows stand at; 0 when there is none, as after a loss."""
+    async def take(self, epoch: int, *, anew: bool = False) -> int:
+        """Take the windows over for an owner; the position they stand at, 0 when there are none.
+
+        `anew`: none of those that there are can be trusted.
+        """
+        args = [epoch, secrets.token_hex(4), int(anew), KEPT // 2]
         async with outage():
-            self._position = int(await self._redis.get(self._key) or 0)
+            position, series = await self._take([self._key], args)
+        self._epoch, self._position, self._series = epoch, int(position), series.decode()
         return self._position
+
+    def key(self, rule_id: UUID, since_version: int, lane: str, group: str) -> str:
+        """The key of one window."""
+        return keys.window(self._partition, self._series, rule_id, since_version, lane, group)
 
     async def load(self, names: list[str]) -> list[list[tuple[bytes, int]]]:
         """Members (id, time) of each window, by time, in one round trip for every 1,000."""
         found: list[list[tuple[bytes, int]]] = []
         for start in range(0, len(names), _CHUNK):
             pipe = self._redis.pipeline(transaction=False)
-            pipe.get(self._key)
             for name in names[start : start + _CHUNK]:
                 pipe.zrange(name, 0, -1, withscores=True)
+            pipe.hmget(self._key, "epoch", "position")  # last: what was there until now was there all along
             async with outage():
-                position, *windows = await pipe.execute()
-            self._compare(position)
+                *windows, stands = await pipe.execute()
+            if stands != [str(self._epoch).encode(), str(self._position).encode()]:
+                raise WindowsLost(f"the windows stand at {stands}, not at {self._position}")
             found += [[(id_, int(score)) for id_, score in members] for members in windows]
         return found
 
     async def save(self, position: int, changes: list[Change]) -> None:
         """Write the changes, then the position. Repeating it, or dying in the middle, does no harm:
         members are ids, and the position moves last."""
-        async with outage():
-            self._compare(await self._redis.get(self._key))
-            for start in range(0, len(changes), _CHUNK):
-                part = changes[start : start + _CHUNK]
-                await self._write([change.key for change in part], [b"".join(map(_packed, part))])
-            await self._redis.set(self._key, position)
-            self._position = position
-
-    async def forget(self) -> None:
-        """Drop the checkpoint's position: the windows will be rebuilt."""
-        async with outage():
-            await self._redis.delete(self._key)
-            self._position = 0
-
-    def _compare(self, found: bytes | str | None) -> None:
-        if int(found or 0) != self._position:
-            raise WindowsLost(f"the windows stand at {int(found or 0)}, not at {self._position}")
+        parts = [changes[start : start + _CHUNK] for start in range(0, len(changes), _CHUNK)] or [[]]
+        for number, part in enumerate(parts, 1):
+            last = int(number == len(parts))
+            args = [self._epoch, self._position, position, last, KEPT // 2, b"".join(map(_packed, part))]
+            async with outage():
+                written = await self._write([self._key, *(change.key for change in part)], args)
+            if not written:
+                raise WindowsLost(f"the windows do not stand at {self._position} any more")
+        self._position = position
 
 
 def _packed(change: Change) -> bytes:

@@ -25,8 +25,11 @@ RETURNING id
 UPDATE partitions SET owner = NULL, lease_until = NULL WHERE id = %(id)s AND owner = %(owner)s
 
 -- name: owners
+-- One that died holds its lease for a while, but not its connection: its successor shall not wait.
 SELECT count(DISTINCT owner) FROM (
-    SELECT owner FROM partitions WHERE lease_until >= now() UNION SELECT %(owner)s) AS living
+    SELECT owner FROM partitions p WHERE lease_until >= now() AND EXISTS (
+        SELECT FROM pg_stat_activity a WHERE a.pid = p.owner_pid AND a.backend_start = p.owner_started)
+    UNION SELECT %(owner)s) AS living
 
 -- name: positions
 SELECT id, position FROM partitions
@@ -44,9 +47,21 @@ WHERE id = %(id)s AND epoch = %(epoch)s AND position = %(before)s
 -- name: place
 SELECT epoch, position, checkpoint, tries::int FROM partitions WHERE id = %(id)s
 
--- name: activate
-INSERT INTO rule_activations (org_id, rule_id, since_version, position)
-VALUES (%(org_id)s, %(rule_id)s, %(since_version)s, %(position)s) ON CONFLICT DO NOTHING
+-- name: go_live
+-- A rule is judged by another version from here on (0: no longer). Markers may overtake each other: the older one
+-- changes nothing then. With a new condition the alerts of the one before are over.
+WITH live AS (
+    UPDATE rules SET live_version = %(version)s
+    WHERE id = %(rule_id)s AND org_id = %(org_id)s
+      AND (live_version IS NULL OR live_version > 0 AND (%(version)s = 0 OR %(version)s > live_version))
+    RETURNING org_id, id
+), begun AS (
+    INSERT INTO rule_activations (org_id, rule_id, since_version, position)
+    SELECT org_id, id, %(since_version)s, %(position)s FROM live WHERE %(version)s > 0
+    ON CONFLICT DO NOTHING RETURNING rule_id
+)
+UPDATE alerts SET state = 'resolved', resolved_at = now()
+FROM begun WHERE alerts.rule_id = begun.rule_id AND state <> 'resolved'
 
 -- name: raise_alerts
 -- One open alert per rule, lane and group: the partial unique index decides whether a firing opens or extends.
@@ -99,7 +114,8 @@ INSERT INTO usage AS u (org_id, day, events) VALUES (%s, %s, %s)
 ON CONFLICT (org_id, day) DO UPDATE SET events = u.events + EXCLUDED.events
 
 -- name: rules
-SELECT r.org_id, o.name, r.id, r.version, r.since_version, r.fingerprint, v.body,
+-- As the engine judges by them: at the version that was live at the committed position, not at the newest one.
+SELECT r.org_id, o.name, r.id, r.live_version, a.since_version, v.fingerprint, v.body,
     coalesce((SELECT array_agg(c.id ORDER BY c.name) FROM channels c
               WHERE c.org_id = r.org_id AND c.enabled AND c.name IN (
                   SELECT jsonb_array_elements_text(CASE jsonb_typeof(v.body -> 'notify')
@@ -108,10 +124,20 @@ SELECT r.org_id, o.name, r.id, r.version, r.since_version, r.fingerprint, v.body
     a.position
 FROM rules r
 JOIN orgs o ON o.id = r.org_id
-JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.version
-LEFT JOIN rule_activations a ON a.rule_id = r.id AND a.since_version = r.since_version
-WHERE o.partition = %(partition)s AND r.deleted_at IS NULL
-  AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
+JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.live_version
+CROSS JOIN LATERAL (
+    SELECT since_version, position FROM rule_activations
+    WHERE rule_id = r.id AND since_version <= r.live_version ORDER BY since_version DESC LIMIT 1) AS a
+WHERE o.partition = %(partition)s AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
+ORDER BY r.id
+
+-- name: not_live
+-- Rules of these partitions that are saved otherwise than they are judged.
+SELECT o.partition, r.org_id, r.id AS rule_id, CASE WHEN r.deleted_at IS NULL THEN r.version ELSE 0 END AS version,
+    r.since_version
+FROM rules r JOIN orgs o ON o.id = r.org_id
+WHERE o.partition = ANY(%(partitions)s)
+  AND CASE WHEN r.deleted_at IS NULL THEN coalesce(r.live_version, 0) < r.version ELSE r.live_version > 0 END
 ORDER BY r.id
 
 -- name: revisions
@@ -131,7 +157,7 @@ CROSS JOIN LATERAL (
     ORDER BY timestamp DESC LIMIT 1) AS f
 
 -- name: fired_events
-SELECT rule_id, event_id FROM firings WHERE partition = %(partition)s AND position > %(after)s
+SELECT rule_id, lane, group_key, event_id FROM firings WHERE partition = %(partition)s AND position > %(after)s
 
 -- name: replay
 SELECT org_id, lane, position, (extract(epoch FROM received_at) * 1000000)::bigint, id, type,

@@ -42,6 +42,8 @@ rules = Table(
     Column("version", Integer, nullable=False),
     Column("since_version", Integer, nullable=False),
     words("fingerprint"),
+    # The version that the engine judges by; NULL until it came to the rule's first marker, 0 once deleted.
+    Column("live_version", Integer),
     now(),
     now("updated_at"),
     time("deleted_at"),

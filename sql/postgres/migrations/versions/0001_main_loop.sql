@@ -248,6 +248,7 @@ CREATE TABLE rules (
     version INTEGER NOT NULL,
     since_version INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
+    live_version INTEGER,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     deleted_at TIMESTAMP WITH TIME ZONE,
