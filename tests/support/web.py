@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry
 from pwdlib.hashers.argon2 import Argon2Hasher
+from tornado.websocket import WebSocketClientConnection
 
 from signaldesk.accounts.passwords import Passwords
 from signaldesk.accounts.sessions import Sessions
@@ -26,6 +27,7 @@ from signaldesk.web import server
 from signaldesk.web.hub import Hub
 from signaldesk.web.server import WebServer
 from signaldesk.web.services import Services
+from tests.support.waiting import eventually
 
 PASSWORD = "correct horse battery"
 SECRET = b"a secret of thirty-two characters"
@@ -111,6 +113,14 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         notifications=NotificationStore(database=database),
         registry=CollectorRegistry(),
     )
+
+
+async def hang_up(line: WebSocketClientConnection) -> None:
+    """Close a WebSocket and wait until it is: what is only told to close outlives its test."""
+    line.close()
+    while await line.read_message() is not None:
+        pass
+    await eventually(lambda: line.stream is None or line.stream.closed())
 
 
 def _free_port() -> int:

@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from signaldesk.web.pages import find_pages
 from tests.support import eventually
-from tests.support.web import PASSWORD, Org, Web
+from tests.support.web import PASSWORD, Org, Web, hang_up
 
 VISITS = 100
 
@@ -91,7 +91,7 @@ async def test_a_pages_line_opens_for_our_own_origin_only(web: Web, member: http
         with pytest.raises(HTTPClientError) as error:
             await connect(web, member, page, origin)
         assert error.value.code == 403
-    (await connect(web, member, page, web.url)).close()
+    await hang_up(await connect(web, member, page, web.url))
 
 
 async def test_nobody_else_may_use_a_pages_token(web: Web, member: httpx.AsyncClient) -> None:
@@ -147,7 +147,7 @@ async def test_a_page_that_is_left_stops_listening(web: Web, member: httpx.Async
     page = token((await member.get("/overview")).text)
     line = await connect(web, member, page, web.url)
     await eventually(lambda: org.id in web.feed.heard)
-    line.close()
+    await hang_up(line)
     await eventually(lambda: not any(_connections(web)))
     await close_sessions(web)
     await eventually(lambda: org.id not in web.feed.heard)

@@ -17,7 +17,7 @@ from tornado.websocket import websocket_connect
 from signaldesk.intake.handover import SocketHandover
 from signaldesk.web.handover import HEAD_MAX, Frames
 from tests.support import eventually
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, hang_up
 
 FIRST_READ = 17
 """Bytes that the tiny ingest below reads before it passes a connection on: the middle of a request line."""
@@ -27,8 +27,10 @@ FIRST_READ = 17
 async def tiny_ingest(path: Path) -> AsyncIterator[int]:
     """Accepts connections, reads a little, hands them over; yields its port."""
     giver = SocketHandover(path)
+    under_way: set[asyncio.Task[None] | None] = set()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(asyncio.current_task())
         transport = writer.transport
         assert isinstance(transport, asyncio.Transport)
         head = await reader.readexactly(FIRST_READ)
@@ -39,6 +41,8 @@ async def tiny_ingest(path: Path) -> AsyncIterator[int]:
 
     async with await asyncio.start_server(accepted, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
+    # The web server may have answered before the thread that gave it the connection is back here.
+    await asyncio.gather(*filter(None, under_way))
     giver.close()
 
 
@@ -79,7 +83,7 @@ async def test_a_socket_can_be_upgraded_after_the_handover(
     ticket = (await client.post("/api/v1/auth/ws-ticket")).json()["ticket"]
     socket = await websocket_connect(HTTPRequest(f"ws://localhost:{port}/ws?ticket={ticket}"))
     await eventually(lambda: web.services.hub.watching == 1)
-    socket.close()
+    await hang_up(socket)
     await eventually(lambda: web.services.hub.watching == 0)
 
 

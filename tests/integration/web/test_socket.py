@@ -10,7 +10,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.support import eventually
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, hang_up
 
 
 async def ticket(client: httpx.AsyncClient) -> str:
@@ -35,7 +35,7 @@ async def test_messages_of_ones_own_organisation_arrive(
     await web.services.news.publish(org.id, {"kind": "events", "n": 7})
     message = await socket.read_message()
     assert message is not None and json.loads(message) == {"kind": "events", "n": 7}
-    socket.close()
+    await hang_up(socket)
     await eventually(lambda: web.services.hub.watching == 0)
 
 
@@ -45,7 +45,7 @@ async def test_a_ticket_works_once(web: Web, client: httpx.AsyncClient) -> None:
     with pytest.raises(HTTPClientError) as error:
         await connect(web, one)
     assert error.value.code == 401
-    socket.close()
+    await hang_up(socket)
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "%00"])
@@ -66,4 +66,4 @@ async def test_another_sites_page_is_refused_and_spends_no_ticket(
     with pytest.raises(HTTPClientError) as error:
         await connect(web, good, Origin=origin)
     assert error.value.code == 403
-    (await connect(web, good, Origin=web.url)).close()
+    await hang_up(await connect(web, good, Origin=web.url))
