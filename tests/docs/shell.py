@@ -6,7 +6,8 @@
   output of that block, or of something that runs beside it. What only looks may look again until it is there.
 - Ports are replaced by free ones. Everything happens in a folder of its own that looks like the checkout.
 
-Every wait has a deadline, and what was started is stopped by Ctrl-C, as a reader would.
+Every wait has a deadline, and what was started is stopped by Ctrl-C, as a reader would, also when the tests
+themselves are killed: the shell reads from them, and when they are gone it ends everything.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ class Terminal:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             cwd=self.work, env=self._environment(), limit=1 << 24, start_new_session=True,
         )  # fmt: skip
+        assert self._bash.stdin is not None
+        self._bash.stdin.write(b"trap 'for job in $(jobs -p); do kill -INT -- -$job; done' EXIT\n")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
