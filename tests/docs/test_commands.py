@@ -54,7 +54,7 @@ def test_the_walk_throughs_are_known() -> None:
 
 
 async def test_a_command_that_fails_is_named_with_what_it_said(tmp_path: Path) -> None:
-    with pytest.raises(pytest.fail.Exception, match=r"page:7: failed with exit code 1\nbefore"):
+    with pytest.raises(pytest.fail.Exception, match=r"page:7: failed \(exit code 1\)\nbefore"):
         async with Terminal(tmp_path) as terminal:
             await terminal.type("echo before\nfalse\necho after\n", where="page:7")
 
