@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from signaldesk.model.event import Event
+
+TEXT_MAX = 200
+"""Most bytes of a group's text."""
 
 Key = Any
 """A hashable stand-in for the group's values: equal exactly when the groups are equal."""
@@ -37,15 +41,14 @@ def values(by: tuple[str, ...], key: Key) -> dict[str, Any]:
 
 
 def text(by: tuple[str, ...], key: Key) -> str:
-    """The group as one canonical JSON array: the same for the same group, always."""
-    atoms = (key,) if len(by) == 1 else key
-    return orjson.dumps([_plain(atom) for atom in atoms], option=orjson.OPT_SORT_KEYS).decode()
+    """The group in few characters: the same for the same values of the same fields, and for no others.
 
-
-def key(by: tuple[str, ...], canonical: str) -> Key:
-    """The key of the group that `text` wrote."""
-    atoms = tuple(_atom(value) for value in orjson.loads(canonical))
-    return atoms[0] if len(by) == 1 else atoms
+    It is canonical JSON, or a digest where that is long: indexes of PostgreSQL take no long values.
+    """
+    canonical = orjson.dumps(values(by, key), option=orjson.OPT_SORT_KEYS)
+    if len(canonical) <= TEXT_MAX:
+        return canonical.decode()
+    return "#" + blake2b(canonical, digest_size=16).hexdigest()
 
 
 def _getter(field: str) -> Callable[[Event, dict[str, Any]], Key]:
@@ -78,7 +81,8 @@ def _atom(value: Any) -> Key:
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        # As far as whole numbers go, equal ones are written alike; further out there are only floats.
+        return int(value) if value.is_integer() and -(2**63) <= value < 2**64 else value
     if isinstance(value, list | dict):
         return ("json", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
     return value

@@ -20,7 +20,7 @@ from uuid import UUID
 import orjson
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from signaldesk.clock import MICROS, ManualClock
 from signaldesk.engine.cancel import cancel
@@ -177,6 +177,7 @@ class Lab:
         self.news = News(self.redis)
         self.database = Database(database_url)
         self.days = Days(database_url)
+        self._reading = psycopg.connect(database_url, row_factory=dict_row, autocommit=True)
         self.appender = Appender(self.stream, self.clock)
         self.intake = Intake(
             stream=self.stream,
@@ -189,6 +190,7 @@ class Lab:
         )
 
     async def close(self) -> None:
+        self._reading.close()
         await self.appender.close()
         await self.database.close()
         await self.redis.aclose()
@@ -208,6 +210,11 @@ class Lab:
                 insert(t.channels).values(id=new_id(), org_id=org_id, name="hook", kind="webhook", config={})
             )
         return org_id
+
+    async def forget(self, orgs: Iterable[UUID]) -> None:
+        """Delete organisations, so that those who come after need not remember them."""
+        async with self.database.system() as connection:
+            await connection.execute(delete(t.orgs).where(t.orgs.c.id.in_(list(orgs))))
 
     async def save_rule(
         self, org_id: UUID, body: Row, before: SavedRule | None = None, *, announce: bool = True
@@ -267,8 +274,7 @@ class Lab:
 
     def rows(self, query: str, **values: object) -> list[Row]:
         """What a query says; it names its values as in %(orgs)s."""
-        with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
-            return connection.execute(query, values).fetchall()
+        return self._reading.execute(query, values).fetchall()
 
     def position(self) -> int:
         """The committed position."""
@@ -307,8 +313,10 @@ class Owner:
         )
         ledger = self._ledger()
         # A lease that is over at once: whoever comes next may take over, and the epoch fences this one off.
-        claims = await asyncio.to_thread(ledger.claim, 8, 0.0)
-        claim = next(one for one in claims if one.partition == lab.partition)
+        claims: list[Claim] = []
+        while not any(claim.partition == lab.partition for claim in claims):  # locked while one commits
+            claims = await asyncio.to_thread(ledger.claim, 8, 0.0)
+        (claim,) = [claim for claim in claims if claim.partition == lab.partition]
         self.partition = Partition(claim, ledger=ledger, tools=tools)
         self.task = asyncio.create_task(self.partition.run())
 

@@ -46,13 +46,13 @@ async def test_the_engine_does_what_the_oracle_says(lab: Lab, steps: list[Step])
         for step in steps:
             await run.step(step)
         await run.finish()
+        found = oracle.judge(run.stream, skew=SKEW_S * 1_000_000)
+        compare(run, found)
     finally:
         await run.clear_away()
-    found = oracle.judge(run.stream, skew=SKEW_S * 1_000_000)
     event(f"firings: {min(len(found.firings), 3)}")
     event(f"held: {min(sum(found.held.values()), 3)}")
     event(f"late: {min(sum(found.late.values()), 3)}")
-    compare(run, found)
 
 
 class Run:
@@ -89,6 +89,8 @@ class Run:
     async def clear_away(self) -> None:
         for owner in [*self._left, *([self._owner] if self._owner else [])]:
             await owner.cut_off()
+        await self.lab.forget(self.orgs.values())
+        for owner in self._left:
             owner.fault()
 
     async def _org(self, number: int) -> UUID:
