@@ -15,8 +15,9 @@ _UNITS = {
     "s": 1_000_000,
     "ms": 1_000,
 }
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[wdhms])")
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[wdhms]))+")
+_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{1,20})?"
+_PART = re.compile(rf"({_NUMBER})(ms|[wdhms])")
+_WHOLE = re.compile(rf"(?:{_NUMBER}(?:ms|[wdhms]))+")
 LONGEST = 400 * _UNITS["d"]
 
 
@@ -47,13 +48,12 @@ def text(micros: int) -> str:
         return "0s"
     parts = []
     for unit, size in _UNITS.items():
-        if unit == "w":
-            continue
-        count, micros = divmod(micros, size)
-        if count:
-            parts.append(f"{count}{unit}")
+        if unit not in ("w", "ms"):
+            count, micros = divmod(micros, size)
+            if count:
+                parts.append(f"{count}{unit}")
     if micros:
-        parts.append(f"{micros / 1000:g}ms")
+        parts.append(f"{micros / 1000:.6g}ms")
     return "".join(parts)
 
 
