@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -27,6 +28,12 @@ class Mode(StrEnum):
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return [value] if isinstance(value, str) else value or ()
 
 
 Listed = BeforeValidator(_listed)
@@ -81,11 +88,14 @@ class Rule(BaseModel):
     description: Annotated[str, Field(max_length=4000, description="For whoever reads the rule later")] = ""
     mode: Annotated[Mode, Field(description="Whether it tells people, only records, or rests")] = Mode.LIVE
 
-    @field_validator("name", "event", "by", "notify", "labels", "description")
+    @field_validator("name", "event", "by", "notify", "labels", "runbook", "description")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        if "\\u0000" in json.dumps(value):
-            raise ValueError("the NUL character cannot be stored")
+        for text in _texts(value):
+            if "\0" in text:
+                raise ValueError("the NUL character cannot be stored")
+            if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("half a surrogate pair is no character")
         return value
 
     @field_validator("by")

@@ -14,6 +14,11 @@ from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.rules._kind import Kind
 
+_MOST_FAULTS = 100
+"""Faults that are listed of one rule; a document of nothing but wrong fields is not worth more."""
+_CLIP = 60
+"""Characters of a stranger's name that are repeated in an answer."""
+
 
 @cache
 def kinds() -> dict[str, Kind]:
@@ -86,11 +91,15 @@ def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
     if not isinstance(when, dict):
         faults.append(FieldError("when", "is missing; say e.g. {kind: count, at_least: 3, within: 60s}"))
         return None
-    kind = kinds().get(str(when.get("kind")))
+    name = when.get("kind")
+    if not isinstance(name, str):
+        faults.append(FieldError("when.kind", f"must be one of {', '.join(sorted(kinds()))}"))
+        return None
+    kind = kinds().get(name)
     if kind is None:
-        near = get_close_matches(str(when.get("kind")), kinds(), n=1)
+        near = get_close_matches(name[:_CLIP], kinds(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(kinds()))}"
-        faults.append(FieldError("when.kind", f"unknown kind {str(when.get('kind'))[:40]!r}; {hint}"))
+        faults.append(FieldError("when.kind", f"unknown kind {name[:_CLIP]!r}; {hint}"))
         return None
     try:
         return kind.condition.model_validate(when)
@@ -102,13 +111,14 @@ def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
 
 
 def _faults(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
-    return [_fault(dict(fault), model) for fault in error.errors(include_url=False)]
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [_fault(dict(fault), model) for fault in found[:_MOST_FAULTS]]
 
 
 def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
-    path = ".".join(str(part) for part in fault["loc"])
+    path = ".".join(str(part)[:_CLIP] for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        near = get_close_matches(str(fault["loc"][-1]), model.model_fields, n=1)
+        near = get_close_matches(str(fault["loc"][-1])[:_CLIP], model.model_fields, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(model.model_fields)}"
         return FieldError(path, f"unknown field; {hint}")
     if fault["type"] == "missing":
