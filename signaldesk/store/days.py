@@ -13,6 +13,8 @@ from signaldesk.errors import Unavailable
 from signaldesk.store.urls import libpq_url
 
 _DAY_US = 86_400_000_000
+_LOCK = 0x5D_DA75
+"""Advisory lock, held until the connection is closed."""
 
 
 class Days:
@@ -35,14 +37,14 @@ class Days:
     def _make(self, days: set[int]) -> None:
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=3) as connection:
+                # Two processes that make the same table at once would not both be told that it is there.
+                connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
                 for day in sorted(days):
                     start = from_us(day * _DAY_US).date()
                     connection.execute(
                         f"CREATE TABLE IF NOT EXISTS events_{start:%Y%m%d} PARTITION OF events "
                         f"FOR VALUES FROM ('{start}T00:00:00Z') TO ('{start + timedelta(days=1)}T00:00:00Z')"
                     )
-        except psycopg.errors.DuplicateTable:
-            pass  # another process was quicker
         except psycopg.OperationalError as error:
             raise Unavailable("the database is away", retry_after=1) from error
         self._known |= days

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,6 +26,10 @@ from signaldesk.store.urls import libpq_url
 
 Compose = Callable[[list[Firing], dict[GroupRef, AlertRow]], list[Notice]]
 """Makes the outbox rows, once it is known which alert each firing belongs to."""
+
+
+_TOO_MUCH = "54"
+"""SQLSTATE class of what exceeds a limit of PostgreSQL's: no server that comes back would take it."""
 
 
 class Claim(NamedTuple):
@@ -128,6 +133,17 @@ class Ledger:
         Safe to repeat after Unavailable: when the first try was committed after all, nothing is written.
         Raises Fenced when the partition has a new owner.
         """
+        try:
+            return self._commit(claim, batch, compose)
+        except psycopg.errors.UniqueViolation:
+            # A client used the id of an event once more, longer ago than such ids are remembered. To judge it
+            # twice makes the same firing, and that is there.
+            fresh = self._without_known(batch.firings)
+            if len(fresh) == len(batch.firings):
+                raise
+            return self._commit(claim, replace(batch, firings=fresh), compose)
+
+    def _commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
         with self._transaction() as cursor:
             if not self._advance(cursor, claim, batch):
                 return {}
@@ -159,6 +175,14 @@ class Ledger:
         if any(stored.events for stored in batch.stored):
             with cursor.copy(f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
                 copy.write(event_rows(batch.partition, batch.stored))
+
+    def _without_known(self, firings: list[Firing]) -> list[Firing]:
+        """The firings that are neither stored nor twice among themselves."""
+        with self._transaction() as cursor:
+            ids = [firing.id for firing in firings]
+            known = {row.id for row in cursor.execute(self._sql["known_firings"], {"ids": ids})}
+        fresh = {firing.id: firing for firing in reversed(firings) if firing.id not in known}
+        return list(fresh.values())[::-1]
 
     def _raise_alerts(self, cursor: psycopg.Cursor[Any], firings: list[Firing]) -> dict[GroupRef, AlertRow]:
         """Open or extend one alert per rule, lane and group; shadow firings have none."""
@@ -298,11 +322,14 @@ class Ledger:
                     yield cursor
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
+            if (error.sqlstate or "").startswith(_TOO_MUCH):
+                raise
             raise Unavailable("the database is away", retry_after=1) from error
 
 
 def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:
-    first, last = fired[0], max(fired, key=lambda firing: firing.event.timestamp)
+    """What firings of one group, in the order of the stream, come to; the same however they are portioned."""
+    first, last = fired[0], fired[-1]
     rule = last.saved.rule
     return {
         "id": str(first.alert_id),
@@ -317,7 +344,7 @@ def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:
         "labels": rule.labels,
         "event_id": str(UUID(bytes=first.event.id)),
         "opened_at": from_us(first.event.timestamp).isoformat(),
-        "last_fired_at": from_us(last.event.timestamp).isoformat(),
+        "last_fired_at": from_us(max(firing.event.timestamp for firing in fired)).isoformat(),
         "firings": len(fired),
         "value": last.value,
         "at_least": last.at_least,

@@ -147,13 +147,10 @@ class EventStream:
 
 
 def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:
-    get = fields.get
-    return Entry(
-        positions.pack(id_),
-        get(b"o", b""),
-        int(get(b"r", 0)),
-        get(b"l", b"").decode(),
-        get(b"t", b"1") == b"1",
-        get(b"e", b""),
-        get(b"m", b""),
-    )
+    get, position = fields.get, positions.pack(id_)
+    try:
+        received_at, lane = int(get(b"r", 0)), get(b"l", b"").decode()
+    except ValueError:  # nobody here wrote this
+        return Entry(position, b"", 0, "", False, b"", b"")
+    tell = get(b"t", b"1") == b"1"
+    return Entry(position, get(b"o", b""), received_at, lane, tell, get(b"e", b""), get(b"m", b""))

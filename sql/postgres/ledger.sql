@@ -78,6 +78,9 @@ ON CONFLICT (rule_id, lane, group_key) WHERE state <> 'resolved' DO UPDATE SET
     "window" = EXCLUDED."window", rule_version = EXCLUDED.rule_version, severity = EXCLUDED.severity
 RETURNING a.id, a.rule_id, a.lane, a.group_key, a.xmax = 0 AS opened, a.firings
 
+-- name: known_firings
+SELECT id FROM firings WHERE id = ANY(%(ids)s)
+
 -- name: copy_firings
 COPY firings (
     id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
