@@ -105,7 +105,7 @@ class Partition:
     async def run(self) -> None:
         """Own the partition. Returns when stopped; raises Fenced when another owner took over."""
         try:
-            await self._again(self._start_over)
+            await self._start_over()
             await self._run()
         finally:
             if self._committing is not None:
@@ -119,11 +119,11 @@ class Partition:
                 raise
             except WindowsLost as error:
                 self._log.warning("rebuilding windows", reason=error.detail)
-                await self._again(self._start_over)
+                await self._start_over()
             except Exception as error:  # poison, or a fault of ours: back to what is written down
                 self._log.exception("batch failed", position=self.committed, error=str(error))
                 await self._again(self._count_try)
-                await self._again(self._start_over)
+                await self._start_over()
                 self._cautious_until = self._read_upto
         try:
             await self._commit_done()
@@ -132,13 +132,19 @@ class Partition:
             self._log.warning("the next owner will rebuild the windows", reason=error.detail)
 
     async def _start_over(self) -> None:
-        """Throw away what is in memory, and restore it from what is written down."""
+        """Throw away what is in memory, and restore it from what is written down. Raises Fenced."""
         with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
             await self._commit_done()
+        await self._again(self._restore)
+        self._log.info("partition ready", position=self.position)
+
+    async def _restore(self) -> None:
         self._reset(await asyncio.to_thread(self._ledger.look, self.claim))
         await self._tools.stream.ensure_after(self.number, self.claim.position)
-        await restore(self._memory, self._ledger, self._windows, self.claim)
-        self._log.info("partition ready", position=self.position)
+        try:
+            await restore(self._memory, self._ledger, self._windows, self.claim)
+        except WindowsLost as error:  # while they were read; the next look tells whether to a new owner
+            raise Unavailable("the windows were lost meanwhile") from error
 
     async def _count_try(self) -> None:
         await asyncio.to_thread(self._ledger.count_try, self.claim)

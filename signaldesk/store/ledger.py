@@ -215,13 +215,16 @@ class Ledger:
                     copy.write_row((*notice[:5], from_us(notice.received_at)))
 
     def _store_tallies(self, cursor: psycopg.Cursor[Any], tallies: Tallies) -> None:
+        """Write down what was counted, but for organisations that are gone: nobody is left to read it."""
+        asked = {"orgs": list({org for org, *_ in (*tallies.progress, *tallies.minutes)})}
+        living = {row.id for row in cursor.execute(self._sql["living"], asked)}
         if tallies.held:
             with cursor.copy(self._sql["copy_suppressions"]) as copy:
-                for held in tallies.held:
+                for held in (held for held in tallies.held if held.org_id in living):
                     times = (from_us(held.since), from_us(held.until), held.times)
                     ids = (UUID(bytes=held.first_event), UUID(bytes=held.last_event))
                     copy.write_row((held.org_id, *held.group, Jsonb(held.values), held.reason, *times, *ids))
-        for name, rows in _tally_rows(tallies).items():
+        for name, rows in _tally_rows(tallies, living).items():
             if rows:
                 cursor.executemany(self._sql[name], rows)
 
@@ -377,15 +380,21 @@ def _firing(partition: int, firing: Firing, alert: AlertRow | None) -> tuple[Any
     )
 
 
-def _tally_rows(tallies: Tallies) -> dict[str, list[tuple[Any, ...]]]:
+def _tally_rows(tallies: Tallies, living: set[UUID]) -> dict[str, list[tuple[Any, ...]]]:
     """Statement name -> parameter rows; sorted, so that processors never wait for each other in a ring."""
     return {
         "count_minute": sorted(
-            (org, from_us(minute), type_, *counts) for (org, minute, type_), counts in tallies.minutes.items()
+            (org, from_us(minute), type_, *counts)
+            for (org, minute, type_), counts in tallies.minutes.items()
+            if org in living
         ),
-        "count_progress": sorted((org, lane, *counts) for (org, lane), counts in tallies.progress.items()),
+        "count_progress": sorted(
+            (org, lane, *counts) for (org, lane), counts in tallies.progress.items() if org in living
+        ),
         "count_late": sorted((late, rule, since) for (rule, since), late in tallies.late.items()),
-        "count_usage": sorted((org, from_us(day), events) for (org, day), events in tallies.received.items()),
+        "count_usage": sorted(
+            (org, from_us(day), events) for (org, day), events in tallies.received.items() if org in living
+        ),
     }
 
 

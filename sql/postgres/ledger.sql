@@ -98,6 +98,10 @@ INSERT INTO poison_events (id, org_id, partition, position, idx, body, error, tr
 VALUES (gen_random_uuid(), %(org_id)s, %(partition)s, %(position)s, %(idx)s, %(body)s, %(error)s, %(tries)s)
 ON CONFLICT DO NOTHING
 
+-- name: living
+-- Those of these organisations that are still there, and stay until the end of the transaction.
+SELECT id FROM orgs WHERE id = ANY(%(orgs)s) ORDER BY id FOR KEY SHARE
+
 -- name: count_minute
 INSERT INTO event_counts AS c (org_id, minute, type, events, matched) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (org_id, minute, type) DO UPDATE
