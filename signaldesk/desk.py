@@ -1,4 +1,7 @@
-"""The composition root: builds everything from the settings, opens it and closes it. Nothing else does."""
+"""The composition root: builds everything from the settings, opens it and closes it. Nothing else does.
+
+What only some processes need is imported when it is built: a command that lists keys needs no engine.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from signaldesk.accounts.keys import ApiKeys, KeyRing
 from signaldesk.accounts.orgs import Orgs
 from signaldesk.accounts.passwords import Passwords
 from signaldesk.accounts.sessions import Sessions
 from signaldesk.accounts.users import Users
-from signaldesk.catalog.channels import ChannelCatalog
-from signaldesk.catalog.rules import RuleCatalog
-from signaldesk.channels.kinds import Means
-from signaldesk.channels.mailers import mailer
-from signaldesk.channels.outbound import Outbound
 from signaldesk.clock import MICROS, Clock, SystemClock
-from signaldesk.delivery.dispatcher import Dispatcher
-from signaldesk.engine.notices import composer
-from signaldesk.engine.partition import Tools
-from signaldesk.engine.processor import Processor
-from signaldesk.engine.pulse import Pulse
-from signaldesk.intake.appender import Appender
-from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings, Urls
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
@@ -39,12 +31,21 @@ from signaldesk.store.health import Health
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
-from signaldesk.store.outbox import Outbox
 from signaldesk.stream import client, keys
 from signaldesk.stream.events import EventStream
 from signaldesk.stream.health import StreamHealth
 from signaldesk.stream.news import News
 from signaldesk.stream.windows import WindowStore
+
+if TYPE_CHECKING:
+    from signaldesk.catalog.channels import ChannelCatalog
+    from signaldesk.catalog.rules import RuleCatalog
+    from signaldesk.channels.kinds import Means
+    from signaldesk.channels.outbound import Outbound
+    from signaldesk.delivery.dispatcher import Dispatcher
+    from signaldesk.engine.processor import Processor
+    from signaldesk.intake.appender import Appender
+    from signaldesk.intake.intake import Intake
 
 __all__ = ["Desk", "Urls", "opened"]
 
@@ -126,14 +127,20 @@ class Desk:
 
     @cached_property
     def rules(self) -> RuleCatalog:
+        from signaldesk.catalog.rules import RuleCatalog
+
         return RuleCatalog(database=self.database, stream=self.stream)
 
     @cached_property
     def appender(self) -> Appender:
+        from signaldesk.intake.appender import Appender
+
         return Appender(self.stream, self.clock)
 
     @cached_property
     def intake(self) -> Intake:
+        from signaldesk.intake.intake import Intake
+
         settings = self.settings
         return Intake(
             stream=self.stream,
@@ -147,11 +154,16 @@ class Desk:
 
     @cached_property
     def outbound(self) -> Outbound:
+        from signaldesk.channels.outbound import Outbound
+
         return Outbound.guarded(allow=self.settings.outbound_allow)
 
     @cached_property
     def means(self) -> Means:
         """What channels send with."""
+        from signaldesk.channels.kinds import Means
+        from signaldesk.channels.mailers import mailer
+
         settings = self.settings
         smtp, resend = settings.smtp_url, settings.resend_api_key
         mail = mailer(
@@ -165,10 +177,15 @@ class Desk:
 
     @cached_property
     def channels(self) -> ChannelCatalog:
+        from signaldesk.catalog.channels import ChannelCatalog
+
         return ChannelCatalog(database=self.database, means=self.means, announce=self.rules.announce)
 
     def dispatcher(self) -> Dispatcher:
         """A new dispatcher; it must be built inside the running event loop."""
+        from signaldesk.delivery.dispatcher import Dispatcher
+        from signaldesk.store.outbox import Outbox
+
         return Dispatcher(
             outbox=Outbox(self.database), means=self.means, listen=lambda: self.news.listen(keys.OUTBOX)
         )
@@ -178,6 +195,11 @@ class Desk:
 
     def processor(self) -> Processor:
         """A new processor; it must be built inside the running event loop."""
+        from signaldesk.engine.notices import composer
+        from signaldesk.engine.partition import Tools
+        from signaldesk.engine.processor import Processor
+        from signaldesk.engine.pulse import Pulse
+
         settings = self.settings
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         tools = Tools(

@@ -62,7 +62,7 @@ def located(error: Invalid, sources: list[Source]) -> Invalid:
 def write(documents: Iterable[dict[str, Any]]) -> str:
     """The rules as YAML that `read` understands, fields in the order in which people write them."""
     return yaml.dump_all(
-        [{name: rule[name] for name in sorted(rule, key=_place)} for rule in documents],
+        [_ordered(rule) for rule in documents],
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
@@ -71,18 +71,18 @@ def write(documents: Iterable[dict[str, Any]]) -> str:
 
 
 _ORDER = (
-    "name",
-    "description",
-    "event",
-    "where",
-    "by",
-    "when",
-    "cooldown",
-    "resolve",
-    "severity",
-    "labels",
-    "notify",
+    *("name", "description", "event", "where", "by", "when", "kind", "cooldown", "resolve"),
+    *("severity", "labels", "notify"),
 )
+
+
+def _ordered(value: Any) -> Any:
+    """Objects with their fields in one order: the database does not keep the one they came in."""
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _ordered(value[name]) for name in sorted(value, key=_place)}
 
 
 def _place(field: str) -> tuple[int, str]:

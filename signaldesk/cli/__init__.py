@@ -108,7 +108,8 @@ def _failed(error: SignalDeskError) -> int:
 
     shown = [f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in error.errors]
     told = [one for one in shown if one not in error.detail]
-    _say(plain("; ".join([error.detail, *told]) if len(told) <= 1 else error.detail))
+    detail = " ".join(error.detail.split())
+    _say(plain("; ".join([detail, *told]) if len(told) <= 1 else detail))
     for one in told if len(told) > 1 else ():
         typer.echo(plain(f"  {one}"), err=True)
     return 1

@@ -59,10 +59,13 @@ def find(data: Path | None) -> tuple[Settings, Urls, Running | None]:
 async def opened(data: Path | None) -> AsyncIterator[Desk]:
     """A desk on what `find` found, whose database is migrated. Raises SettingsError, Unavailable."""
     from signaldesk.desk import opened as open_desk
+    from signaldesk.errors import Unavailable
 
     settings, urls, _ = find(data)
     async with open_desk(settings, urls, role="command line") as desk:
-        await desk.database.ping()
+        current, newest = await desk.health.schema()
+        if current != newest:
+            raise Unavailable(f"the schema is not at {newest}; run `signaldesk db upgrade`")
         yield desk
 
 

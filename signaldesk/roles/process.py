@@ -47,6 +47,7 @@ async def _serve(roles: Sequence[Role], told: Assignment) -> int:
 
 async def _play(role: Role, desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     log.bind(role=role.name)
+    logger.info("role begins")
     await role.main(desk, told, stop)
 
 

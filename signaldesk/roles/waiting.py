@@ -56,11 +56,9 @@ class _Check:
 
 def _current(desk: Desk) -> Callable[[], Awaitable[None]]:
     async def ask() -> None:
-        from signaldesk.store import migrate  # Alembic: a third of a second, and not under `up`
-
-        status = await asyncio.to_thread(migrate.status, desk.urls.database)
-        if status.pending:
-            raise Unavailable(f"{len(status.pending)} migrations are pending; run `signaldesk db upgrade`")
+        current, newest = await desk.health.schema()
+        if current != newest:
+            raise Unavailable(f"it is not at {newest}; run `signaldesk db upgrade`")
 
     return ask
 

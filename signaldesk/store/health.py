@@ -66,6 +66,18 @@ class Health:
         self._database = database
         self._sql = statements.named("postgres/health.sql")
 
+    async def schema(self) -> tuple[str | None, str]:
+        """(revision the database is at: None when it is empty, the newest there is).
+
+        The same as `migrate.status` says, without loading the tool that migrates.
+        """
+        versions = statements.folder("sql") / "postgres" / "migrations" / "versions"
+        newest = max(file.name.partition("_")[0] for file in versions.glob("[0-9]*.py"))
+        if not (await self._rows("has_schema"))[0][0]:
+            return None, newest
+        rows = await self._rows("schema")
+        return (rows[0][0] if rows else None), newest
+
     async def server(self) -> Server:
         return Server(*(await self._rows("server"))[0])
 

@@ -1,5 +1,11 @@
 -- What `signaldesk doctor` asks (signaldesk/store/health.py).
 
+-- name: has_schema
+SELECT to_regclass('alembic_version') IS NOT NULL
+
+-- name: schema
+SELECT version_num FROM alembic_version
+
 -- name: server
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
 
+from signaldesk.accounts.passwords import Passwords
+from signaldesk.accounts.users import Users
+from signaldesk.store.database import Database
 from tests.support.commands import Terminal, Up, up
 
 PASSWORD = "correct horse battery\n"
@@ -35,11 +40,9 @@ def servers(terminal: Terminal, database_url: str, redis_url: str) -> Terminal:
 
 
 @pytest.fixture
-def acme(servers: Terminal) -> Terminal:
+def acme(servers: Terminal, database_url: str) -> Terminal:
     """The same with an organisation `acme-shop`."""
-    servers.run(
-        "init", "--email", "you@example.com", "--org", "Acme Shop", "--password-stdin", stdin=PASSWORD
-    )
+    asyncio.run(_found(database_url))
     return servers
 
 
@@ -62,3 +65,14 @@ def data(tmp_path: Path) -> Iterator[Path]:
     """Where an `up` keeps its data; tens of megabytes, removed afterwards."""
     yield tmp_path / "data"
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+async def _found(url: str) -> None:
+    """What `signaldesk init` does, without a process and with a password that is cheap to keep."""
+    database = Database(url)
+    cheap = Passwords(Argon2Hasher(time_cost=1, memory_cost=1024, parallelism=1))
+    try:
+        users = Users(database=database, passwords=cheap)
+        await users.found(org="Acme Shop", email="you@example.com", password=PASSWORD.strip())
+    finally:
+        await database.close()

@@ -1,0 +1,97 @@
+"""The command line as a whole: every command explains itself, and starts quickly."""
+
+from __future__ import annotations
+
+import re
+import resource
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from signaldesk import cli
+from tests.support.commands import Terminal
+
+QUICK_S = 0.4
+"""Seconds of a core: those of the wall clock are spent by whoever else is busy on the machine."""
+HELP_OF_ITS_OWN = "bench"
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, one in command.commands.items():
+        if hasattr(one, "commands"):
+            yield from commands(one, (*path, name))
+        else:
+            yield (*path, name), one
+
+
+ALL = dict(commands(typer.main.get_command(cli.build())))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_has_help_with_examples(path: tuple[str, ...]) -> None:
+    words = ALL[path].help
+    assert re.search(r"Examples:\n +(\w+=\S+ )*(export \S+|echo .* \| )?signaldesk ", words), words
+    assert all(param.help for param in ALL[path].params if getattr(param, "help", None) is not None)
+
+
+def test_what_there_is(terminal: Terminal) -> None:
+    groups = {path[0] for path in ALL}
+    assert groups == {"up", "run", "init", "keys", "rules", "send", "tail", "db", "doctor", "bench"}
+    said = terminal.run("--help").out
+    assert all(group in said for group in groups)
+
+
+def test_help_of_one_command(terminal: Terminal) -> None:
+    assert "--at" not in terminal.run("rules", "apply", "--help").out
+    assert "at_least: 3" in terminal.run("rules", "apply", "--help").out
+
+
+def test_help_comes_quickly(terminal: Terminal) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    terminal.run("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < QUICK_S
+
+
+def test_the_version(terminal: Terminal) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", terminal.run("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("upp",), "Did you mean 'up'?"),
+        (("up", "--prot", "1"), "--port"),
+        (("up", "--port", "70000"), "65535"),
+        (("rules", "aply"), "Did you mean 'apply'?"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    terminal: Terminal, words: tuple[str, ...], complaint: str
+) -> None:
+    said = terminal.refuses(*words, expect=2)
+    assert complaint in said
+    assert "--help`" in said
+
+
+def test_without_words_it_shows_its_help(terminal: Terminal) -> None:
+    assert "Start everything with" in terminal.run(expect=2).out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
+    import subprocess
+
+    from tests.support.commands import COMMAND
+
+    shell = f"{' '.join(COMMAND)} --help | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], env=terminal.environment(), capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unforeseen_error_is_one_line_unless_asked_for_more(terminal: Terminal) -> None:
+    # A configuration file that is no TOML is nothing that anybody wrote a message for.
+    (terminal.folder / "signaldesk.toml").write_text("port = = 1\n")
+    assert "signaldesk --traceback" in terminal.refuses("db", "status")
+    assert "Traceback" in terminal.run("--traceback", "db", "status", expect=1).err
