@@ -140,13 +140,20 @@ def _payload(found: Any) -> bytes:
         return b"{}"
     if not isinstance(found, dict):
         raise _Wrong("wrong_type", "payload", f"must be an object, found {_kind(found)}")
-    raw = orjson.dumps(found)
+    try:
+        raw = orjson.dumps(found)
+    except orjson.JSONEncodeError:  # what it read it can write, but for some hundred levels
+        raise _too_deep() from None
     # Counting brackets is cheap and never too low; only suspects are walked.
     if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX and _depth(found) > DEPTH_MAX:
-        raise _Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
+        raise _too_deep()
     if b"\\u0000" in raw and _has_nul(found):
         raise _Wrong("invalid", "payload", "contains the NUL character (\\u0000), which cannot be stored")
     return raw
+
+
+def _too_deep() -> _Wrong:
+    return _Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
 
 
 def _id(chosen: str, source: str | None, org: str) -> bytes:
@@ -177,9 +184,10 @@ def _from_cloud(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(field: str, known: tuple[str, ...]) -> _Wrong:
+    field = field[:60]
     near = get_close_matches(field, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "put your own fields into payload"
-    return _Wrong("unknown_field", field[:60], f"unknown field; {hint}")
+    return _Wrong("unknown_field", field, f"unknown field; {hint}")
 
 
 def _depth(value: Any) -> int:

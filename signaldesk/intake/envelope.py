@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zlib
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +16,8 @@ NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "ap
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 ACCEPTED = (JSON, *NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
+
+_FILLED_LINE = re.compile(rb"\S[^\n]*")
 
 
 class Line(NamedTuple):
@@ -63,21 +67,24 @@ def unpack(body: bytes, encoding: str, limit: int) -> bytes:
     return plain
 
 
-def read(body: bytes, content_type: str) -> Envelope:
-    """The events of a body.
+def read(body: bytes, content_type: str, *, most: int = 10_000) -> Envelope:
+    """The events of a body, at most so many.
 
-    Raises Malformed when the body is not what its content type says, UnsupportedMediaType for others.
+    Raises Malformed when the body is not what its content type says, UnsupportedMediaType for others, and
+    TooLarge for more events: millions that are nothing but a digit are not looked at one by one.
     """
     kind = media_type(content_type)
     if kind == JSON:
         value = _json(body)
         if isinstance(value, dict) and "events" in value and "type" not in value:
-            return _listed(value, cloud=False)
+            return _listed(_events(value), most)
         if isinstance(value, list):
-            return Envelope([Line(item) for item in value], single=False, cloud=False)
+            return _listed(value, most)
         return Envelope([Line(value)], single=True, cloud=isinstance(value, dict) and "specversion" in value)
     if kind in NDJSON:
-        lines = [_line(line) for line in body.splitlines() if line.strip()]
+        lines = [_line(found[0]) for found in islice(_FILLED_LINE.finditer(body), most + 1)]
+        if len(lines) > most:
+            raise TooLarge(f"one request may carry {most} events, this one has more")
         return Envelope(lines, single=False, cloud=False)
     if kind == CLOUD_EVENT:
         return Envelope([Line(_json(body))], single=True, cloud=True)
@@ -85,7 +92,7 @@ def read(body: bytes, content_type: str) -> Envelope:
         value = _json(body)
         if not isinstance(value, list):
             raise Malformed("a CloudEvents batch is a JSON array")
-        return Envelope([Line(item) for item in value], single=False, cloud=True)
+        return _listed(value, most, cloud=True)
     found = f"found {kind[:60]!r}" if kind else "there is none"
     raise UnsupportedMediaType(
         f"Content-Type must be one of {', '.join(ACCEPTED)}; {found}. "
@@ -93,7 +100,13 @@ def read(body: bytes, content_type: str) -> Envelope:
     )
 
 
-def _listed(value: dict[str, Any], *, cloud: bool) -> Envelope:
+def _listed(events: list[Any], most: int, *, cloud: bool = False) -> Envelope:
+    if len(events) > most:
+        raise TooLarge(f"one request may carry {most} events, this one has {len(events)}")
+    return Envelope([Line(item) for item in events], single=False, cloud=cloud)
+
+
+def _events(value: dict[str, Any]) -> list[Any]:
     events = value["events"]
     if not isinstance(events, list):
         raise Malformed('"events" must be an array of events')
@@ -101,7 +114,7 @@ def _listed(value: dict[str, Any], *, cloud: bool) -> Envelope:
         raise Malformed(
             f'unknown field {strangers[0][:60]!r} beside "events"; the rest belongs into the events'
         )
-    return Envelope([Line(item) for item in events], single=False, cloud=cloud)
+    return events
 
 
 def _json(body: bytes) -> Any:

@@ -130,15 +130,11 @@ class Intake:
         if len(delivery.idempotency_key) > _KEY_MAX:
             raise Invalid(f"Idempotency-Key is longer than {_KEY_MAX} characters")
         body = envelope.unpack(delivery.body, delivery.encoding, self.max_batch)
-        found = envelope.read(body, delivery.content_type)
+        found = envelope.read(body, delivery.content_type, most=self._max_events)
         if found.single and len(body) > self.max_body:
             raise TooLarge(f"one event may have {self.max_body} bytes, this one has {len(body)}")
         if not found.lines:
             raise Invalid("there are no events in the body; send at least one")
-        if len(found.lines) > self._max_events:
-            raise TooLarge(
-                f"one request may carry {self._max_events} events, this one has {len(found.lines)}"
-            )
         return self._check(sender, found)
 
     def _check(self, sender: Sender, found: envelope.Envelope) -> Taken:
