@@ -12,7 +12,7 @@ import structlog
 
 _SECRET_NAMES = re.compile(r"(?i)(password|secret|token|authorization|cookie|api_?key|dsn)")
 _SECRET_VALUES = re.compile(
-    r"\b(sk_[0-9a-f]{6})[0-9a-f]{42}\b|(?<=://)([^/@\s:]+):[^/@\s]+(?=@)|\bwhsec_[A-Za-z0-9+/=]+"
+    r"\b(sk_[0-9a-f]{6})[0-9a-f]{42}\b|(?<=://)([^/@\s:]*):[^/@\s]+(?=@)|\bwhsec_[A-Za-z0-9+/=]+"
 )
 
 HIDDEN = "[hidden]"
@@ -22,7 +22,7 @@ def _hide(value: Any) -> Any:
     """The value with every recognisable secret cut out, also inside lists and mappings."""
     if isinstance(value, str):
         return _SECRET_VALUES.sub(
-            lambda m: f"{m[1]}…" if m[1] else f"{m[2]}:{HIDDEN}" if m[2] else HIDDEN, value
+            lambda m: f"{m[1]}…" if m[1] else HIDDEN if m[2] is None else f"{m[2]}:{HIDDEN}", value
         )
     if isinstance(value, dict):
         return {k: HIDDEN if _SECRET_NAMES.search(str(k)) else _hide(v) for k, v in value.items()}
@@ -36,6 +36,11 @@ def redact(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> Mutab
     for name, value in entry.items():
         entry[name] = HIDDEN if _SECRET_NAMES.search(name) else _hide(value)
     return entry
+
+
+def _hide_in_line(_logger: Any, _method: str, line: Any) -> str:
+    """The last look: the pretty renderer writes tracebacks only now."""
+    return str(_hide(line))
 
 
 def configure(*, json: bool, level: str = "info") -> None:
@@ -63,7 +68,7 @@ def configure(*, json: bool, level: str = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, final],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, final, _hide_in_line],
         )
     )
     root = logging.getLogger()
