@@ -47,6 +47,24 @@ class Firing:
         return derived_id("alert", str(self.saved.org_id), str(self.group.rule_id), *self.group[1:], event)
 
 
+class Resolution(NamedTuple):
+    """A moment at which a group's alert is over by itself; a group without an open alert takes no notice."""
+
+    saved: SavedRule
+    org_name: str
+    channels: list[UUID]
+    """Whom to tell, as with a firing."""
+    group: GroupRef
+    values: dict[str, Any]
+    at: int
+    """Event time (µs)."""
+    reason: str
+    """`quiet` (nothing held for so long), `threshold` (the value came back), `returned` (what was missed)."""
+    after: int
+    """How many firings of its batch come before it."""
+    received_at: int
+
+
 class Held(NamedTuple):
     """Firings of a group that were held back for one reason since the last report."""
 
@@ -131,6 +149,7 @@ class Batch:
     after: int
     stored: list[Stored] = field(default_factory=list)
     firings: list[Firing] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
     rules: list[RuleChange] = field(default_factory=list)
     """Changes that hold from `after` on: a batch ends where rules change."""
     poison: list[Poison] = field(default_factory=list)
