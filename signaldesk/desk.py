@@ -213,6 +213,7 @@ class Desk:
             compose=composer(settings.base_url),
             lateness=settings.allowed_lateness * MICROS,
             checkpoint_every=settings.checkpoint_every,
+            clock=self.clock,
         )
         return Processor(
             leases=self.ledger(owner),

@@ -1,7 +1,7 @@
-"""One organisation's events in one order: the deterministic fold (state, event) -> (state', firings).
+"""One organisation's events in one order: the deterministic fold (state, event) -> (state', outcomes).
 
 Live events are the lane `''`; each import that is judged in its own event time is a lane of its own, with its
-own watermark, windows and cooldowns.
+own watermark, windows, deadlines and cooldowns.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from uuid import UUID
 
 import orjson
 
-from signaldesk.engine.watch import Predicate, State, Watch
-from signaldesk.ids import derived_id
-from signaldesk.model import group
+from signaldesk.engine import timing
+from signaldesk.engine.outcomes import Sink
+from signaldesk.engine.state import State
+from signaldesk.engine.timers import Timers
+from signaldesk.engine.watch import Predicate, Watch
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
-from signaldesk.model.outcome import Firing, Held, Stored
+from signaldesk.model.outcome import Stored
+from signaldesk.rules._kind import SKIP
 
 _MINUTE = 60_000_000
 _DAY = 86_400_000_000
@@ -25,8 +28,16 @@ _NOTHING: dict[str, Any] = {}
 _MOST_PLANS = 10_000
 """Event types are the senders' choice: their number must not fill memory."""
 
-Hit = tuple[Watch, State, Event, int]
-"""A rule, the group of it that an event belongs to, the event, and the watermark at that moment."""
+Hit = tuple[Watch, State, Event, int, Any]
+"""A rule, the group of it that an event belongs to, the event, the watermark at that moment, and a sample."""
+
+
+class Matched(NamedTuple):
+    """What one stream entry has to do with the rules, and how far time is after it."""
+
+    stored: Stored
+    hits: list[Hit]
+    upto: int
 
 
 class Step(NamedTuple):
@@ -44,13 +55,17 @@ class Plan(NamedTuple):
 
 
 class Lane:
-    """Watches, their states and the watermark of one organisation in one lane."""
+    """Watches, their states, the watermark and the deadlines of one organisation in one lane."""
 
     def __init__(self, org_id: UUID, name: str, watches: list[Watch]) -> None:
         self.org_id = org_id
         self.name = name
         self.watermark = 0
-        self.watches = {watch.id: watch for watch in watches}
+        self.clock = 0
+        """How far time is (µs): the latest event time, or for live events the latest receipt."""
+        self.timers = Timers()
+        self.sink = Sink(org_id, name)
+        self.watches: dict[UUID, Watch] = {}
         self.missing: list[State] = []
         """States entered into memory whose past is still to be loaded."""
         self.dirty: list[State] = []
@@ -61,18 +76,26 @@ class Lane:
         """Day of receipt (µs) -> events since the checkpoint: what is used up of a plan."""
         self.events = 0
         self.batch = 0
-        self._holding: list[State] = []
-        self._reports: list[Held] = []
+        self.rebuilding = False
+        """Whether windows are made from events alone: there is nothing to be loaded for a new group."""
         self._plans: dict[str, Plan] = {}
+        self.replace(watches)
 
     def replace(self, watches: list[Watch]) -> None:
         """The rules changed; watches handed in again keep their states."""
         self.watches = {watch.id: watch for watch in watches}
         self._plans.clear()
+        for watch in watches:
+            watch.composites = []
+        named = {watch.saved.rule.name: watch for watch in watches}
+        for watch in watches:
+            for part in {named[name] for name in watch.parts if name in named}:
+                if part.by == watch.by and not part.parts:
+                    part.composites.append(watch)
 
     # --- matching --------------------------------------------------------------------------------------
 
-    def match(self, stored: Stored, *, replayed: bool = False) -> list[Hit]:
+    def match(self, stored: Stored, *, replayed: bool = False) -> Matched:
         """Which rules and groups each event belongs to; moves the watermark, counts what came too late.
 
         How far each event came behind the watermark goes into `stored.behind`, or, for `replayed` events,
@@ -97,7 +120,7 @@ class Lane:
         self.days[day] = self.days.get(day, 0) + len(stored.events)
         self.events += len(stored.events)
         self.watermark = watermark
-        return hits
+        return Matched(stored, hits, watermark)
 
     def _match(self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit]) -> bool:
         """Add a hit for each rule whose filter the event passes; whether there was any such rule."""
@@ -113,12 +136,15 @@ class Lane:
                 for watch in watches:
                     if watch.active_from >= position:
                         continue  # replayed: an event from before the rule
+                    sample = watch.judge.sample(payload, event) if watch.sampled else None
+                    if sample is SKIP:
+                        continue
                     if gap > watch.lateness:
                         watch.late += 1
                     else:
-                        state = watch.states.get(key) or self._enter(watch, key)
+                        state = watch.states.get(key) or self.enter(watch, key)
                         state.touched = self.batch
-                        hits.append((watch, state, event, time + gap))
+                        hits.append((watch, state, event, time + gap, sample))
         return matched
 
     def _count(self, event: Event, matched: bool) -> None:
@@ -129,10 +155,16 @@ class Lane:
         counts[0] += 1
         counts[1] += matched
 
-    def _enter(self, watch: Watch, key: Key) -> State:
+    def enter(self, watch: Watch, key: Key) -> State:
+        """A group that is not in memory; if it may have a past, `Memory.fill` loads it next."""
         state = watch.states[key] = State(watch, key)
         if not watch.complete:
             self.missing.append(state)
+        if (watch.complete or self.rebuilding) and not watch.plain:
+            watch.judge.load(state, None)
+        for composite in watch.composites:
+            if key not in composite.states:
+                self.enter(composite, key)
         return state
 
     def _plan(self, type_: str) -> Plan:
@@ -156,25 +188,48 @@ class Lane:
 
     # --- judging ---------------------------------------------------------------------------------------
 
-    def judge(self, hits: list[Hit], stored: Stored) -> list[Firing]:
-        """Take each hit into its window, in order; the firings that were not held back."""
-        firings: list[Firing] = []
-        for watch, state, event, watermark in hits:
+    def judge(self, matched: Matched) -> None:
+        """Take each hit into its window, in order, and the deadlines between them; outcomes go to `sink`."""
+        stored, hits, upto = matched
+        sink = self.sink
+        sink.begin(stored)
+        clock = self.clock
+        if not self.name and stored.received_at > clock:
+            clock = stored.received_at
+        for watch, state, event, watermark, sample in hits:
+            if watermark > clock:
+                clock = watermark
+            if clock > self.timers.next:
+                self._ring_before(clock)
             time = event.timestamp
-            if watch.judge.holds(state, time, event.id):
-                last = state.last_fired
-                if watch.paused:
-                    self.hold(state, event, "paused")
-                elif watch.cooldown and last is not None and time < last + watch.cooldown:
-                    self.hold(state, event, "cooldown")
-                else:
-                    firings.append(self._fire(state, event, stored))
+            holds = watch.judge.holds(state, time, event.id, sample)
+            if not watch.plain:
+                state.keep_event(event)
+                timing.evaluated(self, state, time, holds)
+                self.timers.set(state)
+            elif holds:
+                sink.candidate(state, event, time)
+                if watch.composites:
+                    timing.composites(self, state, event, time)
             if watch.windowed and (not state.dirty or len(state.times) > state.limit):
                 self.tidy(state, watermark)
-        return firings
+        self.pass_time(max(clock, upto))
+
+    def pass_time(self, clock: int) -> None:
+        """Time is at least so far (µs): deadlines before it have come."""
+        if clock > self.clock:
+            self.clock = clock
+        if self.clock > self.timers.next:
+            self._ring_before(self.clock)
+
+    def _ring_before(self, clock: int) -> None:
+        while (state := self.timers.pop(clock)) is not None:
+            timing.ring(self, state)
+            self.timers.set(state)
+            self.tidy(state, clock)
 
     def tidy(self, state: State, watermark: int) -> None:
-        """After a window took an event: keep it small, and remember that the checkpoint lacks it."""
+        """After a state changed: keep its window small, and remember that the checkpoint lacks it."""
         watch = state.watch
         if not watch.windowed:
             return
@@ -184,66 +239,11 @@ class Lane:
             state.dirty = True
             self.dirty.append(state)
 
-    def _fire(self, state: State, event: Event, stored: Stored) -> Firing:
-        watch, time = state.watch, event.timestamp
-        verdict = watch.judge.verdict(state, time, event.id)
-        state.last_fired = time if state.last_fired is None else max(time, state.last_fired)
-        ref = state.ref(self.name)
-        return Firing(
-            id=derived_id("firing", str(watch.id), ref.lane, ref.key, event.id.hex()),
-            saved=watch.saved,
-            org_name=watch.org_name,
-            channels=watch.channels if stored.tell and not watch.saved.rule.shadow else [],
-            group=ref,
-            values=group.values(watch.by, state.key),
-            event=event,
-            value=verdict.value,
-            at_least=verdict.at_least,
-            threshold=verdict.threshold,
-            window_from=verdict.window_from,
-            window_to=verdict.window_to,
-            evidence=verdict.evidence,
-            received_at=stored.received_at,
-            position=stored.position,
-        )
-
-    # --- what was held back ----------------------------------------------------------------------------
-
-    def hold(self, state: State, event: Event, reason: str) -> None:
-        """Record that a firing was held back."""
-        held, time = state.held, event.timestamp
-        if held is not None and held[5] == reason:
-            held[0] += 1
-            held[1] = min(held[1], time)
-            held[2] = max(held[2], time)
-            held[4] = event.id
-            return
-        if held is None:
-            self._holding.append(state)
-        else:
-            self._reports.append(self._report(state))
-        state.held = [1, time, time, event.id, event.id, reason]
-
-    def reports(self) -> list[Held]:
-        """Take out what was held back since the last call."""
-        found = self._reports + [self._report(state) for state in self._holding]
-        for state in self._holding:
-            state.held = None
-        self._holding, self._reports = [], []
-        return found
-
-    def _report(self, state: State) -> Held:
-        assert state.held is not None
-        times, since, until, first, last, reason = state.held
-        values = group.values(state.watch.by, state.key)
-        ref = state.ref(self.name)
-        return Held(self.org_id, ref, values, reason, since, until, times, first, last)
-
     def forget_counts(self) -> None:
         """Drop what was counted: it has been written down before."""
         self.minutes.clear()
         self.days.clear()
         self.events = 0
-        self.reports()
+        self.sink.reports()
         for watch in self.watches.values():
             watch.late = 0

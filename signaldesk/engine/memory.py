@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from signaldesk import log
 from signaldesk.engine.lane import Lane
-from signaldesk.engine.watch import State, Watch
+from signaldesk.engine.state import State
+from signaldesk.engine.timers import NEVER
+from signaldesk.engine.watch import Watch
 from signaldesk.errors import Invalid
+from signaldesk.model import group
+from signaldesk.model.event import Event
 from signaldesk.model.outcome import Stored, Tallies
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
+from signaldesk.rules.document import kinds
 from signaldesk.store.ledger import Ledger, RuleRow
-from signaldesk.stream.windows import KEPT, Change, WindowStore
+from signaldesk.stream.positions import received_ms
+from signaldesk.stream.windows import KEPT, Change, Changes, WindowStore
 
 _MINUTE = 60_000_000
 _SECOND = 1_000_000
@@ -21,6 +30,11 @@ _LOOKED_UP = 10_000
 """Groups whose latest firing is asked for in one question."""
 _IDLE_BATCHES = 1_000
 """An import that had nothing in so many batches is taken to be over."""
+
+_encoder = msgspec.msgpack.Encoder()
+_timers: msgspec.msgpack.Decoder[tuple[bytes, bytes, int, str, dict[str, Any]]] = msgspec.msgpack.Decoder(
+    tuple[bytes, bytes, int, str, dict[str, Any]]
+)
 
 logger = log.get_logger(__name__)
 
@@ -45,6 +59,8 @@ class Memory:
         """Watermarks (µs) of lanes that have a past; any other lane's first event is only now to come."""
         self.revisions: dict[UUID, int] = {}
         """Which change of its rules each organisation is judged by."""
+        self.replaying: set[UUID] | None = None
+        """See `Sink.replaying`; of lanes that are made from now on, too."""
         self._rules: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {}
         self._lookups = lookups
         self._lock = lock
@@ -74,9 +90,13 @@ class Memory:
                 found.setdefault(row.org_id, []).append((row, saved))
         self._rules.update(found)
         self.revisions |= {org: rev for org, (_, rev) in revisions.items() if org_id in (None, org)}
+        for org, saved_rules in found.items():
+            if any(kinds()[saved.rule.when.kind].judge(saved.rule).begins for _, saved in saved_rules):
+                self.lane(org, "")  # it has deadlines before any event comes
         for (org, _), lane in self.lanes.items():
             if org in found:
                 lane.replace([self._watch(lane, row, saved, begun) for row, saved in found[org]])
+                self._begin(lane, begun)
 
     def knows(self, org_id: UUID) -> bool:
         return org_id in self._rules
@@ -86,11 +106,13 @@ class Memory:
         lane = self.lanes.get((org_id, name))
         if lane is None:
             lane = self.lanes[org_id, name] = Lane(org_id, name, [])
+            lane.sink.replaying = self.replaying
             fresh = (org_id, name) not in self.known_lanes
             lane.watermark = self.known_lanes.get((org_id, name), 0)
             lane.replace([self._watch(lane, row, saved) for row, saved in self._rules.get(org_id, ())])
             for watch in lane.watches.values():
                 watch.complete = fresh
+            self._begin(lane, None)
         lane.batch = self._batch
         return lane
 
@@ -106,6 +128,41 @@ class Memory:
         watch.complete = row.activated_at == begun and row.since_version == 1
         return watch
 
+    def _begin(self, lane: Lane, begun: int | None) -> None:
+        """Rules that are judged from their beginning on, before any event: enter their only group."""
+        for watch in lane.watches.values():
+            if watch.judge.begins and not watch.by and not lane.name and () not in watch.states:
+                state = lane.enter(watch, ())
+                if watch.active_from == begun:
+                    self.start(lane, state)
+                elif watch.complete:
+                    lane.missing.append(state)
+
+    @staticmethod
+    def start(lane: Lane, state: State) -> None:
+        """A group that is judged without an event, and has no past: the rule's beginning stands for one."""
+        watch = state.watch
+        if not watch.judge.begins or watch.by or lane.name or state.event is not None:
+            return
+        time = received_ms(watch.active_from) * 1_000
+        state.event = Event(bytes(16), watch.saved.rule.event[0], time, b"{}")
+        watch.judge.begin(state, time)
+        lane.timers.set(state)
+        lane.tidy(state, lane.watermark)
+
+    def replay(self, fired: set[UUID] | None) -> None:
+        """From now on events are of the past, and what came of them is written down; None: of the present."""
+        self.replaying = fired
+        for lane in self.lanes.values():
+            lane.sink.replaying = fired
+
+    def live_lanes(self) -> list[Lane]:
+        return [lane for (_, name), lane in self.lanes.items() if not name]
+
+    def next_deadline(self) -> int:
+        """The earliest deadline (µs) of what happens now, NEVER without one."""
+        return min((lane.timers.waiting() for lane in self.live_lanes()), default=NEVER)
+
     # --- states ----------------------------------------------------------------------------------------
 
     def begin_batch(self) -> None:
@@ -117,9 +174,28 @@ class Memory:
             if lane.missing:
                 windowed = [state for state in lane.missing if state.watch.windowed]
                 names = [self._key(lane, state) for state in windowed]
-                for state, members in zip(windowed, await self._windows.load(names), strict=True):
-                    state.fill(members)
+                for state, (members, notes) in zip(windowed, await self._windows.load(names), strict=True):
+                    self._recall(lane, state, members, notes)
                 await self.fill_cooldowns(lane)
+
+    def _recall(self, lane: Lane, state: State, members: list[tuple[bytes, int]], notes: bytes) -> None:
+        state.recall(members, notes)
+        if not state.watch.plain:
+            self.start(lane, state)
+            lane.timers.set(state)
+
+    async def load_timers(self) -> None:
+        """Enter every group that waits for a deadline, and set the clocks: as of the windows' checkpoint."""
+        for name, time in await self._windows.load_timers():
+            org_id, rule_id, since, lane_name, values = _timers.decode(name)
+            lane = self.lane(UUID(bytes=org_id), lane_name)
+            if not rule_id:
+                lane.clock = time
+            elif (watch := lane.watches.get(UUID(bytes=rule_id))) and watch.saved.since_version == since:
+                key = group.key(watch.by, values)
+                if key not in watch.states:
+                    lane.enter(watch, key)
+        await self.fill()
 
     async def fill_cooldowns(self, lane: Lane) -> None:
         """Load when the lane's new states fired last; nothing is missing then but their windows."""
@@ -142,7 +218,9 @@ class Memory:
         org_id = UUID(bytes=stored.org)
         scratch = Lane(org_id, stored.lane, [])
         scratch.replace([self._watch(scratch, row, saved) for row, saved in self._rules.get(org_id, ())])
-        scratch.judge(scratch.match(stored), stored)
+        for watch in scratch.watches.values():
+            watch.complete = True
+        scratch.judge(scratch.match(stored))
 
     # --- checkpoints -----------------------------------------------------------------------------------
 
@@ -164,20 +242,27 @@ class Memory:
             if not name:  # imports are no part of what happens now
                 for (minute, type_), counts in lane.minutes.items():
                     tallies.minutes[org_id, minute * _MINUTE, type_] = counts
-            tallies.held += lane.reports()
+            tallies.held += lane.sink.reports()
             lane.minutes, lane.days, lane.events = {}, {}, 0
         return tallies
 
-    def changes(self) -> list[Change]:
-        """Take out what the window checkpoint lacks; must be saved before the next call."""
-        found = []
+    def changes(self) -> Changes:
+        """Take out what the checkpoint lacks; must be saved before the next call."""
+        found = Changes([], [])
         for lane in self.lanes.values():
             dirty, lane.dirty = lane.dirty, []
+            timed = False
             for state in dirty:
                 state.dirty = False
                 rewrite = state.rewrite
                 keep_for = KEPT + state.watch.reach // _SECOND
-                found.append(Change(self._key(lane, state), rewrite, state.unsaved(), keep_for))
+                key, notes = self._key(lane, state), state.notes()
+                found.windows.append(Change(key, rewrite, state.unsaved(), keep_for, notes))
+                if not state.watch.plain:
+                    timed = True
+                    found.timers.append((_timer(lane, state), state.due))
+            if timed:
+                found.timers.append((_timer(lane, None), lane.clock))
         self._make_room()
         self._close_imports()
         return found
@@ -186,7 +271,7 @@ class Memory:
         """Let lanes of imports leave memory that nothing came for in a while; they are saved by now."""
         for place, lane in list(self.lanes.items()):
             self.known_lanes[place] = lane.watermark
-            if lane.name and lane.batch < self._batch - _IDLE_BATCHES:
+            if lane.name and lane.batch < self._batch - _IDLE_BATCHES and lane.timers.waiting() == NEVER:
                 del self.lanes[place]
 
     def _make_room(self) -> None:
@@ -196,12 +281,24 @@ class Memory:
         if total <= self._most_states:
             return
         states = [
-            state for watch in watches for state in watch.states.values() if state.touched < self._batch
+            state
+            for watch in watches
+            for state in watch.states.values()
+            if state.touched < self._batch and state.due is None
         ]
         states.sort(key=lambda state: state.touched)
         for state in states[: total - self._most_states * 3 // 4]:
             del state.watch.states[state.key]
             state.watch.complete = False
+
+
+def _timer(lane: Lane, state: State | None) -> bytes:
+    """The name under which a group's deadline is kept; without a group, the lane's clock."""
+    if state is None:
+        return _encoder.encode((lane.org_id.bytes, b"", 0, lane.name, {}))
+    watch = state.watch
+    values = group.values(watch.by, state.key)
+    return _encoder.encode((lane.org_id.bytes, watch.id.bytes, watch.saved.since_version, lane.name, values))
 
 
 def _parse(row: RuleRow) -> SavedRule | None:

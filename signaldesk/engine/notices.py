@@ -52,6 +52,7 @@ def _notice(firing: Firing, alert: AlertRow, channel: UUID, base_url: str) -> No
         runbook=rule.runbook,
         alert_id=alert.id,
         base_url=base_url,
+        words=firing.words,
     )
     received = firing.received_at
     return Notice(id_, firing.saved.org_id, alert.id, channel, message.to_json(text), received)

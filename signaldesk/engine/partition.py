@@ -17,23 +17,28 @@ from uuid import UUID
 import msgspec
 
 from signaldesk import log
+from signaldesk.clock import Clock
 from signaldesk.engine.cancel import cancel
 from signaldesk.engine.memory import Memory
 from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.outcome import Batch, Poison, Stored
+from signaldesk.model.outcome import Batch, Firing, Poison, Stored
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Compose, Ledger
 from signaldesk.stream import keys
 from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
 from signaldesk.stream.news import News
-from signaldesk.stream.windows import Change, WindowsLost, WindowStore
+from signaldesk.stream.windows import Changes, WindowsLost, WindowStore
 
 _BATCH_EVENTS = 8_192
 """How many events a batch aims at when there is a backlog."""
 _BLOCK_MS = 1_000
+_SLACK = 1_000_000
+"""How long (µs) after a deadline the stream is told that it has come."""
+_TICK_AGAIN = 5_000_000
+"""A tick that was not read after so long (µs) is sent again: Redis may have lost it."""
 _TRIES = 5
 """After so many failures of one entry its bad events are set aside."""
 _CALM_STARTS = 2
@@ -56,6 +61,7 @@ class Tools:
     compose: Compose
     lateness: int
     checkpoint_every: float
+    clock: Clock
     most_states: int = 1_000_000
 
 
@@ -71,6 +77,7 @@ class Partition:
         self._stopping = asyncio.Event()
         self._first = True
         self._read_upto = 0
+        self._ticked = 0
         self._log = logger.bind(partition=claim.partition, epoch=claim.epoch)
         self._reset(claim)
 
@@ -79,6 +86,7 @@ class Partition:
         self.claim = claim
         self.position = claim.position
         self.committed = claim.position
+        self._time = claim.clock
         self._checkpoint = claim.checkpoint
         self._checkpoint_at = asyncio.get_running_loop().time()
         self._committing: asyncio.Task[None] | None = None
@@ -162,7 +170,8 @@ class Partition:
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
         try:
-            entries = await self._tools.stream.read(self.number, self.position, count, _BLOCK_MS)
+            block = await self._tick()
+            entries = await self._tools.stream.read(self.number, self.position, count, block)
         except Unavailable as error:
             self._log.warning("waiting", reason=error.detail)
             await asyncio.sleep(error.retry_after or 0.5)
@@ -180,6 +189,21 @@ class Partition:
                 return
         await self._work_on(entries, cautious)
 
+    async def _tick(self) -> int:
+        """When a deadline has come that no event reached, have the stream say so; how long (ms) to wait.
+
+        A place in the stream makes it the same for everybody who reads it later. Events that are on their
+        way have `_SLACK` to come before; one that comes later still counts as received at the tick.
+        """
+        now, due = self._tools.clock.now_us(), self._memory.next_deadline()
+        time = now - _SLACK
+        if due >= time:
+            return max(1, min(_BLOCK_MS, (due - time) // 1_000 + 1))
+        if self._ticked <= self._time or now > self._ticked + _TICK_AGAIN:
+            await self._tools.stream.tick(self.number, time)
+            self._ticked = time
+        return _BLOCK_MS
+
     async def _work_on(self, entries: list[Entry], cautious: bool) -> None:
         """Judge the entries, or as many of them as come before a change of rules, and have them committed."""
         checkpoint, org_id = self._due(), None
@@ -191,7 +215,7 @@ class Partition:
             batch = await self._judge(list(takewhile(lambda entry: not entry.marker, entries)))
         self.position = batch.after
         await self._commit_done()
-        changes = self._prepare_checkpoint(batch) if checkpoint else []
+        changes = self._prepare_checkpoint(batch) if checkpoint else Changes([], [])
         self._committing = asyncio.create_task(self._commit(batch, changes))
         if cautious or checkpoint:
             await self._commit_done()
@@ -216,13 +240,20 @@ class Partition:
         self._memory.begin_batch()
         waiting: list[Stored] = []
         for entry in entries:
+            if entry.tick:
+                self._time = batch.clock = max(self._time, entry.tick)
+                waiting += [
+                    Stored(lane.org_id.bytes, "", entry.position, self._time, [], {})
+                    for lane in self._memory.live_lanes()
+                ]
+                continue
             if len(entry.org) != 16:
                 self._log.error("entry without an organisation passed over", position=entry.position)
                 continue
             org_id = UUID(bytes=entry.org)
             if not self._memory.knows(org_id):
                 await self._again(partial(self._memory.load_rules, org_id))
-            waiting.append(_stored(entry, events.decode(entry.events)))
+            waiting.append(self._stored(entry, events.decode(entry.events)))
         await self._judge_stored(waiting, batch)
         total = sum(len(stored.events) for stored in batch.stored)
         self._entry_events = max(1.0, total / len(entries))
@@ -232,15 +263,25 @@ class Partition:
         matched = []
         for stored in waiting:
             lane = self._memory.lane(UUID(bytes=stored.org), stored.lane)
-            matched.append((lane, stored, lane.match(stored)))
+            matched.append((lane, lane.match(stored)))
         await self._again(self._memory.fill)
-        for lane, stored, hits in matched:
-            batch.firings += lane.judge(hits, stored)
-        batch.stored += waiting
+        for lane, one in matched:
+            lane.judge(one)
+            for outcome in lane.sink.take():
+                if isinstance(outcome, Firing):
+                    batch.firings.append(outcome)
+                else:
+                    batch.resolutions.append(outcome._replace(after=len(batch.firings)))
+        batch.stored += [stored for stored in waiting if stored.events]
+
+    def _stored(self, entry: Entry, decoded: list[events.Event]) -> Stored:
+        # What was overtaken by a tick was received then, at the earliest: time never goes back.
+        received_at = max(entry.received_at, self._time)
+        return Stored(entry.org, entry.lane, entry.position, received_at, decoded, {}, entry.tell)
 
     # --- committing ------------------------------------------------------------------------------------
 
-    async def _commit(self, batch: Batch, changes: list[Change]) -> None:
+    async def _commit(self, batch: Batch, changes: Changes) -> None:
         """Write the batch down, repeating until Postgres took it; with a checkpoint, the windows too."""
         tools = self._tools
 
@@ -252,7 +293,7 @@ class Partition:
         await self._again(write)
         self.committed = batch.after
         self.claim = self.claim._replace(tries=0)
-        if any(firing.channels for firing in batch.firings):
+        if any(one.channels for one in batch.firings) or any(one.channels for one in batch.resolutions):
             await self._nudge()
         if batch.tallies is not None:
             self._checkpoint = batch.after
@@ -273,7 +314,7 @@ class Partition:
     def _due(self) -> bool:
         return asyncio.get_running_loop().time() - self._checkpoint_at >= self._tools.checkpoint_every
 
-    def _prepare_checkpoint(self, batch: Batch) -> list[Change]:
+    def _prepare_checkpoint(self, batch: Batch) -> Changes:
         self._checkpoint_at = asyncio.get_running_loop().time()
         batch.tallies = self._memory.tallies()
         return self._memory.changes()
@@ -314,7 +355,7 @@ class Partition:
             org_id = UUID(bytes=entry.org)
             batch.poison.append(Poison(org_id, entry.position, index, body, error, self.claim.tries))
         rest = [one for index, one in enumerate(decoded) if index not in bad]
-        await self._judge_stored([_stored(entry, rest)], batch)
+        await self._judge_stored([self._stored(entry, rest)], batch)
         self._log.error("events set aside", org=entry.org.hex(), position=entry.position, events=len(bad))
         return batch
 
@@ -326,7 +367,7 @@ class Partition:
         except msgspec.MsgspecError as fault:
             return {-1: str(fault)}
         for index, one in enumerate(decoded):
-            stored = _stored(entry, [one])
+            stored = self._stored(entry, [one])
             try:
                 await self._memory.try_out(stored)
                 await asyncio.to_thread(self._ledger.try_out, self.number, stored)
@@ -335,7 +376,3 @@ class Partition:
             except Exception as fault:  # whatever it is, this event is what causes it
                 bad[index] = f"{type(fault).__name__}: {fault}"[:500]
         return bad
-
-
-def _stored(entry: Entry, decoded: list[events.Event]) -> Stored:
-    return Stored(entry.org, entry.lane, entry.position, entry.received_at, decoded, {}, entry.tell)

@@ -104,6 +104,6 @@ def _alert(firing: Firing, alert: AlertRow) -> dict[str, Any]:
         "at_least": firing.at_least,
         "threshold": firing.threshold,
         "firings": alert.firings,
-        "at": iso(firing.event.timestamp),
+        "at": iso(firing.time),
         "lane": firing.group.lane,
     }

@@ -4,8 +4,8 @@ The windows in Redis hold everything up to their own checkpoint R; Postgres hold
 up to the ledger's checkpoint C >= R, and events and firings up to the committed position P >= C. So the
 events in (R, P] are taken into the windows again, and those in (C, P] are counted again. What fired
 stands in the ledger; nothing fires here. Rules never change between C and P, because a change of rules is
-a checkpoint. When Redis lost the windows, R is replaced by going back, lane by lane, as far as any window
-reaches.
+a checkpoint. In the end time passes as far as the partition's clock stood when P was committed. When Redis
+lost the windows, R is replaced by going back, lane by lane, as far as any window reaches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import islice
 from uuid import UUID
 
 from signaldesk import log
-from signaldesk.engine.lane import Hit, Lane
+from signaldesk.engine.lane import Lane
 from signaldesk.engine.memory import Memory
 from signaldesk.model.outcome import Stored
 from signaldesk.store.ledger import Claim, Ledger
@@ -35,7 +35,10 @@ async def restore(memory: Memory, ledger: Ledger, windows: WindowStore, claim: C
     memory.known_lanes = {(one.org_id, one.lane): one.watermark for one in progress}
     await memory.load_rules()
     start = await windows.take(claim.epoch)
-    if not _trusted(start, claim):
+    memory.replay(set())
+    if _trusted(start, claim):
+        await memory.load_timers()
+    else:
         await windows.take(claim.epoch, anew=True)
         for one in progress:
             await _rebuild(memory, memory.lane(one.org_id, one.lane), one.watermark, ledger, claim)
@@ -50,21 +53,25 @@ def _trusted(start: int, claim: Claim) -> bool:
 async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, claim: Claim) -> None:
     """Make the lane's windows, as of the ledger's checkpoint, from the stored events alone."""
     reach = max((watch.reach for watch in lane.watches.values()), default=0)
-    events = 0
+    lane.rebuilding, events = True, 0
     source = ledger.replay_org(lane.org_id, lane.name, watermark - reach, claim.checkpoint)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:
             events += len(stored.events)
-            for hit in lane.match(stored, replayed=True):
-                _absorb(lane, hit)
-                hit[1].rewrite = True
+            matched = lane.match(stored, replayed=True)
+            for _, state, _, _, _ in matched.hits:
+                state.rewrite = True
+            lane.judge(matched)
+    for state in lane.missing:
+        memory.start(lane, state)
+    lane.rebuilding = False
     await memory.fill_cooldowns(lane)
     lane.forget_counts()
     logger.info("windows rebuilt", org=str(lane.org_id), lane=lane.name, events=events)
 
 
 async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> None:
-    fired = await asyncio.to_thread(ledger.fired_events, claim.partition, claim.checkpoint)
+    memory.replay(await asyncio.to_thread(ledger.fired, claim.partition, claim.checkpoint))
     events = 0
     source = ledger.replay(claim.partition, start, claim.position)
     async with aclosing(_chunks(source)) as chunks:
@@ -72,26 +79,17 @@ async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> N
             place = (UUID(bytes=stored.org), stored.lane)
             memory.known_lanes.setdefault(place, 0)  # since the ledger's checkpoint it may have fired
             lane = memory.lane(*place)
-            hits = lane.match(stored, replayed=True)
+            matched = lane.match(stored, replayed=True)
             await memory.fill()
-            for hit in hits:
-                holds = _absorb(lane, hit)
-                watch, state, event, _ = hit
-                if holds and (state.ref(lane.name), event.id) not in fired:
-                    lane.hold(state, event, "paused" if watch.paused else "cooldown")
+            lane.judge(matched)
             if stored.position <= claim.checkpoint:
                 lane.forget_counts()
             events += len(stored.events)
+    for lane in memory.live_lanes():
+        lane.pass_time(claim.clock)
+    memory.replay(None)
     if events:
         logger.info("events replayed", partition=claim.partition, events=events)
-
-
-def _absorb(lane: Lane, hit: Hit) -> bool:
-    """Take an event into its window as judging would; whether the condition holds."""
-    watch, state, event, watermark = hit
-    holds = watch.judge.holds(state, event.timestamp, event.id)
-    lane.tidy(state, watermark)
-    return holds
 
 
 async def _chunks(source: Generator[Stored]) -> AsyncGenerator[Stored]:

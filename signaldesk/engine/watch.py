@@ -1,4 +1,4 @@
-"""A rule made ready for judging: compiled filter, grouping and condition, and the state of its groups."""
+"""A rule made ready for judging: compiled filter, grouping and condition, and the states of its groups."""
 
 from __future__ import annotations
 
@@ -9,36 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from signaldesk import filters
+from signaldesk.engine.state import State
 from signaldesk.model import group
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
-from signaldesk.model.outcome import GroupRef
 from signaldesk.model.rule import Mode, SavedRule
-from signaldesk.model.window import Window
 from signaldesk.rules.document import kinds
 
 Predicate = Callable[[dict[str, Any], str, str | None, int], bool]
-
-
-class State(Window):
-    """One group of one watch: its window, its latest firing, and what was held back since the last report."""
-
-    __slots__ = ("dirty", "held", "key", "last_fired", "text", "touched", "watch")
-
-    def __init__(self, watch: Watch, key: Key) -> None:
-        super().__init__()
-        self.watch = watch
-        self.key = key
-        self.text = group.text(watch.by, key)
-        self.last_fired: int | None = None
-        self.held: list[Any] | None = None
-        """[times, since, until, first event, last event, reason]"""
-        self.dirty = False
-        self.touched = 0
-        """The number of the batch that used it last; what is long unused may leave memory."""
-
-    def ref(self, lane: str) -> GroupRef:
-        return GroupRef(self.watch.id, lane, self.text)
 
 
 class Watch:
@@ -46,19 +24,26 @@ class Watch:
 
     __slots__ = (
         "_patterns",
+        "active",
         "active_from",
         "by",
         "channels",
         "complete",
+        "composites",
         "cooldown",
         "group",
+        "holds_for",
         "id",
         "judge",
         "late",
         "lateness",
         "org_name",
+        "parts",
         "paused",
+        "plain",
         "predicate",
+        "quiet_for",
+        "sampled",
         "saved",
         "states",
         "where",
@@ -67,14 +52,18 @@ class Watch:
 
     def __init__(self, saved: SavedRule, *, channels: list[UUID], org_name: str, lateness: int) -> None:
         """`lateness` (µs) holds where the rule says nothing of its own."""
-        rule = saved.rule
+        rule, kind = saved.rule, kinds()[saved.rule.when.kind]
         self.id = saved.id
         self.by = rule.by
-        self.where = rule.where
-        self.predicate: Predicate | None = filters.parse(rule.where).predicate if rule.where else None
+        self.where = kind.where(rule)
+        self.predicate: Predicate | None = filters.parse(self.where).predicate if self.where else None
         self.group: Callable[[Event, dict[str, Any]], Key] = group.grouper(rule.by)
-        self.judge = kinds()[rule.when.kind].judge(rule.when)
-        self.windowed = self.judge.span > 0
+        self.judge = kind.judge(rule)
+        self.sampled = self.judge.sampled
+        self.parts = kind.parts(rule.when)
+        self.composites: list[Watch] = []
+        """Composite rules that this one is part of; see `Lane.replace`."""
+        self.holds_for = rule.for_
         self.lateness = lateness if rule.allowed_lateness is None else rule.allowed_lateness
         self.states: dict[Key, State] = {}
         self.complete = False
@@ -83,7 +72,9 @@ class Watch:
         """Position from which on events are judged by this condition."""
         self.late = 0
         self.cooldown = rule.cooldown
-        self._patterns = [_pattern(type_) for type_ in rule.event]
+        self.plain = True
+        """Whether nothing but the window and the cooldown decides: no timing, no notes."""
+        self._patterns = [_pattern(type_) for type_ in kind.events(rule)]
         self.update(saved, channels=channels, org_name=org_name)
 
     def update(self, saved: SavedRule, *, channels: list[UUID], org_name: str) -> None:
@@ -96,16 +87,27 @@ class Watch:
             self.states.clear()
             self.complete = False
         self.cooldown = saved.rule.cooldown
+        judge, rule = self.judge, saved.rule
+        plain = not (
+            judge.timed or judge.noted or judge.ends or self.parts or rule.for_ or rule.resolve or rule.active
+        )
+        if plain is not self.plain:
+            self.states.clear()  # they come back with the notes that they need now
+            self.complete = False
+        self.plain = plain
+        self.windowed = judge.span > 0 or not plain
         self.paused = saved.rule.mode is Mode.PAUSED
+        self.active = saved.rule.active
+        self.quiet_for = saved.rule.resolve.quiet_for if saved.rule.resolve else None
 
     @property
     def needs_payload(self) -> bool:
-        return self.predicate is not None or bool(self.by)
+        return self.predicate is not None or bool(self.by) or self.sampled
 
     @property
     def reach(self) -> int:
         """How far before the watermark (µs) an event can matter to a window."""
-        return self.judge.span + self.lateness
+        return self.judge.span + self.lateness + self.holds_for + (self.quiet_for or 0)
 
     def watches(self, type_: str) -> bool:
         return any(type_ == p if isinstance(p, str) else p.match(type_) is not None for p in self._patterns)

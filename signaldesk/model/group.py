@@ -40,6 +40,12 @@ def values(by: tuple[str, ...], key: Key) -> dict[str, Any]:
     return {field: _plain(atom) for field, atom in zip(by, key if len(by) > 1 else (key,), strict=True)}
 
 
+def key(by: tuple[str, ...], values: dict[str, Any]) -> Key:
+    """The key of a group whose values are known: the way back from `values`."""
+    atoms = tuple(_atom(values[field]) for field in by)
+    return atoms[0] if len(by) == 1 else atoms
+
+
 def text(by: tuple[str, ...], key: Key) -> str:
     """The group in few characters: the same for the same values of the same fields, and for no others.
 

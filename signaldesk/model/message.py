@@ -119,13 +119,15 @@ def for_firing(
     alert_id: UUID | None = None,
     base_url: str = "",
     kind: Literal["firing", "test"] = "firing",
+    words: str = "",
 ) -> Message:
     """The message of one firing for one channel.
 
     `id` is the notification's own id (also what receivers recognise a repeat by). `group` are the values of
     the rule's `by` fields. `window_us` and `event_at_us` are microseconds; `evidence` are UUIDs or their 16
     bytes, of which the newest 100 are kept. `base_url` is where people reach this installation; without it
-    the message has no links. Only a few short fields of `payload` travel along.
+    the message has no links. Only a few short fields of `payload` travel along. `words` say what happened;
+    without them the message says how many events there were.
     """
     base = base_url.rstrip("/")
     return Message(
@@ -136,7 +138,7 @@ def for_firing(
         rule=RuleRef(id=rule_id, name=rule_name, version=rule_version),
         severity=severity,
         title=clip(f"{rule_name}{_of(group)}", TITLE_CHARACTERS),
-        summary=_sentence(event_type, group, value, at_least, threshold, window_us),
+        summary=words or _sentence(event_type, group, value, at_least, threshold, window_us),
         event=EventRef(id=event_id, type=event_type, at=from_us(event_at_us)),
         alert_id=alert_id,
         group=dict(group),

@@ -31,20 +31,26 @@ class Firing:
     group: GroupRef
     values: dict[str, Any]
     event: Event
+    """The event that made it fire; for one at a deadline, the latest matching event before."""
+    time: int
+    """Event time of the firing: that of its event, or the deadline."""
+    timer: bool
     value: float
     at_least: bool
     threshold: float
     window_from: int
     window_to: int
     evidence: list[bytes]
+    words: str
+    """What happened, for people; empty for what can be said with the numbers alone."""
     received_at: int
     position: int
 
     @property
     def alert_id(self) -> UUID:
         """The id of the alert this firing opens, unless one is open already: the same for the same event."""
-        event = self.event.id.hex()
-        return derived_id("alert", str(self.saved.org_id), str(self.group.rule_id), *self.group[1:], event)
+        place = (self.event.id.hex(), *((str(self.time),) if self.timer else ()))
+        return derived_id("alert", str(self.saved.org_id), str(self.group.rule_id), *self.group[1:], *place)
 
 
 class Resolution(NamedTuple):
@@ -153,6 +159,8 @@ class Batch:
     rules: list[RuleChange] = field(default_factory=list)
     """Changes that hold from `after` on: a batch ends where rules change."""
     poison: list[Poison] = field(default_factory=list)
+    clock: int = 0
+    """How far time has come (µs), when the stream said so without an event."""
     tallies: Tallies | None = None
     """Present when this transaction is also a checkpoint."""
 

@@ -9,8 +9,17 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
+from signaldesk.model.active import Active
 from signaldesk.model.duration import Duration
 from signaldesk.model.event import TYPE_MAX
 
@@ -46,18 +55,48 @@ class Condition(BaseModel):
     kind: str
 
 
+class Resolve(BaseModel):
+    """When a group's alert is over by itself, whichever comes first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quiet_for: Annotated[
+        Duration | None,
+        Field(description="The condition has not held for so long (event time)", examples=["10m"]),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        Field(description="The measured value is back at this, or better", allow_inf_nan=False, examples=[1]),
+    ] = None
+
+    @field_validator("quiet_for")
+    @classmethod
+    def _some_time(cls, value: int | None) -> int | None:
+        if value is not None and value < 1000:
+            raise ValueError("a quiet time is at least 1ms long")
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> Resolve:
+        if self.quiet_for is None and self.threshold is None:
+            raise ValueError("say `quiet_for` or `threshold`, or leave `resolve` out")
+        return self
+
+
 class Rule(BaseModel):
     """One version of a rule, as its YAML or JSON says it. Durations are microseconds in memory."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False)
-    FIELDS_JUDGED: ClassVar = ("event", "where", "by", "when", "allowed_lateness")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_enum_values=False, validate_by_name=False, serialize_by_alias=True
+    )
+    FIELDS_JUDGED: ClassVar = ("event", "where", "by", "when", "allowed_lateness", "for_")
 
     name: Annotated[str, Field(min_length=1, max_length=200, description="Unique within the organisation")]
     event: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=TYPE_MAX)], ...],
         Listed,
-        Field(min_length=1, max_length=50, description="Event types; `*` in one stands for anything"),
-    ]
+        Field(max_length=50, description="Event types; `*` in one stands for anything"),
+    ] = ()
     where: Annotated[str | None, Field(max_length=4000, description="Filter, a boolean SQL expression")] = (
         None
     )
@@ -67,11 +106,21 @@ class Rule(BaseModel):
         Field(max_length=5, description="Payload fields; each combination of values is judged by itself"),
     ] = ()
     when: Annotated[SerializeAsAny[Condition], Field(description="The condition; its `kind` says which")]
+    for_: Annotated[
+        Duration,
+        Field(alias="for", description="The condition must have held for so long before the rule fires"),
+    ] = 0
     cooldown: Annotated[
         Duration, Field(description="After a firing, hold this group's firings back so long")
     ] = 0
     allowed_lateness: Annotated[
         Duration | None, Field(description="How far behind the newest event one may come and still be judged")
+    ] = None
+    resolve: Annotated[
+        Resolve | None, Field(description="When an alert is over by itself: `quiet_for`, `threshold`")
+    ] = None
+    active: Annotated[
+        Active | None, Field(description="Hours in which it may fire: `days`, `from`, `to`, `timezone`")
     ] = None
     severity: Annotated[Severity, Field(description="How bad it is")] = "warning"
     notify: Annotated[
@@ -113,7 +162,7 @@ class Rule(BaseModel):
         """The rule as plain JSON, without what is at its default; the shape people write."""
         found = self.model_dump(mode="json", exclude_defaults=True)
         found["when"] = {"kind": self.when.kind, **self.when.model_dump(mode="json", exclude_defaults=True)}
-        for name in ("event", "by", "notify"):
+        for name in ("event", "by", "notify"):  # people write one of them without a list
             if len(found.get(name, ())) == 1:
                 found[name] = found[name][0]
         return found
@@ -121,6 +170,8 @@ class Rule(BaseModel):
     def fingerprint(self, canonical_where: str | None) -> str:
         """16 hex digits that change only when what is judged changes."""
         judged = self.model_dump(mode="json", include=set(self.FIELDS_JUDGED))
+        if not self.for_:
+            del judged["for"]
         judged["where"] = canonical_where
         judged["event"] = sorted(judged["event"])
         text = json.dumps(judged, sort_keys=True, separators=(",", ":"))

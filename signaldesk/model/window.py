@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from typing import Any
 
 
 class Window:
@@ -13,12 +14,14 @@ class Window:
     first and the last `need` members are kept. A window covers the end of one slice and the beginning
     of the next; of the one the last `need` members decide, of the other the first.
 
-    Times and widths are microseconds, ids 16 bytes.
+    Times and widths are microseconds. A member is an event's id, 16 bytes, and what a judge appends to it.
     """
 
-    __slots__ = ("fresh", "ids", "limit", "rewrite", "times")
+    __slots__ = ("fresh", "ids", "limit", "memory", "rewrite", "times")
 
     def __init__(self) -> None:
+        self.memory: Any = None
+        """What a judge works out of the members, or keeps beside them."""
         self.times: list[int] = []
         self.ids: list[bytes] = []
         self.limit = 0
@@ -51,6 +54,10 @@ class Window:
         times = self.times
         end = len(times) if times[-1] <= time else bisect_right(times, time)
         return end >= need and times[end - need] > time - width
+
+    def count(self, time: int, width: int) -> int:
+        """How many members lie in (time - width, time]; after `thin`, no more than it needs to keep."""
+        return bisect_right(self.times, time) - bisect_right(self.times, time - width)
 
     def newest(self, need: int, time: int) -> list[bytes]:
         """Ids of the newest `need` members when none is later than `time`, else nothing."""

@@ -1,18 +1,27 @@
-"""What a rule kind offers to the engine."""
+"""What a rule kind offers to the engine: a `Kind` with its parameters, and the `Judge` it makes of a rule."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Final, NamedTuple
 
-from signaldesk.model.rule import Condition
+from signaldesk.errors import FieldError
+from signaldesk.model.event import Event
+from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
+
+EVIDENCE_MAX = 100
+"""Most event ids that a verdict names."""
+
+SKIP: Final = object()
+"""What `Judge.sample` answers for an event that is none of its business."""
 
 
 class Verdict(NamedTuple):
     """Why a condition holds: the measured value, what it was compared with, the window, the evidence.
 
     `at_least`: the value is a lower bound, because no more members are kept than the threshold needs.
-    Times are microseconds; evidence are at most 100 event ids of 16 bytes, oldest first.
+    Times are microseconds; evidence are at most 100 event ids of 16 bytes, oldest first. `words` say what
+    happened, for people; without them the message counts events in a window.
     """
 
     value: float
@@ -21,40 +30,106 @@ class Verdict(NamedTuple):
     window_from: int
     window_to: int
     evidence: list[bytes]
+    words: str = ""
 
 
-EVIDENCE_MAX = 100
+class Judge:
+    """One rule's condition with its parameters worked out, ready for many events.
 
+    It keeps nothing itself: what a group needs is in its `Window`. Members (time, bytes of which the first
+    16 are the event's id) and `notes` come back after a restart; `memory`, whatever is worked out of them,
+    is made anew by `load`. Every decision is a function of the events in their order, never of a clock.
+    """
 
-class Judge(Protocol):
-    """One condition with its parameters worked out, ready for many events."""
+    span: int = 0
+    """How far back in time (µs) members can matter; 0 when there are none."""
+    lasting: int = 0
+    """How long (µs) what an evaluation found stays true when nothing more happens; 0: for its moment only."""
+    sampled: bool = False
+    """Whether `sample` is asked for what `holds` needs of an event."""
+    timed: bool = False
+    """Whether it has deadlines (`due`, `ring`)."""
+    noted: bool = False
+    """Whether it keeps notes (`dump`, `load`)."""
+    ends: bool = False
+    """Whether it knows itself when its alert is over (`over`)."""
+    begins: bool = False
+    """Whether a rule without groups is judged from its beginning on, before any event (`begin`)."""
 
-    span: int
-    """How far back in time (µs) its windows reach; 0 when it keeps none."""
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        """What `holds` needs of an event beyond its time and id; SKIP when it is none of its business."""
+        raise NotImplementedError
 
-    def holds(self, window: Window, time: int, event: bytes) -> bool:
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         """Take the event into its group's window and say whether the condition holds at its own time."""
-        ...
+        raise NotImplementedError
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
-        """The reason, right after `holds` was true."""
-        ...
+        """The reason, after `holds` (or `ring`) was true at that time."""
+        raise NotImplementedError
+
+    def value(self, window: Window, time: int) -> float | None:
+        """What is measured at the time of the latest evaluation, for `resolve.threshold`; None: nothing."""
+        return None
+
+    def recovered(self, value: float, threshold: float) -> bool:
+        """Whether a value is back on the good side of `resolve.threshold`."""
+        return False
 
     def thin(self, window: Window, horizon: int) -> None:
         """Forget what can no longer matter: members at or before `horizon`, and needless ones after it."""
-        ...
+
+    def due(self, window: Window) -> int | None:
+        """The next deadline (µs of event time), asked after each event and each deadline."""
+        return None
+
+    def ring(self, window: Window, time: int) -> bool:
+        """Its deadline has come: whether the condition holds at that moment."""
+        return False
+
+    def over(self, window: Window) -> bool:
+        """Right after `holds` was false: whether this event ends the group's alert."""
+        return False
+
+    def begin(self, window: Window, time: int) -> None:
+        """A rule without groups, and without a past, is judged from this moment on."""
+
+    def dump(self, window: Window) -> Any:
+        """What cannot be worked out of the members, as plain values that msgpack can write."""
+        return None
+
+    def load(self, window: Window, notes: Any) -> None:
+        """Make `memory` of the members and of what `dump` gave (None: a group without a past)."""
 
 
-class Kind(Protocol):
+class Kind:
     """A rule kind: its name, its parameters, its judge, and the words for it."""
 
     name: ClassVar[str]
     condition: ClassVar[type[Condition]]
+    takes_event: ClassVar[bool] = True
+    """Whether the rule itself names events; the others say in their condition what they look at."""
 
-    def judge(self, condition: Condition) -> Judge:
-        """A judge for these parameters."""
-        ...
+    def judge(self, rule: Rule) -> Judge:
+        """A judge for a rule of this kind."""
+        raise NotImplementedError
 
     def sentence(self, condition: Condition) -> str:
         """The condition in a few words, e.g. `3 or more in 60 s`."""
-        ...
+        raise NotImplementedError
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        """Faults of a rule as a whole that its parameters alone do not show."""
+        return []
+
+    def events(self, rule: Rule) -> tuple[str, ...]:
+        """The event types (or globs) that the engine has to show it."""
+        return rule.event
+
+    def where(self, rule: Rule) -> str | None:
+        """The filter that an event has to pass to be shown to it."""
+        return rule.where
+
+    def parts(self, condition: Condition) -> tuple[str, ...]:
+        """Names of the rules it is made of: each time one of them holds, `Judge.holds` gets its name."""
+        return ()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from signaldesk.model import duration
 from signaldesk.model.duration import Duration
-from signaldesk.model.rule import Condition
+from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import EVIDENCE_MAX, Verdict
+from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
 
 
 class Count(Condition):
@@ -28,14 +28,12 @@ class Count(Condition):
         return within
 
 
-class _Judge:
-    __slots__ = ("need", "span")
-
+class _Judge(Judge):
     def __init__(self, need: int, width: int) -> None:
         self.need = need
-        self.span = width
+        self.span = self.lasting = width
 
-    def holds(self, window: Window, time: int, event: bytes) -> bool:
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         window.add(time, event)
         return window.reaches(self.need, time, self.span)
 
@@ -44,15 +42,23 @@ class _Judge:
         evidence = window.newest(min(self.need, EVIDENCE_MAX), time) or [event]
         return Verdict(self.need, True, self.need, time - self.span, time, evidence)
 
+    def value(self, window: Window, time: int) -> float | None:
+        """How many there are, as far as they are kept: at most the threshold."""
+        return float(min(self.need, window.count(time, self.span)))
+
+    def recovered(self, value: float, threshold: float) -> bool:
+        return value <= threshold
+
     def thin(self, window: Window, horizon: int) -> None:
         window.thin(self.need, self.span, horizon)
 
 
-class CountKind:
+class CountKind(Kind):
     name = "count"
     condition = Count
 
-    def judge(self, condition: Condition) -> _Judge:
+    def judge(self, rule: Rule) -> Judge:
+        condition = rule.when
         assert isinstance(condition, Count)
         return _Judge(condition.at_least, condition.within)
 

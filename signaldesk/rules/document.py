@@ -12,7 +12,7 @@ import signaldesk.rules as room
 from signaldesk import filters, registry
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.rule import Condition, Rule
-from signaldesk.rules._kind import Kind
+from signaldesk.rules._kind import Judge, Kind
 
 _MOST_FAULTS = 100
 """Faults that are listed of one rule; a document of nothing but wrong fields is not worth more."""
@@ -23,8 +23,7 @@ _CLIP = 60
 @cache
 def kinds() -> dict[str, Kind]:
     """Every rule kind by name."""
-    found = [module.KIND for module in registry.modules(room) if hasattr(module, "KIND")]
-    return {kind.name: kind for kind in found}
+    return {kind.name: kind for kind in registry.members(room, "KIND", Kind)}
 
 
 def parse(document: Any) -> Rule:
@@ -40,6 +39,7 @@ def parse(document: Any) -> Rule:
     faults: list[FieldError] = []
     condition = _condition(document.get("when"), faults)
     body = {**document, "when": condition if condition is not None else _ANY}
+    faults += _events(document, condition)
     try:
         rule = Rule.model_validate(body)
     except ValidationError as error:
@@ -51,6 +51,8 @@ def parse(document: Any) -> Rule:
             filters.parse(where)
         except Invalid as error:
             faults += error.errors or [FieldError("where", error.detail)]
+    if rule is not None and condition is not None:
+        faults += _whole(rule)
     if faults or rule is None:
         raise Invalid(f"the rule has {len(faults)} fault{'s' if len(faults) > 1 else ''}", errors=faults)
     return rule
@@ -81,6 +83,36 @@ def parse_all(documents: list[Any]) -> list[Rule]:
 def fingerprint(rule: Rule) -> str:
     """The condition fingerprint: the same filter written differently counts as the same."""
     return rule.fingerprint(filters.parse(rule.where).canonical if rule.where else None)
+
+
+def _events(document: dict[str, Any], condition: Condition | None) -> list[FieldError]:
+    """Whether the rule names events, where its kind wants that and nowhere else."""
+    kind = kinds()[condition.kind] if condition is not None else None
+    if kind is None or kind.takes_event:
+        return [] if document.get("event") not in (None, [], ()) else [FieldError("event", "is missing")]
+    if document.get("event"):
+        return [FieldError("event", f"`{kind.name}` says in `when` what it looks at; leave this out")]
+    return []
+
+
+def _whole(rule: Rule) -> list[FieldError]:
+    """Faults that only the rule as a whole shows."""
+    kind = kinds()[rule.when.kind]
+    faults = kind.check(rule)
+    if rule.for_ or rule.resolve is not None:
+        faults += _timing(rule, kind.judge(rule)) if not faults else []
+    return faults
+
+
+def _timing(rule: Rule, judge: Judge) -> list[FieldError]:
+    faults = []
+    if rule.for_ and not judge.lasting:
+        faults.append(FieldError("for", f"`{rule.when.kind}` holds for a moment only; leave this out"))
+    if rule.resolve is not None and rule.resolve.threshold is not None and type(judge).value is Judge.value:
+        faults.append(
+            FieldError("resolve.threshold", f"`{rule.when.kind}` measures nothing; use `quiet_for` instead")
+        )
+    return faults
 
 
 _ANY = Condition(kind="?")
@@ -118,8 +150,9 @@ def _faults(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
 def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
     path = ".".join(str(part)[:_CLIP] for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        near = get_close_matches(str(fault["loc"][-1])[:_CLIP], model.model_fields, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(model.model_fields)}"
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        near = get_close_matches(str(fault["loc"][-1])[:_CLIP], known, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
         return FieldError(path, f"unknown field; {hint}")
     if fault["type"] == "missing":
         return FieldError(path, "is missing")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from signaldesk.model.rule import Condition
+from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import Verdict
+from signaldesk.rules._kind import Judge, Kind, Verdict
 
 
 class Each(Condition):
@@ -15,24 +15,19 @@ class Each(Condition):
     kind: Literal["each"] = "each"
 
 
-class _Judge:
-    span = 0
-
-    def holds(self, window: Window, time: int, event: bytes) -> bool:
+class _Judge(Judge):
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         return True
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
         return Verdict(1, False, 1, time, time, [event])
 
-    def thin(self, window: Window, horizon: int) -> None:
-        return
 
-
-class EachKind:
+class EachKind(Kind):
     name = "each"
     condition = Each
 
-    def judge(self, condition: Condition) -> _Judge:
+    def judge(self, rule: Rule) -> Judge:
         return _Judge()
 
     def sentence(self, condition: Condition) -> str:

@@ -40,6 +40,8 @@ class Claim(NamedTuple):
     position: int
     checkpoint: int
     tries: int
+    clock: int = 0
+    """How far time has come (µs), as far as the stream said so without an event."""
 
 
 class RuleRow(NamedTuple):
@@ -123,7 +125,7 @@ class Ledger:
             (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
             if row.epoch != claim.epoch:
                 raise Fenced(f"partition {claim.partition} has a new owner")
-            return Claim(claim.partition, row.epoch, row.position, row.checkpoint, row.tries)
+            return Claim(claim.partition, row.epoch, row.position, row.checkpoint, row.tries, row.clock)
 
     # --- committing ------------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Ledger:
 
     def _advance(self, cursor: psycopg.Cursor[Any], claim: Claim, batch: Batch) -> bool:
         values = {"id": claim.partition, "epoch": claim.epoch, "before": batch.before, "after": batch.after}
-        values["checkpoint"] = batch.tallies is not None
+        values |= {"checkpoint": batch.tallies is not None, "clock": batch.clock}
         if cursor.execute(self._sql["advance"], values).rowcount == 1:
             return True
         (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
@@ -269,11 +271,11 @@ class Ledger:
             rows = cursor.execute(self._sql["last_fired"], values).fetchall()
             return {GroupRef(row.rule_id, row.lane, row.group_key): row.last_fired for row in rows}
 
-    def fired_events(self, partition: int, after: int) -> set[tuple[GroupRef, bytes]]:
-        """(group, event) of every firing after a position."""
+    def fired(self, partition: int, after: int) -> set[UUID]:
+        """Ids of the firings after a position."""
         with self._transaction() as cursor:
-            rows = cursor.execute(self._sql["fired_events"], {"partition": partition, "after": after})
-            return {(GroupRef(row.rule_id, row.lane, row.group_key), row.event_id.bytes) for row in rows}
+            rows = cursor.execute(self._sql["fired"], {"partition": partition, "after": after})
+            return {row.id for row in rows}
 
     def replay(self, partition: int, after: int, upto: int) -> Generator[Stored]:
         """Stored events of a partition in stream order, `after` < position <= `upto`."""
@@ -346,8 +348,8 @@ def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:
         "severity": rule.severity,
         "labels": rule.labels,
         "event_id": str(UUID(bytes=first.event.id)),
-        "opened_at": from_us(first.event.timestamp).isoformat(),
-        "last_fired_at": from_us(max(firing.event.timestamp for firing in fired)).isoformat(),
+        "opened_at": from_us(first.time).isoformat(),
+        "last_fired_at": from_us(max(firing.time for firing in fired)).isoformat(),
         "firings": len(fired),
         "value": last.value,
         "at_least": last.at_least,
@@ -367,7 +369,7 @@ def _firing(partition: int, firing: Firing, alert: AlertRow | None) -> tuple[Any
         Jsonb(firing.values),
         alert.id if alert else None,
         UUID(bytes=firing.event.id),
-        from_us(firing.event.timestamp),
+        from_us(firing.time),
         firing.value,
         firing.at_least,
         firing.threshold,

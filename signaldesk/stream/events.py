@@ -25,7 +25,10 @@ _TOKEN_SECONDS = 120
 
 
 class Entry(NamedTuple):
-    """One stream entry: events of one organisation that came together, or a marker (`marker` not empty)."""
+    """One stream entry: events of one organisation that came together, or a marker (`marker` not empty).
+
+    Or a tick: `tick` is how far time has come (µs), for deadlines that no event reaches.
+    """
 
     position: int
     org: bytes
@@ -34,6 +37,7 @@ class Entry(NamedTuple):
     tell: bool
     events: bytes
     marker: bytes
+    tick: int = 0
 
     def changes(self) -> list[RuleChange]:
         """What a marker changes. Raises ValueError or TypeError for one that nobody here wrote."""
@@ -78,6 +82,10 @@ class EventStream:
         rules = [(str(one.rule_id), one.version, one.since_version) for one in changes]
         marker = orjson.dumps({"rules": rules})
         await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", marker])
+
+    async def tick(self, partition: int, time: int) -> None:
+        """Append a tick: here in the order time (µs) has come so far."""
+        await self._send(partition, [_TOKEN_SECONDS, 2, "k", time])
 
     async def append_once(
         self, partition: int, head: Append, events: list[Event], *, chosen: bool, key: str, answer: bytes
@@ -149,8 +157,8 @@ class EventStream:
 def _entry(id_: bytes, fields: dict[bytes, bytes]) -> Entry:
     get, position = fields.get, positions.pack(id_)
     try:
-        received_at, lane = int(get(b"r", 0)), get(b"l", b"").decode()
+        received_at, lane, tick = int(get(b"r", 0)), get(b"l", b"").decode(), int(get(b"k", 0))
     except ValueError:  # nobody here wrote this
         return Entry(position, b"", 0, "", False, b"", b"")
     tell = get(b"t", b"1") == b"1"
-    return Entry(position, get(b"o", b""), received_at, lane, tell, get(b"e", b""), get(b"m", b""))
+    return Entry(position, get(b"o", b""), received_at, lane, tell, get(b"e", b""), get(b"m", b""), tick)

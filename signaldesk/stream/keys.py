@@ -3,12 +3,15 @@
 | key | type | what |
 | --- | --- | --- |
 | `sd:{pN}:events` | stream | accepted events; fields: `o` org (16 bytes), `r` receipt (µs), `e` events |
-| | | (msgpack), for imports `l` lane and `t` (tell people: 0 or 1), for markers `m` |
+| | | (msgpack), for imports `l` lane and `t` (tell people: 0 or 1), for markers `m`, |
+| | | for ticks `k` (µs) |
 | `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
 | `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
 | `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id of the client's own; again, it is the same event |
 | `sd:{pN}:w:SERIES:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event |
-| | | time (µs) |
+| | | time (µs); what is noted beside it is a member of score -inf |
+| `sd:{pN}:timers:SERIES` | sorted set | deadlines: member = a group of a rule (msgpack), score = |
+| | | event time (µs); without a rule, a lane's clock |
 | `sd:{pN}:windows` | hash, 4 d | `epoch` of the windows' owner, the stream `position` up to which they hold |
 | | | everything, and their `series`: another one when they were lost and rebuilt |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
@@ -47,6 +50,10 @@ def window(partition: int, series: str, rule_id: UUID, since_version: int, lane:
     if len(group) > 64:
         group = "#" + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()
     return f"sd:{{p{partition}}}:w:{series}:{rule_id}:{since_version}:{lane}:{group}"
+
+
+def timers(partition: int, series: str) -> str:
+    return f"sd:{{p{partition}}}:timers:{series}"
 
 
 def windows(partition: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from signaldesk.errors import SignalDeskError
@@ -13,7 +13,9 @@ from signaldesk.stream.client import Redis, Script, outage
 
 _CHUNK = 1_000
 _CHANGE = struct.Struct(">BII")
-_MEMBER = struct.Struct(">d16s")
+_MEMBER = struct.Struct(">dH")
+_NOTES = float("-inf")
+"""Score of the one member that is no event: what the judge and the engine noted beside the window."""
 KEPT = 8 * 86_400
 """Seconds an untouched window stays. Where the windows stand is forgotten after half of that, so that windows
 of which some may be gone are never trusted but rebuilt from Postgres."""
@@ -27,6 +29,15 @@ class Change(NamedTuple):
     fresh: list[tuple[bytes, int]]
     keep_for: int
     """Seconds the set is kept when nothing touches it."""
+    notes: bytes = b""
+    """Replace those that are there; empty for windows that have none."""
+
+
+class Changes(NamedTuple):
+    """What a checkpoint writes: windows, and deadlines (µs) by the names of their groups (None: no more)."""
+
+    windows: list[Change]
+    timers: list[tuple[bytes, int | None]]
 
 
 class WindowsLost(SignalDeskError):
@@ -68,36 +79,70 @@ class WindowStore:
         """The key of one window."""
         return keys.window(self._partition, self._series, rule_id, since_version, lane, group)
 
-    async def load(self, names: list[str]) -> list[list[tuple[bytes, int]]]:
-        """Members (id, time) of each window, by time, in one round trip for every 1,000."""
-        found: list[list[tuple[bytes, int]]] = []
+    async def load(self, names: list[str]) -> list[tuple[list[tuple[bytes, int]], bytes]]:
+        """Members (id, time) of each window, by time, and its notes; one round trip for every 1,000."""
+        found: list[tuple[list[tuple[bytes, int]], bytes]] = []
         for start in range(0, len(names), _CHUNK):
             pipe = self._redis.pipeline(transaction=False)
             for name in names[start : start + _CHUNK]:
                 pipe.zrange(name, 0, -1, withscores=True)
-            pipe.hmget(self._key, "epoch", "position")  # last: what was there until now was there all along
-            async with outage():
-                *windows, stands = await pipe.execute()
-            if stands != [str(self._epoch).encode(), str(self._position).encode()]:
-                raise WindowsLost(f"the windows stand at {stands}, not at {self._position}")
-            found += [[(id_, int(score)) for id_, score in members] for members in windows]
+            found += [_split(members) for members in await self._read(pipe)]
         return found
 
-    async def save(self, position: int, changes: list[Change]) -> None:
+    async def load_timers(self) -> list[tuple[bytes, int]]:
+        """Names of the groups that wait for a deadline, earliest first, with the deadline (µs)."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zrange(self._timers, 0, -1, withscores=True)
+        (found,) = await self._read(pipe)
+        return [(name, int(score)) for name, score in found]
+
+    async def _read(self, pipe: Any) -> list[Any]:
+        """What the commands of a pipeline say, if the windows are still this owner's."""
+        pipe.hmget(self._key, "epoch", "position")  # last: what was there until now was there all along
+        async with outage():
+            answers: list[Any] = await pipe.execute()
+        *said, stands = answers
+        if stands != [str(self._epoch).encode(), str(self._position).encode()]:
+            raise WindowsLost(f"the windows stand at {stands}, not at {self._position}")
+        return said
+
+    @property
+    def _timers(self) -> str:
+        return keys.timers(self._partition, self._series)
+
+    async def save(self, position: int, changes: Changes) -> None:
         """Write the changes, then the position. Repeating it, or dying in the middle, does no harm:
         members are ids, and the position moves last."""
-        parts = [changes[start : start + _CHUNK] for start in range(0, len(changes), _CHUNK)] or [[]]
-        for number, part in enumerate(parts, 1):
-            last = int(number == len(parts))
-            args = [self._epoch, self._position, position, last, KEPT // 2, b"".join(map(_packed, part))]
+        windows, timers = changes
+        count = max(1, -(-len(windows) // _CHUNK), -(-len(timers) // _CHUNK))
+        for number in range(count):
+            part = windows[number * _CHUNK : (number + 1) * _CHUNK]
+            deadlines = timers[number * _CHUNK : (number + 1) * _CHUNK]
+            packed = [b"".join(map(_packed, part)), b"".join(_packed_timer(*timer) for timer in deadlines)]
+            last = int(number == count - 1)
+            args = [self._epoch, self._position, position, last, KEPT // 2, KEPT, *packed]
             async with outage():
-                written = await self._write([self._key, *(change.key for change in part)], args)
+                written = await self._write([self._key, self._timers, *(change.key for change in part)], args)
             if not written:
                 raise WindowsLost(f"the windows do not stand at {self._position} any more")
         self._position = position
 
 
+def _split(members: list[tuple[bytes, float]]) -> tuple[list[tuple[bytes, int]], bytes]:
+    notes = b""
+    if members and members[0][1] == _NOTES:
+        notes, members = members[0][0], members[1:]
+    return [(id_, int(score)) for id_, score in members], notes
+
+
 def _packed(change: Change) -> bytes:
-    head = _CHANGE.pack(change.rewrite, change.keep_for, len(change.fresh))
-    pack = _MEMBER.pack
-    return head + b"".join([pack(time, member) for member, time in change.fresh])
+    pack, notes = _MEMBER.pack, change.notes
+    members = [pack(time, len(member)) + member for member, time in change.fresh]
+    if notes:
+        members.append(struct.pack(">dI", _NOTES, len(notes)) + notes)
+    head = _CHANGE.pack(change.rewrite | bool(notes) << 1, change.keep_for, len(change.fresh))
+    return head + b"".join(members)
+
+
+def _packed_timer(name: bytes, due: int | None) -> bytes:
+    return struct.pack(">dI", _NOTES if due is None else due, len(name)) + name

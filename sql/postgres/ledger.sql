@@ -12,7 +12,7 @@ WHERE p.id IN (
         SELECT FROM pg_stat_activity a WHERE a.pid = owner_pid AND a.backend_start = owner_started)
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries
+RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries, p.clock
 
 -- name: renew
 UPDATE partitions
@@ -40,12 +40,12 @@ UPDATE partitions SET tries = tries + 1 WHERE id = %(id)s AND epoch = %(epoch)s 
 -- name: advance
 -- A repetition matches nothing, also that of a mere checkpoint, which moves only `checkpoint`.
 UPDATE partitions
-SET position = %(after)s, tries = 0, checkpoint = CASE WHEN %(checkpoint)s THEN %(after)s ELSE checkpoint END
+SET position = %(after)s, tries = 0, clock = greatest(clock, %(clock)s), checkpoint = CASE WHEN %(checkpoint)s THEN %(after)s ELSE checkpoint END
 WHERE id = %(id)s AND epoch = %(epoch)s AND position = %(before)s
   AND (%(after)s > %(before)s OR checkpoint < %(after)s)
 
 -- name: place
-SELECT epoch, position, checkpoint, tries::int FROM partitions WHERE id = %(id)s
+SELECT epoch, position, checkpoint, tries::int, clock FROM partitions WHERE id = %(id)s
 
 -- name: go_live
 -- A rule is judged by another version from here on (0: no longer). Markers may overtake each other: the older one
@@ -163,8 +163,8 @@ CROSS JOIN LATERAL (
     WHERE rule_id = g.rule_id AND lane = g.lane AND group_key = g.group_key
     ORDER BY timestamp DESC LIMIT 1) AS f
 
--- name: fired_events
-SELECT rule_id, lane, group_key, event_id FROM firings WHERE partition = %(partition)s AND position > %(after)s
+-- name: fired
+SELECT id FROM firings WHERE partition = %(partition)s AND position > %(after)s
 
 -- name: replay
 SELECT org_id, lane, position, (extract(epoch FROM received_at) * 1000000)::bigint, id, type,

@@ -29,7 +29,7 @@ from signaldesk.intake import envelope
 from signaldesk.intake.check import Checked, check
 from signaldesk.model.event import Event
 from signaldesk.model.message import Message
-from signaldesk.model.outcome import Stored
+from signaldesk.model.outcome import Firing, Stored
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from tests.docs.pages import DOCS, Block, Page, Table, page, pages
@@ -189,11 +189,12 @@ def judging(rule: Rule) -> Lane:
 def judged(lane: Lane, event: Event) -> str:
     """What the engine makes of an event, in the words of the tables."""
     stored = Stored(lane.org_id.bytes, "", 1, event.timestamp, [event], {})
-    hits = lane.match(stored)
-    if lane.judge(hits, stored):
+    matched = lane.match(stored)
+    lane.judge(matched)
+    if any(isinstance(outcome, Firing) for outcome in lane.sink.take()):
         return "fires"
-    held = lane.reports()
-    return f"held back ({held[0].reason})" if held else "–" if hits else "late"
+    held = lane.sink.reports()
+    return f"held back ({held[0].reason})" if held else "–" if matched.hits else "late"
 
 
 def test_there_are_tables_for_every_kind() -> None:

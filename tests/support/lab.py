@@ -42,7 +42,7 @@ from signaldesk.store.ledger import Claim, Compose, Ledger
 from signaldesk.stream import client
 from signaldesk.stream.events import Entry, EventStream
 from signaldesk.stream.news import News
-from signaldesk.stream.windows import Change, WindowStore
+from signaldesk.stream.windows import Changes, WindowStore
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -123,8 +123,8 @@ class FaultyLedger(Ledger):
     def last_fired(self, groups: list[GroupRef]) -> dict[GroupRef, int]:
         return self.faults.around("load", lambda: super(FaultyLedger, self).last_fired(groups))
 
-    def fired_events(self, partition: int, after: int) -> Any:
-        return self.faults.around("replay", lambda: super(FaultyLedger, self).fired_events(partition, after))
+    def fired(self, partition: int, after: int) -> set[UUID]:
+        return self.faults.around("replay", lambda: super(FaultyLedger, self).fired(partition, after))
 
     def rules(self, partition: int, org_id: UUID | None = None) -> Any:
         return self.faults.around("rules", lambda: super(FaultyLedger, self).rules(partition, org_id))
@@ -135,11 +135,11 @@ class FaultyWindows(WindowStore):
 
     faults: Faults
 
-    async def load(self, names: list[str]) -> list[list[tuple[bytes, int]]]:
+    async def load(self, names: list[str]) -> list[tuple[list[tuple[bytes, int]], bytes]]:
         async with self.faults.at("load"):
             return await super().load(names)
 
-    async def save(self, position: int, changes: list[Change]) -> None:
+    async def save(self, position: int, changes: Changes) -> None:
         async with self.faults.at("save"):
             await super().save(position, changes)
 
@@ -309,6 +309,7 @@ class Owner:
             compose=composer("http://desk.test"),
             lateness=LATENESS_US,
             checkpoint_every=life.checkpoint_every,
+            clock=lab.clock,
             most_states=life.most_states,
         )
         ledger = self._ledger()

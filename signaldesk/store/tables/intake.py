@@ -32,6 +32,7 @@ partitions = Table(
     count("position"),
     count("checkpoint"),
     count("tries"),
+    count("clock"),
 )
 org_progress = Table(
     "org_progress",

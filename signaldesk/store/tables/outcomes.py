@@ -34,6 +34,11 @@ from signaldesk.store.tables._columns import (
 )
 
 _GROUP = ("rule_id", "lane", "group_key")
+SUPPRESSED = (
+    *("cooldown", "silence", "maintenance", "snoozed", "shadow", "paused", "quota"),
+    *("inactive", "flapping", "storm", "repeat"),
+)
+"""Reasons for which a firing, or only its message, is held back."""
 
 alerts = Table(
     "alerts",
@@ -110,7 +115,7 @@ suppressions = Table(
     Column("first_event", Uuid, nullable=False),
     Column("last_event", Uuid, nullable=False),
     Index("suppressions_group_idx", *_GROUP, "until"),
-    one_of("reason", "cooldown", "silence", "maintenance", "snoozed", "shadow", "paused", "quota"),
+    one_of("reason", *SUPPRESSED),
 )
 notifications = Table(
     "notifications",

@@ -1,0 +1,92 @@
+"""How long a condition must hold, when an alert is over, and what composite rules make of it: per group.
+
+A condition is evaluated at every matching event and at the deadlines of its kind. What an evaluation found
+stays true until the next one, at most for the judge's `lasting` (until the window has run empty).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from signaldesk.engine.state import State
+from signaldesk.model.event import Event
+
+if TYPE_CHECKING:
+    from signaldesk.engine.lane import Lane
+
+
+def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool = False) -> None:
+    """The condition was evaluated for a time, at an event or (`timer`) at a deadline of its kind."""
+    watch, event = state.watch, state.event
+    assert event is not None
+    newest = time >= state.at
+    if newest:
+        state.at = time
+    if not holds:
+        if newest:
+            state.since = state.due_for = None
+            _recovered(lane, state, time)
+        return
+    if not watch.holds_for:
+        candidate(lane, state, event, time, timer=timer)
+    elif newest:
+        if state.since is None or time >= state.until:
+            state.since, state.due_for = time, time + watch.holds_for
+        state.held_at, state.until = time, time + watch.judge.lasting
+        if state.since + watch.holds_for <= time:
+            state.due_for = None
+            candidate(lane, state, event, time, timer=timer)
+
+
+def candidate(lane: Lane, state: State, event: Event, time: int, *, timer: bool) -> None:
+    """The condition holds, and has for long enough."""
+    if (quiet := state.watch.quiet_for) is not None:
+        state.due_quiet = max(state.due_quiet or 0, time + quiet)
+    lane.sink.candidate(state, event, time, timer=timer)
+    if state.watch.composites:
+        composites(lane, state, event, time)
+
+
+def composites(lane: Lane, state: State, event: Event, time: int) -> None:
+    """A rule's condition holds: judge the composite rules that it is part of, in the same group."""
+    name = state.watch.saved.rule.name
+    for watch in state.watch.composites:
+        whole = watch.states.get(state.key) or lane.enter(watch, state.key)
+        whole.touched = lane.batch
+        whole.keep_event(event)
+        holds = watch.judge.holds(whole, time, event.id, name)
+        evaluated(lane, whole, time, holds)
+        lane.timers.set(whole)
+        lane.tidy(whole, lane.watermark)
+
+
+def ring(lane: Lane, state: State) -> None:
+    """The group's earliest deadline has come: that of its kind first, then `for`, then `quiet_for`."""
+    due, judge = state.due, state.watch.judge
+    assert due is not None
+    state.due = None
+    if judge.timed and judge.due(state) == due:
+        evaluated(lane, state, due, judge.ring(state, due), timer=True)
+    if state.due_for == due:
+        state.due_for = None
+        if due < state.until:
+            assert state.event is not None
+            candidate(lane, state, state.event, due, timer=True)
+        else:
+            state.since = None  # the window ran empty before
+    if state.due_quiet == due:
+        state.due_quiet = None
+        lane.sink.resolve(state, due, "quiet")
+
+
+def _recovered(lane: Lane, state: State, time: int) -> None:
+    watch = state.watch
+    resolve = watch.saved.rule.resolve
+    if watch.judge.ends and watch.judge.over(state):
+        state.due_quiet = None
+        lane.sink.resolve(state, time, "returned")
+    elif resolve is not None and resolve.threshold is not None:
+        value = watch.judge.value(state, time)
+        if value is not None and watch.judge.recovered(value, resolve.threshold):
+            state.due_quiet = None
+            lane.sink.resolve(state, time, "threshold")

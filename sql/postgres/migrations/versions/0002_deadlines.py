@@ -1,0 +1,12 @@
+"""Deadlines."""
+
+from pathlib import Path
+
+from signaldesk.store.migrate import run_script
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))

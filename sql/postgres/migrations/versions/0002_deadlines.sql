@@ -1,0 +1,7 @@
+-- Deadlines: how far time has come in a partition without an event, and more reasons for holding a firing back.
+ALTER TABLE partitions ADD COLUMN clock BIGINT DEFAULT 0 NOT NULL;
+
+ALTER TABLE suppressions DROP CONSTRAINT suppressions_reason_check;
+ALTER TABLE suppressions ADD CONSTRAINT suppressions_reason_check CHECK (reason IN (
+    'cooldown', 'silence', 'maintenance', 'snoozed', 'shadow', 'paused', 'quota', 'inactive', 'flapping', 'storm',
+    'repeat'));
