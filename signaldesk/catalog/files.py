@@ -1,10 +1,12 @@
-"""Rules as YAML files, both ways; what is wrong is named by file and line.
+"""Rules read from YAML files; what is wrong is named by file and line, all of it at once.
 
 A file holds one rule, several documents separated by `---`, a list of rules, or `rules:` with a list.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,115 +14,150 @@ from typing import Any, NamedTuple
 import yaml
 
 from signaldesk.errors import FieldError, Invalid, NotFound
+from signaldesk.model.rule import Rule
+from signaldesk.rules.document import parse_all
 
 SUFFIXES = (".yaml", ".yml")
+STDIN = Path("-")
+"""The path that stands for standard input."""
+_MOST_FIELDS = 10_000
+"""Fields of one rule; aliases of aliases would otherwise go on for ever."""
+
+
+class Spot(NamedTuple):
+    """Where a rule stands in the text of its file: [start, end) in characters, its column, its style."""
+
+    start: int
+    end: int
+    column: int
+    flow: bool
 
 
 class Source(NamedTuple):
-    """One rule of a file: its document, and the line of each of its fields."""
+    """One rule of a file: its document, the line of each of its fields, its place."""
 
     file: str
     document: Any
     lines: dict[str, int]
+    spot: Spot
 
-    def place(self, path: str) -> str:
-        """`rules.yaml:12` for a field such as `when.at_least`; for a missing one, what would hold it."""
+    def line(self, path: str) -> int:
+        """The line of a field such as `when.at_least`; for a missing one, of what would hold it."""
         while path not in self.lines and path:
             path = path.rpartition(".")[0]
-        return f"{self.file}:{self.lines.get(path, 1)}"
+        return self.lines.get(path, 1)
+
+    def place(self, path: str) -> str:
+        """`rules.yaml:12`."""
+        return f"{self.file}:{self.line(path)}"
 
 
-def read(paths: Iterable[Path]) -> list[Source]:
-    """The rules of files, and of all YAML files in folders, by name of the file.
+class Sources(NamedTuple):
+    """What files hold, and what of them is no YAML."""
 
-    Raises NotFound for what cannot be read, Invalid with a place for what is no YAML.
+    rules: list[Source]
+    faults: list[FieldError]
+
+    @property
+    def documents(self) -> list[Any]:
+        return [source.document for source in self.rules]
+
+    def parsed(self) -> list[Rule]:
+        """The rules. Raises Invalid with every fault of every file, each by file and line."""
+        try:
+            found = parse_all(self.documents)
+        except Invalid as error:
+            raise self.located(error) from None
+        if self.faults:
+            raise _invalid(self.faults)
+        return found
+
+    def located(self, error: Invalid) -> Invalid:
+        """The error with its fields (`rules[3].when.at_least`) named by file and line, in their order."""
+        faults = sorted((self._fault(fault) for fault in error.errors), key=lambda fault: fault[:2])
+        return _invalid([*self.faults, *(FieldError(*shown) for *_, shown in faults)])
+
+    def _fault(self, fault: FieldError) -> tuple[int, int, tuple[str, str]]:
+        """(index of the rule, line, what is told of it); index -1 for what belongs to no rule."""
+        head, _, path = fault.field.partition(".")
+        index = head.removeprefix("rules[").removesuffix("]")
+        if not head.startswith("rules[") or not index.isdigit():
+            return -1, 0, fault
+        rule = self.rules[int(index)]
+        line = rule.line(path)
+        message = fault.message
+        if other := re.fullmatch(r"(is the same as that of )rules\[(\d+)\]", message):
+            message = other[1] + self.rules[int(other[2])].place("name")
+        return int(index), line, (f"{rule.file}:{line}" + (f": {path}" if path else ""), message)
+
+
+def read(paths: Iterable[Path]) -> Sources:
+    """The rules of files, of `-`, and of all YAML files in folders, by name of the file.
+
+    Raises NotFound for what cannot be read, Invalid when there is no rule at all.
     """
-    found: list[Source] = []
+    found = Sources([], [])
     for path in paths:
         for file in _files(path):
-            found += _sources(file)
-    if not found:
+            _read(file, found)
+    if not found.rules and not found.faults:
         raise Invalid("there is no rule in these files; `signaldesk rules apply --help` shows one")
     return found
 
 
-def located(error: Invalid, sources: list[Source]) -> Invalid:
-    """The same error with its fields (`rules[3].when.at_least`) named by file and line."""
-    faults = []
-    for fault in error.errors:
-        head, _, path = fault.field.partition(".")
-        index = head.removeprefix("rules[").removesuffix("]")
-        if head.startswith("rules[") and index.isdigit():
-            source = sources[int(index)]
-            where = source.place(path)
-            faults.append(FieldError(f"{where}: {path}" if path else where, fault.message))
-        else:
-            faults.append(fault)
-    return Invalid(error.detail, errors=faults)
-
-
-def write(documents: Iterable[dict[str, Any]]) -> str:
-    """The rules as YAML that `read` understands, fields in the order in which people write them."""
-    return yaml.dump_all(
-        [_ordered(rule) for rule in documents],
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=100,
-    )
-
-
-_ORDER = (
-    *("name", "description", "event", "where", "by", "when", "kind", "cooldown", "resolve"),
-    *("severity", "labels", "notify"),
-)
-
-
-def _ordered(value: Any) -> Any:
-    """Objects with their fields in one order: the database does not keep the one they came in."""
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: _ordered(value[name]) for name in sorted(value, key=_place)}
-
-
-def _place(field: str) -> tuple[int, str]:
-    return (_ORDER.index(field) if field in _ORDER else len(_ORDER), field)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Lists are indented, and short ones stay on their line."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
+def parse_text(text: str, name: str) -> Sources:
+    """The rules of a text; `name` is what faults call it."""
+    found = Sources([], [])
+    _collect(text, name, found)
+    return found
 
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-    elif path.exists():
+    elif path == STDIN or path.exists():
         yield path
     else:
         raise NotFound(f"there is no file or folder {path}; name YAML files, or a folder of them")
 
 
-def _sources(file: Path) -> Iterator[Source]:
+def _read(file: Path, found: Sources) -> None:
+    name = "<stdin>" if file == STDIN else str(file)
     try:
-        loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
+        raw = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"cannot read {name}: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        found.faults.append(FieldError(f"{name}:{line}", "this is not YAML text: it is not UTF-8"))
+        return
+    _collect(text, name, found)
+
+
+def _collect(text: str, name: str, found: Sources) -> None:
+    """Add the rules of one file up to its first fault of syntax."""
+    line = 1
+    try:
+        loader = yaml.SafeLoader(text)
         while loader.check_node():
             for node in _rules(loader.get_node()):
+                line = node.start_mark.line + 1
                 lines: dict[str, int] = {}
-                _note_lines(node, "", lines, str(file))  # before merge keys (<<) are dissolved
-                yield Source(str(file), loader.construct_document(node), lines)
+                twice = list(_note_lines(node, "", lines))  # before merge keys (<<) are dissolved
+                found.faults.extend(FieldError(f"{name}:{at}", message) for at, message in twice)
+                source = Source(name, loader.construct_document(node), lines, _spot(node))
+                found.rules.append(source)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}" if mark else str(file)
-        raise Invalid(f"{where}: this is not YAML: {error.problem or error.context}") from None
-    except (UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-        raise Invalid(f"{file}: this is not YAML text: {str(error).partition(chr(10))[0]}") from None
-    except OSError as error:
-        raise NotFound(f"cannot read {file}: {error.strerror}") from None
+        line = mark.line + 1 if mark else line
+        found.faults.append(
+            FieldError(f"{name}:{line}", f"this is not YAML: {error.problem or error.context}")
+        )
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        first = str(error).partition("\n")[0]
+        found.faults.append(FieldError(f"{name}:{line}", f"this is not YAML text: {first}"))
 
 
 def _rules(node: yaml.Node | None) -> list[yaml.Node]:
@@ -132,18 +169,35 @@ def _rules(node: yaml.Node | None) -> list[yaml.Node]:
     return [] if node is None or node.tag == "tag:yaml.org,2002:null" else [node]
 
 
-def _note_lines(node: yaml.Node, path: str, lines: dict[str, int], file: str) -> None:
-    """Path of every field below the node -> its line. Raises Invalid for a field given twice."""
+def _note_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[tuple[int, str]]:
+    """Note the line of every field below the node; yields (line, message) for fields given twice."""
+    if len(lines) > _MOST_FIELDS:
+        raise yaml.YAMLError(f"a rule of more than {_MOST_FIELDS} fields")
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             name = f"{path}.{key.value}" if path else str(key.value)
             if name in lines:
-                raise Invalid(
-                    f"{file}:{key.start_mark.line + 1}: {name} is given twice, first in line {lines[name]}"
-                )
+                yield key.start_mark.line + 1, f"{name} is given twice, first in line {lines[name]}"
             lines[name] = key.start_mark.line + 1
-            _note_lines(value, name, lines, file)
+            yield from _note_lines(value, name, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note_lines(item, f"{path}.{index}", lines, file)
+            yield from _note_lines(item, f"{path}.{index}", lines)
+
+
+def _spot(node: yaml.Node) -> Spot:
+    flow = bool(getattr(node, "flow_style", False))
+    return Spot(node.start_mark.index, _end(node), node.start_mark.column, flow)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where a node's text ends; for a block YAML's own mark lies behind the remarks that follow."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
+
+
+def _invalid(faults: list[FieldError]) -> Invalid:
+    return Invalid(f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in these files", errors=faults)

@@ -6,7 +6,7 @@ attempts and an off switch like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from signaldesk.store import channels as store
 from signaldesk.store.database import AsyncConnection
 
 
-async def ensure_targets(connection: AsyncConnection, org_id: UUID, names: Iterable[str]) -> dict[str, UUID]:
+async def ensure_targets(connection: AsyncConnection, org_id: UUID, names: Sequence[str]) -> dict[str, UUID]:
     """The channels that a rule names, by name; targets such as `email:oncall@example.com` are made.
 
     Raises Invalid with one fault (`notify.0` …) for each name that is neither, with suggestions.
@@ -27,21 +27,35 @@ async def ensure_targets(connection: AsyncConnection, org_id: UUID, names: Itera
     missing = [name for name in wanted if name not in found]
     if not missing:
         return found
-    known, faults = await store.names(connection, org_id), []
+    known = await store.names(connection, org_id)
+    if wrong := faults(names, known):
+        raise all_of(wrong)
     for name in missing:
-        try:
-            channel, parsed = _inline(name, known)
-        except Invalid as error:
-            faults.append(FieldError(f"notify.{wanted.index(name)}", error.detail))
-            continue
+        channel, parsed = _inline(name, known)
         await store.add(connection, org_id, name=name, kind=channel.kind, config=parsed.stored())
-    if faults:
-        raise all_of(faults)
     # Somebody else may have made the same one at the same time: then it is theirs.
     return await store.ids_by_name(connection, org_id, wanted)
 
 
-def _inline(name: str, known: list[str]) -> tuple[Channel[Any], Any]:
+def faults(names: Sequence[Any], known: Collection[str]) -> list[FieldError]:
+    """One fault for each name that is neither a known channel nor a target; what is no text is left out."""
+    found = []
+    for index, name in enumerate(names):
+        if isinstance(name, str) and name and name not in known:
+            try:
+                _inline(name, known)
+            except Invalid as error:
+                found.append(FieldError(f"notify.{index}", error.detail))
+    return found
+
+
+def named(document: Any) -> Sequence[Any]:
+    """What a rule's document notifies, however wrong it may be."""
+    names = document.get("notify") if isinstance(document, dict) else None
+    return [names] if isinstance(names, str) else names if isinstance(names, list | tuple) else ()
+
+
+def _inline(name: str, known: Collection[str]) -> tuple[Channel[Any], Any]:
     """The kind and configuration of a target that is written inside a rule."""
     prefix, colon, target = name.partition(":")
     channel = kinds().get(prefix)
@@ -54,11 +68,11 @@ def _inline(name: str, known: list[str]) -> tuple[Channel[Any], Any]:
         raise Invalid("; ".join(fault.message for fault in error.errors)) from None
 
 
-def _no_such_channel(name: str, known: list[str]) -> str:
+def _no_such_channel(name: str, known: Collection[str]) -> str:
     offered = " or ".join(
         f"{prefix}:…" for prefix, channel in kinds().items() if channel.inline("") is not None
     )
-    near = get_close_matches(name, known, n=1)
+    near = get_close_matches(name[:100], known, n=1)
     if near:
         hint = f"did you mean {near[0]}?"
     elif known:

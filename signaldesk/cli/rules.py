@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from difflib import unified_diff
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from signaldesk.cli import _local
+from signaldesk.cli._rules import applying, exporting
 
 if TYPE_CHECKING:
     from signaldesk.desk import Desk
@@ -22,58 +20,12 @@ GROUP = typer.Typer(
     rich_help_panel="Send and watch",
 )
 
-Paths = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER …", help="YAML files, or folders of them.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name, or its id.")]
 
 
-@GROUP.command("apply")
-def apply(
-    paths: Paths,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
-    org: _local.OrgName = None,
-    data: _local.Data = None,
-    json: _local.Json = False,
-) -> None:
-    """Create and update rules by name, all of them or none. What is unchanged stays untouched.
-
-    The first event after it is judged by the new version.
-
-    \b
-    Examples:
-      signaldesk rules apply rules/
-      signaldesk rules apply checkout.yaml --dry-run
-    \b
-    A rule:
-      name: Checkout failures by country
-      event: checkout_failed
-      where: amount > 20
-      by: [country]
-      when: {kind: count, at_least: 3, within: 60s}
-      cooldown: 5m
-      severity: critical
-    """
-    from signaldesk.catalog import files
-    from signaldesk.cli import _out
-    from signaldesk.errors import Invalid
-
-    sources = files.read(paths)
-
-    async def work() -> list[tuple[Any, str]]:
-        async with _local.opened(data) as desk:
-            chosen = await desk.orgs.choose(org)
-            documents = [source.document for source in sources]
-            try:
-                return list(await desk.rules.apply(chosen.id, documents, dry_run=dry_run))
-            except Invalid as error:
-                raise files.located(error, sources) from None
-
-    done = _local.run(work())
-    if json:
-        _out.data([{"name": rule.name, "change": change} for rule, change in done])
-        return
-    would = "would be " if dry_run else ""
-    for rule, change in done:
-        _out.say(f"{rule.name}: {would if change != 'unchanged' else ''}{change}")
+GROUP.command("apply")(applying.apply)
+GROUP.command("diff")(applying.diff)
+GROUP.command("export")(exporting.export)
 
 
 @GROUP.command("list")
@@ -110,7 +62,7 @@ def show(name: Name, org: _local.OrgName = None, data: _local.Data = None, json:
     Examples:
       signaldesk rules show "Checkout failures by country" > checkout.yaml
     """
-    from signaldesk.catalog import files
+    from signaldesk.catalog.yaml_text import write
     from signaldesk.cli import _out
 
     async def work() -> StoredRule:
@@ -121,78 +73,7 @@ def show(name: Name, org: _local.OrgName = None, data: _local.Data = None, json:
     if json:
         _out.data(_shown(stored))
     else:
-        _out.say(files.write([stored.body]).rstrip())
-
-
-@GROUP.command("export")
-def export(
-    folder: Annotated[
-        Path | None,
-        typer.Option("--to", metavar="FOLDER", help="One file for each rule; to standard output without."),
-    ] = None,
-    org: _local.OrgName = None,
-    data: _local.Data = None,
-) -> None:
-    """Write all rules as YAML that `apply` takes back.
-
-    \b
-    Examples:
-      signaldesk rules export > rules.yaml
-      signaldesk rules export --to rules/
-    """
-    from signaldesk.catalog import files
-    from signaldesk.cli import _out
-
-    found = _local.run(_all(org, data))
-    if folder is None:
-        _out.say(files.write([rule.body for rule in found]).rstrip())
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
-    for rule in found:
-        file = folder / f"{_file_name(rule, taken)}.yaml"
-        file.write_text(files.write([rule.body]), encoding="utf-8")
-        _out.say(file)
-
-
-@GROUP.command("diff")
-def diff(
-    paths: Paths,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 1 when there are differences.")
-    ] = False,
-    org: _local.OrgName = None,
-    data: _local.Data = None,
-) -> None:
-    """Show what `apply` would change, line by line. Rules that are in no file are left out.
-
-    \b
-    Examples:
-      signaldesk rules diff rules/ --exit-code
-    """
-    from signaldesk.catalog import files
-    from signaldesk.cli import _out
-    from signaldesk.errors import Invalid
-    from signaldesk.rules.document import parse_all
-
-    sources = files.read(paths)
-    try:
-        wanted = parse_all([source.document for source in sources])
-    except Invalid as error:
-        raise files.located(error, sources) from None
-    stored = {rule.name: rule.body for rule in _local.run(_all(org, data))}
-    lines: list[str] = []
-    for rule in wanted:
-        before = files.write([stored[rule.name]]) if rule.name in stored else ""
-        after = files.write([rule.document()])
-        names = (f"{rule.name} (saved)", f"{rule.name} (file)")
-        lines += unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
-    for line in lines:
-        _out.say(line)
-    if not lines:
-        _out.note("no differences")
-    elif exit_code:
-        raise typer.Exit(1)
+        _out.say(write([stored.body]).rstrip())
 
 
 @GROUP.command("delete")
@@ -255,11 +136,3 @@ def _shown(rule: StoredRule) -> dict[str, Any]:
         "rule": found["body"],
         "updated_at": found["updated_at"],
     }
-
-
-def _file_name(rule: StoredRule, taken: set[str]) -> str:
-    """A file name from the rule's name, with its id when another rule has the same."""
-    name = re.sub(r"[^a-z0-9]+", "-", rule.name.lower()).strip("-")[:80] or str(rule.id)
-    name = f"{name}-{str(rule.id)[-8:]}" if name in taken else name
-    taken.add(name)
-    return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -143,7 +144,7 @@ def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
 
 
 def _faults(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
+    found = error.errors(include_url=False, include_context=False)
     return [_fault(dict(fault), model) for fault in found[:_MOST_FAULTS]]
 
 
@@ -156,7 +157,11 @@ def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
         return FieldError(path, f"unknown field; {hint}")
     if fault["type"] == "missing":
         return FieldError(path, "is missing")
-    return FieldError(path, str(fault["msg"]).removeprefix("Value error, "))
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] in ("enum", "literal_error") and isinstance(fault["input"], str):
+        near = get_close_matches(fault["input"][:_CLIP].lower(), re.findall(r"'([^']*)'", message), n=1)
+        message += f"; did you mean {near[0]}?" if near else ""
+    return FieldError(path, message)
 
 
 def _not_an_object(document: Any) -> FieldError:

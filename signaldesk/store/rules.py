@@ -43,6 +43,14 @@ _CURRENT = rules.join(
 )
 
 
+async def hold(connection: AsyncConnection, org_id: UUID) -> None:
+    """Until the transaction ends, nobody else changes rules of this organisation.
+
+    Writers who lock rules one by one, each in an order of their own, would wait for each other for ever.
+    """
+    await connection.execute(select(orgs.c.id).where(orgs.c.id == org_id).with_for_update(key_share=True))
+
+
 async def listed(connection: AsyncConnection, org_id: UUID) -> list[StoredRule]:
     """The rules that are not deleted, by name."""
     query = select(*_COLUMNS).select_from(_CURRENT)
@@ -50,22 +58,11 @@ async def listed(connection: AsyncConnection, org_id: UUID) -> list[StoredRule]:
     return [StoredRule(*row) for row in await connection.execute(query.order_by(rules.c.name))]
 
 
-async def by_id(
-    connection: AsyncConnection, org_id: UUID, rule_id: UUID, *, lock: bool = False
-) -> StoredRule:
-    """Raises NotFound, also for another organisation's rule. `lock` holds off other writers."""
-    return await _one(connection, org_id, rules.c.id == rule_id, lock)
-
-
-async def by_name(connection: AsyncConnection, org_id: UUID, name: str, *, lock: bool = False) -> StoredRule:
-    """Raises NotFound. `lock` holds off other writers."""
-    return await _one(connection, org_id, rules.c.name == name, lock)
-
-
-async def _one(connection: AsyncConnection, org_id: UUID, which: Any, lock: bool) -> StoredRule:
+async def by_id(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> StoredRule:
+    """Raises NotFound, also for another organisation's rule."""
     query = select(*_COLUMNS).select_from(_CURRENT)
-    query = query.where(rules.c.org_id == org_id, rules.c.deleted_at.is_(None), which)
-    row = (await connection.execute(query.with_for_update(of=rules) if lock else query)).one_or_none()
+    query = query.where(rules.c.org_id == org_id, rules.c.deleted_at.is_(None), rules.c.id == rule_id)
+    row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound
     return StoredRule(*row)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from signaldesk.catalog import files
 from signaldesk.errors import Invalid, NotFound
-from signaldesk.rules.document import parse_all
 
 ONE = "name: One\nevent: a\nwhen: {kind: each}\n"
 TWO = "name: Two\nevent: b\nwhen:\n  kind: count\n  at_least: 3\n  within: 60s\n"
@@ -21,8 +19,9 @@ def written(folder: Path, **texts: str) -> Path:
     return folder
 
 
-def names(sources: list[files.Source]) -> list[str]:
-    return [source.document["name"] for source in sources]
+def names(sources: files.Sources) -> list[str]:
+    assert not sources.faults
+    return [document["name"] for document in sources.documents]
 
 
 @pytest.mark.parametrize(
@@ -46,12 +45,11 @@ def test_a_folder_is_read_by_name_with_all_its_folders(tmp_path: Path) -> None:
     assert names(files.read([tmp_path])) == ["One", "Two", "Three"]
 
 
-def faults(folder: Path, text: str) -> list[tuple[str, str]]:
-    sources = files.read([written(folder, rules=text)])
+def faults(folder: Path, text: str = "", **texts: str) -> list[tuple[str, str]]:
+    sources = files.read([written(folder, **({"rules": text} if text else {}), **texts)])
     with pytest.raises(Invalid) as caught:
-        parse_all([source.document for source in sources])
-    located = files.located(caught.value, sources).errors
-    return [(fault.field.replace(str(folder), "…"), fault.message) for fault in located]
+        sources.parsed()
+    return [(fault.field.replace(str(folder), "…"), fault.message) for fault in caught.value.errors]
 
 
 def test_a_fault_is_named_by_file_line_and_field(tmp_path: Path) -> None:
@@ -73,28 +71,67 @@ def test_a_fault_in_a_list_is_named_by_its_own_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "place", "complaint"),
     [
-        ("name: One\nevent: [a\n", r"rules.yaml:3: this is not YAML"),
-        ("name: One\n\tevent: a\n", r"rules.yaml:2: this is not YAML"),
-        ("name: One\nevent: a\nname: Two\n", r"rules.yaml:3: name is given twice, first in line 1"),
-        ("when:\n  kind: each\n  kind: count\n", r"rules.yaml:3: when.kind is given twice"),
-        ("a: !!python/object:os.system {}\n", r"rules.yaml:1: this is not YAML"),
-        ("&a [*a]\n", r"rules.yaml: this is not YAML text"),
-        ("a: \x01\n", r"rules.yaml: this is not YAML text"),
-        ("# nothing but words\n", "no rule in these files"),
-        ("", "no rule in these files"),
+        ("name: One\nevent: [a\n", 3, "this is not YAML"),
+        ("name: One\n\tevent: a\n", 2, "this is not YAML"),
+        ("name: One\nevent: a\nname: Two\nwhen: {kind: each}\n", 3, "name is given twice, first in line 1"),
+        (
+            "name: One\nevent: a\nwhen:\n  kind: each\n  kind: each\n",
+            5,
+            "when.kind is given twice, first in line 4",
+        ),
+        ("a: !!python/object:os.system {}\n", 1, "this is not YAML"),
+        ("&a [*a]\n", 1, "this is not YAML text"),
+        ("a: \x01\n", 1, "this is not YAML text"),
+        ("a: 2026-13-45\n", 1, "this is not YAML text"),
+        (f"{ONE}---\na: {'9' * 5000}\n", 5, "this is not YAML text"),
+        ("a: &a [1]\nb: &b [*a, *a]\n" + "".join(
+            f"{chr(99 + n)}: &{chr(99 + n)} [{', '.join([f'*{chr(98 + n)}'] * 9)}]\n" for n in range(9)
+        ), 1, "a rule of more than 10000 fields"),
     ],
-)
-def test_what_is_no_yaml_is_refused_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(Invalid, match=complaint):
+)  # fmt: skip
+def test_what_is_no_yaml_is_named_by_its_place(tmp_path: Path, text: str, place: int, complaint: str) -> None:
+    ((where, message),) = faults(tmp_path, text)
+    assert where == f"…/rules.yaml:{place}"
+    assert complaint in message
+
+
+@pytest.mark.parametrize("text", ["# nothing but words\n", "", "rules: []\n", "---\n---\n"])
+def test_files_without_a_rule_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Invalid, match="no rule in these files"):
         files.read([written(tmp_path, rules=text)])
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "rules.yaml").write_bytes(b"name: \xff\xfe\n")
-    with pytest.raises(Invalid, match="not YAML text"):
-        files.read([tmp_path])
+def test_everything_that_is_wrong_in_a_folder_is_said_at_once(tmp_path: Path) -> None:
+    wrong = TWO.replace("name: Two", "nmae: Two").replace("count", "cuont")
+    found = faults(
+        tmp_path,
+        a="name: [\n",
+        b=f"{TWO.replace('60s', '60x')}---\n{wrong}",
+        c=f"{ONE}---\n{ONE}severity: crit\n",
+        d=ONE.replace("One", "Three"),
+        e=ONE,
+    )
+    assert [place for place, _ in found] == [
+        "…/a.yaml:2",
+        "…/b.yaml:6: when.within",
+        "…/b.yaml:8: name",
+        "…/b.yaml:8: nmae",
+        "…/b.yaml:11: when.kind",
+        "…/c.yaml:8: severity",
+        "…/e.yaml:1: name",
+    ]
+    said = [message.replace(str(tmp_path), "…") for _, message in found]
+    assert said[2:5] == [
+        "is missing", "unknown field; did you mean `name`?", "unknown kind 'cuont'; did you mean count?",
+    ]  # fmt: skip
+    assert said[6] == "is the same as that of …/c.yaml:1"
+
+
+def test_bytes_that_are_no_text_are_named_by_their_line(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_bytes(b"name: One\nevent: \xff\xfe\n")
+    assert faults(tmp_path) == [("…/rules.yaml:2", "this is not YAML text: it is not UTF-8")]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -105,13 +142,3 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_merged_fields_may_be_overridden(tmp_path: Path) -> None:
     text = "- &base {name: One, event: a, when: {kind: each}}\n- <<: *base\n  name: Two\n"
     assert names(files.read([written(tmp_path, rules=text)])) == ["One", "Two"]
-
-
-def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
-    documents: list[dict[str, Any]] = [
-        {"when": {"kind": "each"}, "event": ["a", "b"], "name": "Ünïcode: yes?", "labels": {"team": "no"}},
-        {"name": "Two", "event": "b", "where": "amount > 20 AND country <> 'XX'", "when": {"kind": "each"}},
-    ]
-    text = files.write(documents)
-    assert text.startswith("name: 'Ünïcode: yes?'\nevent:\n  - a\n  - b\nwhen:\n")
-    assert [source.document for source in files.read([written(tmp_path, all=text)])] == documents

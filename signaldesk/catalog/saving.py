@@ -1,0 +1,116 @@
+"""Saving rules inside a tenant's transaction: checked with every fault at once, then a new version each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from signaldesk.catalog import targets
+from signaldesk.catalog.changes import Kind, RuleChanged
+from signaldesk.catalog.yaml_text import canonical
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.ids import new_id
+from signaldesk.model.rule import Rule, SavedRule
+from signaldesk.rules import document
+from signaldesk.store import channels
+from signaldesk.store import rules as store
+from signaldesk.store.database import AsyncConnection
+from signaldesk.store.rules import StoredRule
+
+
+async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
+    """The rule of a document. Raises Invalid with the faults of the document and of the channels it names."""
+    known = await channels.names(connection, org_id)
+    faults = targets.faults(targets.named(body), known)
+    try:
+        rule = document.parse(body)
+    except Invalid as error:
+        faults = [*error.errors, *faults]
+    if faults:
+        raise Invalid(_counted(len(faults), "the rule has {}"), errors=faults)
+    return rule
+
+
+async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequence[Any]) -> list[Rule]:
+    """The rules of many documents. Raises Invalid with the faults of all of them, as `rules[3].when.kind`."""
+    known = await channels.names(connection, org_id)
+    faults = [
+        FieldError(f"rules[{index}].{fault.field}", fault.message)
+        for index, body in enumerate(bodies)
+        for fault in targets.faults(targets.named(body), known)
+    ]
+    parsed: list[Rule] = []
+    try:
+        parsed = document.parse_all(list(bodies))
+    except Invalid as error:
+        faults = [*error.errors, *faults]
+    if faults:
+        raise Invalid(_counted(len(faults), "{} in these rules"), errors=faults)
+    return parsed
+
+
+async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: UUID | None) -> StoredRule:
+    """Save a new rule. Raises Conflict when its name is taken."""
+    await targets.ensure_targets(connection, org_id, rule.notify)
+    judged = document.fingerprint(rule)
+    saved = SavedRule(org_id=org_id, id=new_id(), version=1, since_version=1, fingerprint=judged, rule=rule)
+    return await store.add(connection, saved, by)
+
+
+async def replace(
+    connection: AsyncConnection, before: StoredRule, org_id: UUID, rule: Rule, by: UUID | None
+) -> StoredRule:
+    """Save the next version, unless nothing changed: then the rule as it was comes back.
+
+    Its windows go on from the version that introduced the condition, if that stays. Raises Conflict when its
+    new name is taken.
+    """
+    if canonical(before.body) == canonical(rule.document()):
+        return before
+    await targets.ensure_targets(connection, org_id, rule.notify)
+    judged, version = document.fingerprint(rule), before.version + 1
+    since = before.since_version if judged == before.fingerprint else version
+    saved = SavedRule(
+        org_id=org_id, id=before.id, version=version, since_version=since, fingerprint=judged, rule=rule
+    )
+    return await store.replace(connection, saved, by)
+
+
+async def apply(
+    connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule], by: UUID | None, *, prune: bool
+) -> list[RuleChanged]:
+    """Create or update rules by name; `prune` deletes all others. What was done, in the order given."""
+    there = {rule.name: rule for rule in await store.listed(connection, org_id)}
+    done = []
+    for rule in rules:
+        before = there.pop(rule.name, None)
+        if before is None:
+            done.append(changed(None, await add(connection, org_id, rule, by)))
+        else:
+            done.append(changed(before, await replace(connection, before, org_id, rule, by)))
+    if prune:
+        for gone in there.values():
+            await store.remove(connection, org_id, gone.id)
+            done.append(changed(gone, None))
+    return done
+
+
+def changed(before: StoredRule | None, after: StoredRule | None) -> RuleChanged:
+    """What became of a rule; at least one of the two is there."""
+    one = after or before
+    assert one is not None
+    kind: Kind = "created" if before is None else "deleted" if after is None else "updated"
+    return RuleChanged(
+        name=one.name,
+        change="unchanged" if before == after else kind,
+        id=one.id,
+        version=after.version if after else 0,
+        since_version=after.since_version if after else 0,
+        before=canonical(before.body) if before else None,
+        after=canonical(after.body) if after else None,
+    )
+
+
+def _counted(count: int, words: str) -> str:
+    return words.format(f"{count} fault{'s' if count > 1 else ''}")

@@ -1,0 +1,1 @@
+"""The commands of `signaldesk rules` that work with files."""
