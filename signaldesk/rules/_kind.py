@@ -118,6 +118,14 @@ class Kind:
         """The condition in a few words, e.g. `3 or more in 60 s`."""
         raise NotImplementedError
 
+    def example(self) -> dict[str, Any]:
+        """A condition of this kind as people write it: the first example of each parameter that has one."""
+        fields = self.condition.model_fields.items()
+        return {
+            "kind": self.name,
+            **{field.alias or name: field.examples[0] for name, field in fields if field.examples},
+        }
+
     def check(self, rule: Rule) -> list[FieldError]:
         """Faults of a rule as a whole that its parameters alone do not show."""
         return []

@@ -7,7 +7,6 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import orjson
@@ -21,21 +20,17 @@ from signaldesk.accounts.keys import PREFIX
 from signaldesk.channels import kinds as channels
 from signaldesk.channels.webhook import WebhookChannel, WebhookConfig
 from signaldesk.clock import SystemClock
-from signaldesk.engine.lane import Lane
-from signaldesk.engine.watch import Watch
 from signaldesk.filters import InvalidFilter
 from signaldesk.ids import new_id
 from signaldesk.intake import envelope
 from signaldesk.intake.check import Checked, check
 from signaldesk.model.event import Event
 from signaldesk.model.message import Message
-from signaldesk.model.outcome import Firing, Stored
-from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from tests.docs.pages import DOCS, Block, Page, Table, page, pages
+from tests.support.judging import MICROS, Judging, event
 from tests.support.messages import firing_message
 
-MICROS = 1_000_000
 DAY = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -154,7 +149,11 @@ def test_filters_match_as_the_table_says(table: Table) -> None:
 
 
 def examples() -> list[tuple[Block, Table]]:
-    """(rule, events and outcomes) of the pages of rule kinds: a table belongs to the rule above it."""
+    """(rules, events and outcomes) of the pages of rule kinds: a table belongs to the rules above it.
+
+    Its first column is the event time, its last the outcome; those between are fields of the payload, or the
+    event's `type`.
+    """
     found = []
     for kind in document.kinds():
         one = page(f"rules/{kind}.md")
@@ -165,36 +164,24 @@ def examples() -> list[tuple[Block, Table]]:
 
 @pytest.mark.parametrize(("block", "table"), examples(), ids=str)
 def test_the_engine_judges_as_the_table_says(block: Block, table: Table) -> None:
-    (rule,) = document.parse_all(rules(block.text))
-    field, lane = table.head[1], judging(rule)
-    for time, value, outcome in table.rows:
+    judging = Judging(document.parse_all(rules(block.text)))
+    for number, (time, *cells, outcome) in enumerate(table.rows):
+        fields = dict(zip(table.head[1:-1], map(_cell, cells), strict=True))
         moment = datetime.fromisoformat(f"{DAY:%Y-%m-%d}T{time}+00:00")
-        event = Event(
-            id=new_id().bytes,
-            type=rule.event[0],
-            timestamp=round((moment - DAY).total_seconds() * MICROS) + int(DAY.timestamp()) * MICROS,
-            payload=orjson.dumps({field: value}),
-        )
-        assert judged(lane, event) == outcome, f"{table}: {time} {value}"
+        at = round((moment - DAY).total_seconds() * MICROS) + int(DAY.timestamp()) * MICROS
+        type_ = fields.pop("type", None) or judging.event_type
+        payload = {name: value for name, value in fields.items() if value is not None}
+        assert judging.words(event(number, type_, at, payload)) == outcome, f"{table}: {time} {cells}"
 
 
-def judging(rule: Rule) -> Lane:
-    org_id = UUID(int=1)
-    saved = SavedRule(org_id=org_id, id=UUID(int=2), version=1, since_version=1, fingerprint="", rule=rule)
-    watch = Watch(saved, channels=[], org_name="Acme", lateness=300 * MICROS)
-    watch.complete = True
-    return Lane(org_id, "", [watch])
-
-
-def judged(lane: Lane, event: Event) -> str:
-    """What the engine makes of an event, in the words of the tables."""
-    stored = Stored(lane.org_id.bytes, "", 1, event.timestamp, [event], {})
-    matched = lane.match(stored)
-    lane.judge(matched)
-    if any(isinstance(outcome, Firing) for outcome in lane.sink.take()):
-        return "fires"
-    held = lane.sink.reports()
-    return f"held back ({held[0].reason})" if held else "–" if matched.hits else "late"
+def _cell(text: str) -> Any:
+    """A JSON value, or a text without quotes; a dash or nothing: there is no such field."""
+    if text in ("", "–"):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def test_there_are_tables_for_every_kind() -> None:
