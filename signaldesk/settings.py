@@ -87,7 +87,9 @@ class Settings(BaseSettings):
     lease: float = Field(
         5.0, gt=0, description="A processor that does not renew within this loses its partitions"
     )
-    checkpoint_every: float = Field(1.0, gt=0, description="How often windows and tallies are written down")
+    checkpoint_every: float = Field(
+        1.0, gt=0, description="How often tallies are written down; windows too, unless that takes long"
+    )
     stripe_secret_key: SecretStr | None = Field(None, description="Billing through Stripe")
     stripe_webhook_secret: SecretStr | None = Field(None, description="Verifies what Stripe sends")
     history_url: str | None = Field(None, description="Object store for history; `data_dir` without it")

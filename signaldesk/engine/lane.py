@@ -103,12 +103,13 @@ class Lane:
         """
         hits: list[Hit] = []
         watermark, plans, count = self.watermark, self._plans, self._count
+        upto = 0
         position, behind = stored.position, stored.behind
         for index, event in enumerate(stored.events):
             time, gap = event.timestamp, 0
             if replayed:
                 gap = behind.get(index, 0)
-                watermark = max(watermark, time)
+                watermark, upto = max(watermark, time), time + gap
             elif time >= watermark:
                 watermark = time
             else:
@@ -120,7 +121,7 @@ class Lane:
         self.days[day] = self.days.get(day, 0) + len(stored.events)
         self.events += len(stored.events)
         self.watermark = watermark
-        return Matched(stored, hits, watermark)
+        return Matched(stored, hits, upto if replayed else watermark)
 
     def _match(self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit]) -> bool:
         """Add a hit for each rule whose filter the event passes; whether there was any such rule."""

@@ -168,6 +168,10 @@ class Memory:
     def begin_batch(self) -> None:
         self._batch += 1
 
+    def lacking(self) -> bool:
+        """Whether there are groups whose past is still to be loaded."""
+        return any(lane.missing for lane in self.lanes.values())
+
     async def fill(self) -> None:
         """Load the past of new states: windows from Redis, firings from Postgres."""
         for lane in self.lanes.values():

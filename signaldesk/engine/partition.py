@@ -1,7 +1,9 @@
 """One partition, owned: read on from the committed position, judge, commit, and again.
 
-While a batch is being committed in a thread, the next one is read and judged; commits keep their order. On
-any doubt about what is in memory it is thrown away and restored from what is written down.
+While a batch is being committed in a thread, the next one is read and judged; commits keep their order.
+Counts are written down with a commit every second or so, windows are written to Redis beside everything else,
+as often as that is cheap (`cadence`). On any doubt about what is in memory it is thrown away and restored
+from what is written down.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import msgspec
 
 from signaldesk import log
 from signaldesk.clock import Clock
+from signaldesk.engine.cadence import Cadence
 from signaldesk.engine.cancel import cancel
 from signaldesk.engine.memory import Memory
 from signaldesk.engine.pulse import Pulse
@@ -87,9 +90,11 @@ class Partition:
         self.position = claim.position
         self.committed = claim.position
         self._time = claim.clock
-        self._checkpoint = claim.checkpoint
-        self._checkpoint_at = asyncio.get_running_loop().time()
+        self._counted, self._saved = claim.checkpoint, 0
+        self._counted_at = now = asyncio.get_running_loop().time()
+        self._cadence = Cadence(tools.checkpoint_every, now)
         self._committing: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
         self._cautious_until = 0
         # Until a batch was seen: a backlog of large entries must not come in as one transaction.
         self._entry_events = float(ENTRY_MAX)
@@ -116,8 +121,9 @@ class Partition:
             await self._start_over()
             await self._run()
         finally:
-            if self._committing is not None:
-                await cancel(self._committing)
+            for task in (self._saving, self._committing):
+                if task is not None:
+                    await cancel(task)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -135,7 +141,9 @@ class Partition:
                 self._cautious_until = self._read_upto
         try:
             await self._commit_done()
-            await self._checkpoint_now()
+            await self._save_done()
+            await self._checkpoint(windows=True)
+            await self._save_done()
         except WindowsLost as error:
             self._log.warning("the next owner will rebuild the windows", reason=error.detail)
 
@@ -143,6 +151,8 @@ class Partition:
         """Throw away what is in memory, and restore it from what is written down. Raises Fenced."""
         with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
             await self._commit_done()
+        with contextlib.suppress(Exception):  # what it lacks is restored from the stored events
+            await self._save_done()
         await self._again(self._restore)
         self._log.info("partition ready", position=self.position)
 
@@ -167,6 +177,8 @@ class Partition:
     # --- one step --------------------------------------------------------------------------------------
 
     async def _step(self) -> None:
+        if self._saving is not None and self._saving.done():
+            await self._save_done()
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
         try:
@@ -178,8 +190,9 @@ class Partition:
             return
         if not entries:
             await self._commit_done()
-            if self._checkpoint < self.committed and self._due():
-                await self._checkpoint_now()
+            counts, windows = self._due()
+            if (counts and self._counted < self.committed) or (windows and self._saved < self.committed):
+                await self._checkpoint(windows=windows)
             return
         self._read_upto = entries[-1].position
         if self._first:
@@ -206,33 +219,35 @@ class Partition:
 
     async def _work_on(self, entries: list[Entry], cautious: bool) -> None:
         """Judge the entries, or as many of them as come before a change of rules, and have them committed."""
-        checkpoint, org_id = self._due(), None
+        org_id = None
         if entries[0].marker:
-            batch, checkpoint, org_id = self._change_rules(entries[0])
+            batch, org_id = self._change_rules(entries[0])
         elif cautious and self.claim.tries >= _TRIES and len(entries[0].org) == 16:
             batch = await self._set_aside(entries[0])
         else:
             batch = await self._judge(list(takewhile(lambda entry: not entry.marker, entries)))
         self.position = batch.after
         await self._commit_done()
-        changes = self._prepare_checkpoint(batch) if checkpoint else Changes([], [])
-        self._committing = asyncio.create_task(self._commit(batch, changes))
-        if cautious or checkpoint:
+        if org_id is None:
+            self._begin_commit(batch, *self._due())
+        else:
+            # What was judged by the rules before is never counted again, nor taken in again, by those after.
+            await self._save_done()
+            self._begin_commit(batch, counts=True, windows=True)
+        if cautious or org_id is not None:
             await self._commit_done()
         if org_id is not None:
+            await self._save_done()
             await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
 
-    def _change_rules(self, marker: Entry) -> tuple[Batch, bool, UUID | None]:
-        """A batch that changes an organisation's rules, whether it must be a checkpoint, and which one's.
-
-        It is one, so that what was judged by the rules before is never counted again by those after.
-        """
+    def _change_rules(self, marker: Entry) -> tuple[Batch, UUID | None]:
+        """A batch that changes an organisation's rules, and which one's."""
         batch = Batch(self.number, self.position, marker.position)
         try:
             batch.rules = marker.changes()
         except (ValueError, TypeError, LookupError):
-            return batch, False, None  # not one of ours, or one that only holds a place in the stream
-        return batch, True, UUID(bytes=marker.org)
+            return batch, None  # not one of ours, or one that only holds a place in the stream
+        return batch, UUID(bytes=marker.org)
 
     async def _judge(self, entries: list[Entry]) -> Batch:
         """Judge entries in order."""
@@ -264,7 +279,9 @@ class Partition:
         for stored in waiting:
             lane = self._memory.lane(UUID(bytes=stored.org), stored.lane)
             matched.append((lane, lane.match(stored)))
-        await self._again(self._memory.fill)
+        if self._memory.lacking():
+            await self._save_done()  # the past of a group that left memory may still be on its way
+            await self._again(self._memory.fill)
         for lane, one in matched:
             lane.judge(one)
             for outcome in lane.sink.take():
@@ -281,8 +298,21 @@ class Partition:
 
     # --- committing ------------------------------------------------------------------------------------
 
-    async def _commit(self, batch: Batch, changes: Changes) -> None:
-        """Write the batch down, repeating until Postgres took it; with a checkpoint, the windows too."""
+    def _begin_commit(self, batch: Batch, counts: bool, windows: bool) -> None:
+        """Have the batch committed; with what was counted, and with the windows saved after it."""
+        now = asyncio.get_running_loop().time()
+        if counts or windows:
+            self._counted, self._counted_at = batch.after, now
+            batch.tallies = self._memory.tallies()
+        self._committing = committing = asyncio.create_task(self._commit(batch))
+        if windows:
+            self._saved = batch.after
+            self._cadence.begun(now)
+            changes = self._memory.changes()
+            self._saving = asyncio.create_task(self._save(committing, batch.after, changes))
+
+    async def _commit(self, batch: Batch) -> None:
+        """Write the batch down, repeating until Postgres took it."""
         tools = self._tools
 
         async def write() -> None:
@@ -295,14 +325,27 @@ class Partition:
         self.claim = self.claim._replace(tries=0)
         if any(one.channels for one in batch.firings) or any(one.channels for one in batch.resolutions):
             await self._nudge()
-        if batch.tallies is not None:
-            self._checkpoint = batch.after
-            await self._again(lambda: self._windows.save(batch.after, changes))
+
+    async def _save(self, committing: asyncio.Task[None], position: int, changes: Changes) -> None:
+        """Once the batch is committed, write the windows to Redis, while further batches are judged."""
+        await asyncio.wait([committing])
+        if committing.cancelled() or committing.exception() is not None:
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._again(lambda: self._windows.save(position, changes))
+        self._cadence.took(loop.time() - began)
 
     async def _commit_done(self) -> None:
         """Wait for the commit under way; what it raised is raised here."""
         if self._committing is not None:
             task, self._committing = self._committing, None
+            await task
+
+    async def _save_done(self) -> None:
+        """Wait for the windows that are being saved; what it raised is raised here."""
+        if self._saving is not None:
+            task, self._saving = self._saving, None
             await task
 
     async def _nudge(self) -> None:
@@ -311,17 +354,16 @@ class Partition:
         except Unavailable:
             self._log.debug("dispatchers will find the outbox by themselves")
 
-    def _due(self) -> bool:
-        return asyncio.get_running_loop().time() - self._checkpoint_at >= self._tools.checkpoint_every
+    def _due(self) -> tuple[bool, bool]:
+        """Whether it is time to write down the counts, and the windows."""
+        now = asyncio.get_running_loop().time()
+        counts = now - self._counted_at >= self._tools.checkpoint_every
+        return counts, self._saving is None and self._cadence.due(now)
 
-    def _prepare_checkpoint(self, batch: Batch) -> Changes:
-        self._checkpoint_at = asyncio.get_running_loop().time()
-        batch.tallies = self._memory.tallies()
-        return self._memory.changes()
-
-    async def _checkpoint_now(self) -> None:
-        batch = Batch(self.number, self.committed, self.committed)
-        await self._commit(batch, self._prepare_checkpoint(batch))
+    async def _checkpoint(self, *, windows: bool) -> None:
+        """Write down the counts, and perhaps the windows, without any event."""
+        self._begin_commit(Batch(self.number, self.committed, self.committed), counts=True, windows=windows)
+        await self._commit_done()
 
     async def _again(self, action: Callable[[], Awaitable[None]]) -> None:
         """Repeat until nothing is away any more; wait a little longer each time, at most a second."""

@@ -1,0 +1,135 @@
+"""Windows are written to Redis beside everything else, and nobody reads what is still on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from signaldesk.stream.windows import Changes, WindowStore
+from tests.support.lab import Lab, Life, Owner
+
+PATIENCE_S = 10
+
+
+@pytest.fixture
+async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
+    lab = Lab(database_url, redis_url)
+    yield lab
+    await lab.close()
+
+
+class SlowSaves:
+    """Each save of windows waits to be let through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._begun, self._let = asyncio.Semaphore(0), asyncio.Semaphore(0)
+        save = WindowStore.save
+
+        async def slowly(store: WindowStore, position: int, changes: Changes) -> None:
+            self._begun.release()
+            await self._let.acquire()
+            await save(store, position, changes)
+
+        monkeypatch.setattr(WindowStore, "save", slowly)
+
+    async def next(self) -> None:
+        """Another save has begun, and waits."""
+        await asyncio.wait_for(self._begun.acquire(), PATIENCE_S)
+
+    def let_through(self, saves: int = 1) -> None:
+        for _ in range(saves):
+            self._let.release()
+
+
+async def three_users(lab: Lab) -> UUID:
+    """An organisation with a rule that holds at the third event of a user."""
+    org_id = await lab.org()
+    when = {"kind": "count", "at_least": 3, "within": "1h"}
+    await lab.save_rule(org_id, {"name": "three", "event": "paid", "by": "user", "when": when})
+    return org_id
+
+
+async def pay(lab: Lab, org_id: UUID, *users: str) -> None:
+    await lab.send(org_id, [{"type": "paid", "payload": {"user": user}} for user in users])
+
+
+async def settled(lab: Lab, owner: Owner) -> None:
+    """Everything is committed, and the windows in Redis hold it."""
+    assert await owner.work_off()
+    position = str(owner.partition.committed).encode()
+    async with asyncio.timeout(PATIENCE_S):
+        while await lab.redis.hget(f"sd:{{p{lab.partition}}}:windows", "position") != position:
+            await asyncio.wait([owner.task], timeout=0.001)
+
+
+async def all_read(lab: Lab, owner: Owner) -> None:
+    """The owner has read everything, whether or not it could judge it."""
+    last = await lab.stream.last(lab.partition)
+    async with asyncio.timeout(PATIENCE_S):
+        while owner.partition._read_upto < last:
+            await asyncio.wait([owner.task], timeout=0.001)
+
+
+def fired(lab: Lab, org_id: UUID) -> int:
+    return len(lab.rows("SELECT FROM firings WHERE org_id = %(org)s", org=org_id))
+
+
+async def test_judging_goes_on_while_windows_are_saved(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    org_id = await three_users(lab)
+    owner = await lab.owner(Life(checkpoint_every=0.0))
+    await settled(lab, owner)
+    saves = SlowSaves(monkeypatch)
+    await pay(lab, org_id, "ada")
+    await saves.next()
+    await pay(lab, org_id, "ada")
+    await pay(lab, org_id, "ada")
+    assert await owner.work_off()
+    assert fired(lab, org_id) == 1
+    saves.let_through(100)
+    await settled(lab, owner)
+    await owner.end()
+
+
+async def test_a_group_that_left_memory_is_not_read_before_it_is_saved(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_id = await three_users(lab)
+    owner = await lab.owner(Life(checkpoint_every=0.0, most_states=1))
+    await settled(lab, owner)
+    saves = SlowSaves(monkeypatch)
+    await pay(lab, org_id, "bob")
+    await saves.next()
+    await pay(lab, org_id, "ada", "ada")
+    assert await owner.work_off()
+    saves.let_through()
+    await pay(lab, org_id, "cem")  # with this batch, ada leaves memory; what is new of her is on its way
+    await saves.next()
+    await pay(lab, org_id, "ada")
+    await all_read(lab, owner)
+    saves.let_through(100)
+    await settled(lab, owner)
+    assert fired(lab, org_id) == 1
+    await owner.end()
+
+
+async def test_an_owner_that_dies_while_it_saves_leaves_nothing_out(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_id = await three_users(lab)
+    owner = await lab.owner(Life(checkpoint_every=0.0))
+    await settled(lab, owner)
+    with monkeypatch.context() as patched:
+        saves = SlowSaves(patched)
+        await pay(lab, org_id, "ada")
+        await saves.next()
+        await pay(lab, org_id, "ada")
+        assert await owner.work_off()
+        await owner.cut_off()
+    heir = await lab.owner(Life())
+    await pay(lab, org_id, "ada")
+    assert await heir.work_off()
+    assert fired(lab, org_id) == 1
+    await heir.end()
