@@ -31,6 +31,7 @@ from signaldesk.store.health import Health
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
+from signaldesk.store.rule_history import RuleHistory
 from signaldesk.stream import client, keys
 from signaldesk.stream.events import EventStream
 from signaldesk.stream.health import StreamHealth
@@ -130,6 +131,10 @@ class Desk:
         from signaldesk.catalog.rules import RuleCatalog
 
         return RuleCatalog(database=self.database, stream=self.stream)
+
+    @cached_property
+    def rule_history(self) -> RuleHistory:
+        return RuleHistory(database=self.database)
 
     @cached_property
     def appender(self) -> Appender:

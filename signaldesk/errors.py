@@ -77,6 +77,12 @@ class Conflict(SignalDeskError):
     status, code, title = 409, "conflict", "This clashes with what is already there"
 
 
+class PreconditionFailed(SignalDeskError):
+    """Somebody else changed it since it was read: read it again, and repeat the change on that."""
+
+    status, code, title = 412, "precondition_failed", "This was changed by somebody else meanwhile"
+
+
 class TooMany(SignalDeskError):
     status, code, title, retry = 429, "too_many_requests", "Too many requests", True
 

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from signaldesk.catalog.targets import all_of
+from signaldesk.catalog.trying import Tried, TriedChannel, sample_of, tried
 from signaldesk.channels.kinds import Channel, Means, kind, parse
-from signaldesk.errors import Conflict, DeliveryError, FieldError, Invalid
+from signaldesk.errors import Conflict, FieldError, Invalid
 from signaldesk.ids import new_id
 from signaldesk.model.message import for_test
+from signaldesk.rules.document import parse as parse_rule
 from signaldesk.store import channels as store
 from signaldesk.store import rules
 from signaldesk.store.channels import StoredChannel
@@ -52,16 +54,6 @@ class Shown(NamedTuple):
 
     channel: ChannelView
     once: dict[str, str]
-
-
-class Tried(NamedTuple):
-    """What came of a test message: the destination's own words, or why it did not get that far."""
-
-    delivered: bool
-    status: int | None
-    answer: str | None
-    error: str | None
-    duration_ms: float
 
 
 class ChannelCatalog:
@@ -130,7 +122,35 @@ class ChannelCatalog:
         # The transaction is over: a destination may take half a minute, and connections are few.
         channel = kind(stored.kind)
         message = for_test(id=new_id(), org_id=org_id, org=org, now_us=self._means.clock.now_us())
-        return await _tried(channel.send(parse(channel, stored.config), message, self._means))
+        return await tried(channel.send(parse(channel, stored.config), message, self._means))
+
+    async def test_rule(self, org_id: UUID, rule_id: UUID) -> list[TriedChannel]:
+        """Send a message of a rule, marked as a test, through each of its channels now.
+
+        Raises NotFound; Conflict for a rule that notifies nobody.
+        """
+        async with self._database.tenant(org_id) as connection:
+            saved = await rules.by_id(connection, org_id, rule_id)
+            rule = parse_rule(saved.body)
+            found = [one for one in await store.listed(connection, org_id) if one.name in rule.notify]
+            org = await store.org_name(connection, org_id)
+        if not found:
+            raise Conflict("this rule notifies nobody; name channels in its `notify` first")
+
+        async def send(stored: StoredChannel) -> TriedChannel:
+            channel = kind(stored.kind)
+            message = sample_of(
+                rule,
+                rule_id=rule_id,
+                version=saved.version,
+                org_id=org_id,
+                org=org,
+                now_us=self._means.clock.now_us(),
+            )
+            sending = channel.send(parse(channel, stored.config), message, self._means)
+            return TriedChannel(stored.name, stored.id, stored.kind, await tried(sending))
+
+        return list(await asyncio.gather(*map(send, found)))
 
 
 async def create(connection: AsyncConnection, org_id: UUID, *, name: Any, kind: Any, config: Any) -> Shown:
@@ -229,20 +249,6 @@ async def _must_be_unused(connection: AsyncConnection, org_id: UUID, name: str, 
             f"{name} cannot be {done} while rules notify it: {listed}; change them first",
             errors=[FieldError("name", f"is used by {len(users)} rules")],
         )
-
-
-async def _tried(sending: Awaitable[Any]) -> Tried:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-
-    def took() -> float:
-        return (loop.time() - began) * 1000
-
-    try:
-        receipt = await sending
-    except DeliveryError as error:
-        return Tried(False, error.answer_status, error.answer_text, error.detail, took())
-    return Tried(True, receipt.status, receipt.text, None, took())
 
 
 def _parsed(stored: StoredChannel) -> Any:

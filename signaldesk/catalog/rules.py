@@ -6,20 +6,30 @@ rules at exactly that place, so the first event after saving is judged by the ne
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 from signaldesk import log
-from signaldesk.catalog import saving
-from signaldesk.catalog.changes import RuleChanged
-from signaldesk.errors import Unavailable
+from signaldesk.catalog import saving, switching
+from signaldesk.catalog.changes import FieldChange, RuleChanged, compare
+from signaldesk.catalog.merge_patch import merged
+from signaldesk.catalog.switching import Action
+from signaldesk.catalog.yaml_text import canonical
+from signaldesk.errors import FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
 from signaldesk.model.outcome import RuleChange
+from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
 from signaldesk.store.database import AsyncConnection, Database
-from signaldesk.store.rules import StoredRule
+from signaldesk.store.rule_versions import RuleVersion
+from signaldesk.store.rules import RuleFilter, StoredRule
 from signaldesk.stream.events import EventStream
+
+Expected = Collection[int] | None
+"""Versions that a change was made for; None: whichever there is."""
+Body = Callable[[StoredRule, AsyncConnection], Awaitable[Any]]
+"""From the rule as it is to the document of its next version."""
 
 logger = log.get_logger(__name__)
 
@@ -43,10 +53,40 @@ class RuleCatalog:
         async with self._database.tenant(org_id) as connection:
             return await store.by_id(connection, org_id, rule_id)
 
-    async def versions(self, org_id: UUID, rule_id: UUID) -> list[dict[str, Any]]:
+    async def page(
+        self, org_id: UUID, wanted: RuleFilter, *, limit: int, after: str = ""
+    ) -> list[StoredRule]:
+        """Some of the rules, by name."""
+        async with self._database.tenant(org_id) as connection:
+            return await store.page(connection, org_id, wanted, limit=limit, after=after)
+
+    async def versions(
+        self, org_id: UUID, rule_id: UUID, *, limit: int = 500, before: int | None = None
+    ) -> list[RuleVersion]:
         """Every version with its body, fingerprint and author, newest first. Raises NotFound."""
         async with self._database.tenant(org_id) as connection:
-            return await store.versions(connection, org_id, rule_id)
+            await store.by_id(connection, org_id, rule_id)
+            return await rule_versions.page(connection, org_id, rule_id, limit=limit, before=before)
+
+    async def version(
+        self, org_id: UUID, rule_id: UUID, version: int
+    ) -> tuple[RuleVersion, list[FieldChange]]:
+        """A version, and how it differs from the one before. Raises NotFound."""
+        async with self._database.tenant(org_id) as connection:
+            await store.by_id(connection, org_id, rule_id)
+            found = await rule_versions.one(connection, org_id, rule_id, version)
+            if version == 1:
+                return found, []
+            before = await rule_versions.one(connection, org_id, rule_id, version - 1)
+            return found, compare(canonical(before.body), canonical(found.body))
+
+    async def check(self, org_id: UUID, body: Any) -> RuleChanged:
+        """What `apply` would make of this one rule. Raises Invalid with every fault."""
+        async with self._writing(org_id) as connection:
+            rule = await saving.checked(connection, org_id, body)
+            (done,) = await saving.apply(connection, org_id, [rule], None, prune=False)
+            await connection.rollback()
+        return done
 
     # --- changing --------------------------------------------------------------------------------------
 
@@ -59,19 +99,57 @@ class RuleCatalog:
         return created
 
     async def update(
-        self, org_id: UUID, rule_id: UUID, body: Any, *, by: UUID | None = None
-    ) -> tuple[StoredRule, bool]:
-        """(the rule, whether it changed): a new version, unless nothing is different.
+        self, org_id: UUID, rule_id: UUID, body: Any, *, by: UUID | None = None, expected: Expected = None
+    ) -> StoredRule:
+        """Save a new version, unless nothing is different. `expected` are the versions it may replace.
 
-        Raises Invalid with every fault, NotFound, Conflict.
+        Raises Invalid with every fault, NotFound, Conflict, PreconditionFailed.
+        """
+
+        async def given(before: StoredRule, connection: AsyncConnection) -> Any:
+            return body
+
+        return await self._change(org_id, rule_id, given, by, expected)
+
+    async def patch(
+        self, org_id: UUID, rule_id: UUID, patch: Any, *, by: UUID | None = None, expected: Expected = None
+    ) -> StoredRule:
+        """The same with what is to be different, as a JSON Merge Patch (RFC 7396)."""
+        if not isinstance(patch, dict):
+            raise Invalid("a change is an object with the fields to be changed; null takes one away")
+
+        async def patched(before: StoredRule, connection: AsyncConnection) -> Any:
+            return merged(before.body, patch)
+
+        return await self._change(org_id, rule_id, patched, by, expected)
+
+    async def roll_back(
+        self, org_id: UUID, rule_id: UUID, version: int, *, by: UUID | None = None, expected: Expected = None
+    ) -> StoredRule:
+        """Save a new version that equals an old one. Raises Invalid when there is no such version, or when it
+        is not valid any more; NotFound, Conflict, PreconditionFailed."""
+
+        async def old(before: StoredRule, connection: AsyncConnection) -> Any:
+            try:
+                return (await rule_versions.one(connection, org_id, rule_id, version)).body
+            except NotFound:
+                message = f"there is no version {version}; there are 1 to {before.version}"
+                raise Invalid(message, errors=[FieldError("version", message)]) from None
+
+        return await self._change(org_id, rule_id, old, by, expected)
+
+    async def switch(
+        self, org_id: UUID, action: Action, wanted: RuleFilter, *, by: UUID | None = None
+    ) -> list[RuleChanged]:
+        """Pause or resume rules, all of them or none. A rule resumes the mode that it had before.
+
+        Raises Invalid when one of them cannot be saved any more.
         """
         async with self._writing(org_id) as connection:
-            before = await store.by_id(connection, org_id, rule_id)
-            rule = await saving.checked(connection, org_id, body)
-            saved = await saving.replace(connection, before, org_id, rule, by)
-        if saved != before:
-            await self.announce(org_id, [_marker(org_id, saved)])
-        return saved, saved != before
+            done = await switching.switch(connection, org_id, action, wanted, by)
+        if markers := [_marker(org_id, one) for one in done if one.change != "unchanged"]:
+            await self.announce(org_id, markers)
+        return done
 
     async def apply(
         self,
@@ -96,9 +174,10 @@ class RuleCatalog:
             await self.announce(org_id, markers)
         return done
 
-    async def delete(self, org_id: UUID, rule_id: UUID) -> None:
-        """Stop judging a rule; its alerts and history stay. Raises NotFound."""
+    async def delete(self, org_id: UUID, rule_id: UUID, *, expected: Expected = None) -> None:
+        """Stop judging a rule; its alerts and history stay. Raises NotFound, PreconditionFailed."""
         async with self._writing(org_id) as connection:
+            _expect(await store.by_id(connection, org_id, rule_id), expected)
             await store.remove(connection, org_id, rule_id)
         await self.announce(org_id, [RuleChange(org_id, rule_id, 0, 0)])
 
@@ -112,12 +191,31 @@ class RuleCatalog:
         except Unavailable:
             logger.warning("rules changed, but the stream is away", org=str(org_id))
 
+    async def _change(
+        self, org_id: UUID, rule_id: UUID, body: Body, by: UUID | None, expected: Expected
+    ) -> StoredRule:
+        async with self._writing(org_id) as connection:
+            before = await store.by_id(connection, org_id, rule_id)
+            _expect(before, expected)
+            rule = await saving.checked(connection, org_id, await body(before, connection))
+            saved = await saving.replace(connection, before, org_id, rule, by)
+        if saved != before:
+            await self.announce(org_id, [_marker(org_id, saved)])
+        return saved
+
     @asynccontextmanager
     async def _writing(self, org_id: UUID) -> AsyncIterator[AsyncConnection]:
         """A transaction that is the only one to change this organisation's rules."""
         async with self._database.tenant(org_id) as connection:
             await store.hold(connection, org_id)
             yield connection
+
+
+def _expect(rule: StoredRule, expected: Expected) -> None:
+    if expected is not None and rule.version not in expected:
+        raise PreconditionFailed(
+            f"this rule is at version {rule.version} now; read it again and repeat the change on that"
+        )
 
 
 def _marker(org_id: UUID, saved: StoredRule | RuleChanged) -> RuleChange:

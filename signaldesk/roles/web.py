@@ -50,6 +50,7 @@ def services(desk: Desk) -> Services:
         tickets=Tickets(desk.redis),
         intake=desk.intake,
         rules=desk.rules,
+        rule_history=desk.rule_history,
         channels=desk.channels,
         alerts=desk.alerts,
         events=desk.events,

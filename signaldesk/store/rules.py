@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, NotFound
-from signaldesk.model.rule import SavedRule
+from signaldesk.model.rule import Mode, Rule, SavedRule
 from signaldesk.store.tables import orgs, rule_versions, rules
 
 
@@ -26,6 +27,18 @@ class StoredRule(NamedTuple):
     body: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+
+
+class RuleFilter(NamedTuple):
+    """Which rules: all that every given part agrees with. A label without a value asks for its presence."""
+
+    ids: Collection[UUID] = ()
+    labels: Sequence[tuple[str, str | None]] = ()
+    modes: Collection[str] = ()
+    severities: Collection[str] = ()
+    kinds: Collection[str] = ()
+    text: str = ""
+    """Part of the name, the description or the event types, in any case."""
 
 
 _COLUMNS = (
@@ -56,6 +69,32 @@ async def listed(connection: AsyncConnection, org_id: UUID) -> list[StoredRule]:
     query = select(*_COLUMNS).select_from(_CURRENT)
     query = query.where(rules.c.org_id == org_id, rules.c.deleted_at.is_(None))
     return [StoredRule(*row) for row in await connection.execute(query.order_by(rules.c.name))]
+
+
+async def page(
+    connection: AsyncConnection, org_id: UUID, wanted: RuleFilter, *, limit: int, after: str = ""
+) -> list[StoredRule]:
+    """The rules among them whose names come after `after`, by name."""
+    body = rule_versions.c.body
+    query = select(*_COLUMNS).select_from(_CURRENT)
+    query = query.where(rules.c.org_id == org_id, rules.c.deleted_at.is_(None), rules.c.name > after)
+    if wanted.ids:
+        query = query.where(rules.c.id.in_(wanted.ids))
+    for name, value in wanted.labels:
+        label = body["labels"]
+        query = query.where(label.has_key(name) if value is None else label[name].astext == value)
+    if wanted.modes:
+        query = query.where(func.coalesce(body["mode"].astext, Mode.LIVE.value).in_(wanted.modes))
+    if wanted.severities:
+        default = Rule.model_fields["severity"].default
+        query = query.where(func.coalesce(body["severity"].astext, default).in_(wanted.severities))
+    if wanted.kinds:
+        query = query.where(body["when"]["kind"].astext.in_(wanted.kinds))
+    if wanted.text:
+        texts = func.concat_ws(" ", rules.c.name, body["description"].astext, body["event"].astext)
+        query = query.where(texts.icontains(wanted.text, autoescape=True))
+    found = await connection.execute(query.order_by(rules.c.name).limit(limit))
+    return [StoredRule(*row) for row in found]
 
 
 async def by_id(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> StoredRule:
@@ -100,17 +139,6 @@ async def remove(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> No
     if not gone.rowcount:
         raise NotFound
     await count_change(connection, org_id)
-
-
-async def versions(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> list[dict[str, Any]]:
-    """Every version with its body, fingerprint and author, newest first. Raises NotFound."""
-    table = rule_versions.c
-    columns = (table.version, table.fingerprint, table.body, table.created_at, table.created_by)
-    query = select(*columns).where(table.org_id == org_id, table.rule_id == rule_id)
-    rows = (await connection.execute(query.order_by(table.version.desc()))).mappings().all()
-    if not rows:
-        raise NotFound
-    return [dict(row) for row in rows]
 
 
 async def partition_of(connection: AsyncConnection, org_id: UUID) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from signaldesk.accounts.roles import Principal
 from signaldesk.clock import from_us
 from signaldesk.errors import FieldError, Invalid, NotFound, Unauthenticated, Unavailable
+from signaldesk.model import group
 from signaldesk.store.identity import Membership
 from signaldesk.web import paging, strict_json
 from signaldesk.web.services import Services
@@ -83,9 +85,9 @@ class Call:
         with suppress(Unavailable):
             await self.services.news.publish(self.org_id, message)
 
-    def json(self) -> Any:
-        """The body's JSON value. Raises Invalid and its kinds."""
-        return strict_json.read(self.raw, self.headers.get("Content-Type", ""))
+    def json(self, *, also: str = "") -> Any:
+        """The body's JSON value; its type may be `also` another one. Raises Invalid and its kinds."""
+        return strict_json.read(self.raw, self.headers.get("Content-Type", ""), also=also)
 
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with one FieldError per fault."""
@@ -134,6 +136,37 @@ class Call:
         if not given.isascii() or not given.isdigit() or not 1 <= int(given[:9]) <= most or len(given) > 9:
             raise Invalid(errors=[FieldError("limit", f"must be a whole number from 1 to {most}")])
         return int(given)
+
+    def many(self, name: str) -> Sequence[str]:
+        """A query parameter that may be given any number of times."""
+        return self.query.get(name, ())
+
+    def group(self) -> str | None:
+        """The query parameter `group`, a group's values as a JSON object; its text. Raises Invalid."""
+        given = self.one("group")
+        if given is None:
+            return None
+        try:
+            values = orjson.loads(given)
+            if not isinstance(values, dict):
+                raise ValueError("no object")
+            return group.text(tuple(values), group.key(tuple(values), values))
+        except (ValueError, TypeError):
+            message = 'expected the group as a JSON object, e.g. {"country":"DE"}'
+            raise Invalid(errors=[FieldError("group", message)]) from None
+
+    @property
+    def expected(self) -> frozenset[int] | None:
+        """Versions named by `If-Match`, for which alone this write is meant; None: for whichever there is."""
+        given = self.headers.get("If-Match", "*").strip()
+        if given == "*":
+            return None
+        return frozenset(int(found) for found in re.findall(r'(?:^|,)\s*"([0-9]{1,9})"\s*(?=,|$)', given))
+
+    def name_cursor(self) -> str:
+        """The same as `cursor` for lists in the order of a text; empty on the first page."""
+        given = self.one("cursor")
+        return "" if given is None else paging.name_place(given)
 
     def cursor(self) -> tuple[datetime, UUID] | None:
         """The query parameter `cursor`, from the `next` of the page before. Raises Invalid."""

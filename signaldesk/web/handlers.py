@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_CORS_HEADERS = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, X-Request-ID"
+_CORS_HEADERS = "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-Match, X-Request-ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +274,9 @@ class ApiHandler(Handler):
                 cookies.drop_session(self)
         for name, value in answer.headers.items():
             self.set_header(name, value)
+        if self.request.method in ("GET", "HEAD") and self.check_etag_header():
+            self.set_status(304)
+            answer = Answer()
         if answer.body is None:
             self.clear_header("Content-Type")
             self.finish()
@@ -290,7 +293,7 @@ class ApiHandler(Handler):
         self.set_header("Access-Control-Allow-Origin", origin)
         self.set_header("Access-Control-Allow-Methods", self._allowed())
         self.set_header("Access-Control-Allow-Headers", f"{_CORS_HEADERS}, {CSRF_HEADER}")
-        self.set_header("Access-Control-Expose-Headers", "X-Request-ID, Retry-After")
+        self.set_header("Access-Control-Expose-Headers", "X-Request-ID, Retry-After, ETag")
         self.set_header("Access-Control-Max-Age", "600")
         self.set_header("Vary", "Origin")
 

@@ -88,9 +88,10 @@ def _operation(route: Route, refs: Any) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    schema = {"type": "string", "format": "uuid"}
+    id = {"type": "string", "format": "uuid"}
+    number = {"type": "integer", "minimum": 1}
     return [
-        {"name": name, "in": "path", "required": True, "schema": schema}
+        {"name": name, "in": "path", "required": True, "schema": number if name == "n" else id}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signaldesk.model.rule import Rule
-from signaldesk.web.api import alerts, auth, channels, events, keys, notifications, rules
+from signaldesk.web.api import alerts, auth, channels, events, keys, notifications, rule_history, rules
 from signaldesk.web.api.shapes import Page
 from signaldesk.web.route import Door, Handle, Route
 
@@ -34,22 +34,67 @@ API: tuple[Route, ...] = (
     ),
     # --- rules
     _v1(
-        "GET", "/rules", rules.list_rules, "All rules, by name",
+        "GET", "/rules", rules.list_rules,
+        "Rules, by name; `label=team=payments` may be given repeatedly",
         scope="rules:read", answer=Page[rules.RuleOut],
+        query=(*LISTING, "label", "mode", "severity", "kind", "q"),
     ),
     _v1(
         "POST", "/rules", rules.create_rule, "Make a rule",
         scope="rules:write", answer=rules.RuleOut, body=Rule, status=201,
+    ),
+    _v1(
+        "POST", "/rules/validate", rules.validate_rule,
+        "Say what saving this rule would come to; saves nothing",
+        scope="rules:read", answer=rules.Checked, body=Rule,
+    ),
+    _v1(
+        "POST", "/rules/bulk", rules.switch_rules,
+        "Pause or resume rules by label or id, all of them or none",
+        scope="rules:write", answer=rules.Bulked, body=rules.Bulk,
     ),
     _v1("GET", "/rules/{id}", rules.get_rule, "One rule", scope="rules:read", answer=rules.RuleOut),
     _v1(
         "PUT", "/rules/{id}", rules.put_rule, "Save a new version of a rule",
         scope="rules:write", answer=rules.RuleOut, body=Rule,
     ),
+    _v1(
+        "PATCH", "/rules/{id}", rules.patch_rule, "Change some fields of a rule (JSON Merge Patch)",
+        scope="rules:write", answer=rules.RuleOut, body=rules.RulePatch,
+    ),
     _v1("DELETE", "/rules/{id}", rules.delete_rule, "Stop judging a rule", scope="rules:write", status=204),
     _v1(
-        "GET", "/rules/{id}/versions", rules.list_versions, "Every version of a rule, newest first",
-        scope="rules:read", answer=Page[rules.VersionOut],
+        "GET", "/rules/{id}/versions", rule_history.list_versions, "Every version of a rule, newest first",
+        scope="rules:read", answer=Page[rule_history.VersionOut], query=LISTING,
+    ),
+    _v1(
+        "GET", "/rules/{id}/versions/{n}", rule_history.get_version,
+        "One version, and how it differs from the one before",
+        scope="rules:read", answer=rule_history.VersionDetail,
+    ),
+    _v1(
+        "POST", "/rules/{id}/rollback", rule_history.roll_back, "Save a new version that equals an old one",
+        scope="rules:write", answer=rules.RuleOut, body=rule_history.Rollback,
+    ),
+    _v1(
+        "GET", "/rules/{id}/state", rule_history.show_state, "How a rule and its groups stand",
+        scope="rules:read", answer=rule_history.StateOut, query=(*LISTING, "replay"),
+    ),
+    _v1(
+        "GET", "/rules/{id}/firings", rule_history.list_firings, "Firings of a rule, newest first",
+        scope="rules:read", answer=Page[rule_history.FiringOut],
+        query=(*LISTING, "group", "from", "to", "replay"),
+    ),
+    _v1(
+        "GET", "/rules/{id}/suppressions", rule_history.list_suppressions,
+        "What was held back of a rule, and why, latest first",
+        scope="rules:read", answer=Page[rule_history.SuppressionOut],
+        query=(*LISTING, "reason", "group", "from", "to", "replay"),
+    ),
+    _v1(
+        "POST", "/rules/{id}/test-notification", rule_history.test_notification,
+        "Send a message of this rule, marked as a test, through its channels now",
+        scope="rules:write", answer=rule_history.RuleTried,
     ),
     # --- alerts
     _v1(

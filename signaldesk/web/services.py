@@ -22,6 +22,7 @@ from signaldesk.store.eventlog import EventLog
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
+from signaldesk.store.rule_history import RuleHistory
 from signaldesk.stream.news import News
 from signaldesk.stream.tickets import Tickets
 from signaldesk.web.hub import Hub
@@ -46,6 +47,7 @@ class Services:
     tickets: Tickets
     intake: Intake
     rules: RuleCatalog
+    rule_history: RuleHistory
     channels: ChannelCatalog
     alerts: AlertStore
     events: EventLog

@@ -11,7 +11,7 @@ from signaldesk.errors import FieldError, Invalid, Malformed, UnsupportedMediaTy
 DEPTH_MAX = 64
 
 
-def read(raw: bytes, content_type: str) -> Any:
+def read(raw: bytes, content_type: str, *, also: str = "") -> Any:
     """The value of a body.
 
     Raises UnsupportedMediaType (not JSON by its own account), Malformed (not JSON in fact) or Invalid (too
@@ -19,8 +19,9 @@ def read(raw: bytes, content_type: str) -> Any:
     surrogates are no JSON.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise UnsupportedMediaType(f"Content-Type must be application/json, found {kind[:60] or 'nothing'!r}")
+    if kind != "application/json" and (not also or kind != also):
+        wanted = f"application/json or {also}" if also else "application/json"
+        raise UnsupportedMediaType(f"Content-Type must be {wanted}, found {kind[:60] or 'nothing'!r}")
     if not raw.strip():
         raise Malformed("the body is empty; send a JSON object")
     try:

@@ -62,18 +62,30 @@ async def alert(database: Database, org_id: UUID, *, rule_id: UUID | None = None
     return UUID(str(row["id"]))
 
 
-async def firing(database: Database, org_id: UUID, rule_id: UUID, *, ago: timedelta = timedelta()) -> UUID:
+async def firing(
+    database: Database, org_id: UUID, rule_id: UUID, *, ago: timedelta = timedelta(), **values: Any
+) -> UUID:
     """A firing of a rule, so long ago."""
     moment = now() - ago
     row: dict[str, Any] = {
         "id": new_id(), "org_id": org_id, "rule_id": rule_id, "rule_version": 1, "lane": "", "group_key": "",
         "group": {}, "alert_id": new_id(), "event_id": new_id(), "timestamp": moment, "value": 3.0,
         "at_least": True, "threshold": 3.0, "window_from": moment, "window_to": moment, "evidence": [],
-        "shadow": False, "partition": 0, "position": 1,
+        "shadow": False, "partition": 0, "position": 1, **values,
     }  # fmt: skip
     async with database.system() as connection:
         await connection.execute(insert(t.firings).values(**row))
     return UUID(str(row["id"]))
+
+
+async def suppression(database: Database, org_id: UUID, rule_id: UUID, **values: Any) -> None:
+    """A firing that a cooldown held back just now."""
+    row: dict[str, Any] = {
+        "org_id": org_id, "rule_id": rule_id, "lane": "", "group_key": "", "group": {}, "reason": "cooldown",
+        "since": now(), "until": now(), "count": 1, "first_event": new_id(), "last_event": new_id(), **values,
+    }  # fmt: skip
+    async with database.system() as connection:
+        await connection.execute(insert(t.suppressions).values(**row))
 
 
 async def notification(database: Database, org_id: UUID) -> UUID:

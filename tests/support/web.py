@@ -107,6 +107,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         tickets=Tickets(desk.redis),
         intake=desk.intake,
         rules=desk.rules,
+        rule_history=desk.rule_history,
         channels=desk.channels,
         alerts=AlertStore(database=database),
         events=EventLog(database=database),

@@ -1,18 +1,31 @@
-"""Rules: what to watch."""
+"""Rules: what to watch. Answers with one rule carry its version as `ETag`; writes obey `If-Match`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from signaldesk.store.rules import StoredRule
-from signaldesk.web.api.shapes import Page, Shape
+from pydantic import Field, RootModel
+
+from signaldesk.catalog.changes import RuleChanged
+from signaldesk.catalog.yaml_text import canonical
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.rule import SEVERITIES, Mode
+from signaldesk.rules.document import kinds, parse
+from signaldesk.store.rules import RuleFilter, StoredRule
+from signaldesk.web import paging
+from signaldesk.web.api.shapes import Ask, Shape
 from signaldesk.web.call import Answer, Call
+
+MERGE_PATCH = "application/merge-patch+json"
 
 
 class RuleOut(Shape):
-    """A rule: `rule` is what people write, as YAML or JSON, and what PUT takes."""
+    """A rule: `rule` is what people write, as YAML or JSON, and what PUT takes.
+
+    `since_version` introduced its condition: windows are as old as that version.
+    """
 
     id: UUID
     name: str
@@ -24,43 +37,113 @@ class RuleOut(Shape):
     updated_at: datetime
 
 
-class VersionOut(Shape):
-    """One version of a rule, immutable."""
+class RulePatch(RootModel[dict[str, Any]]):
+    """JSON Merge Patch (RFC 7396) of a rule: objects are merged, null takes a field away."""
 
+
+class FieldChanged(Shape):
+    """One field that is different; null where it is not set."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class Checked(Shape):
+    """What saving this rule would come to.
+
+    `begins_anew`: its condition changes, so windows would begin empty and open alerts be resolved.
+    """
+
+    change: Literal["created", "updated", "unchanged"]
     version: int
-    fingerprint: str
-    rule: dict[str, Any]
-    created_at: datetime
-    created_by: UUID | None
+    rule: Annotated[dict[str, Any], Field(description="As it would be shown: defaults left out")]
+    condition: Annotated[str, Field(description="The condition in a few words")]
+    fields: list[FieldChanged]
+    begins_anew: bool
 
 
-async def list_rules(call: Call) -> Page[RuleOut]:
-    rules = await call.services.rules.all(call.org_id)
-    return Page(items=[_out(rule) for rule in rules])
+class Bulk(Ask):
+    """Rules that have all of these labels, or these ids, or both."""
+
+    action: Literal["pause", "resume"]
+    labels: Annotated[dict[str, str], Field(default_factory=dict, max_length=30)]
+    ids: Annotated[list[Annotated[UUID, Field(strict=False)]], Field(default_factory=list, max_length=1000)]
+
+
+class Switched(Shape):
+    """A rule, and whether it was not in that mode already."""
+
+    id: UUID
+    name: str
+    change: Literal["updated", "unchanged"]
+    version: int
+
+
+class Bulked(Shape):
+    """Every rule that was meant."""
+
+    items: list[Switched]
+
+
+async def list_rules(call: Call) -> Answer:
+    wanted = RuleFilter(
+        labels=[_label(text) for text in call.many("label")],
+        modes=call.choice("mode", [mode.value for mode in Mode], ()),
+        severities=call.choice("severity", SEVERITIES, ()),
+        kinds=call.choice("kind", sorted(kinds()), ()),
+        text=call.one("q") or "",
+    )
+    limit = call.limit(default=500)
+    found = await call.services.rules.page(call.org_id, wanted, limit=limit + 1, after=call.name_cursor())
+    return Answer(paging.name_page(found, limit, _out, lambda rule: rule.name))
 
 
 async def create_rule(call: Call) -> Answer:
     rule = await call.services.rules.create(call.org_id, call.json(), by=call.principal.user_id)
-    return Answer(_out(rule), 201, {"Location": f"/api/v1/rules/{rule.id}"})
+    return _answer(rule, 201, {"Location": f"/api/v1/rules/{rule.id}"})
 
 
-async def get_rule(call: Call) -> RuleOut:
-    return _out(await call.services.rules.get(call.org_id, call.id))
+async def validate_rule(call: Call) -> Checked:
+    return _checked(await call.services.rules.check(call.org_id, call.json()))
 
 
-async def put_rule(call: Call) -> RuleOut:
-    rule, _ = await call.services.rules.update(call.org_id, call.id, call.json(), by=call.principal.user_id)
-    return _out(rule)
+async def get_rule(call: Call) -> Answer:
+    return _answer(await call.services.rules.get(call.org_id, call.id))
+
+
+async def put_rule(call: Call) -> Answer:
+    rules, by = call.services.rules, call.principal.user_id
+    return _answer(await rules.update(call.org_id, call.id, call.json(), by=by, expected=call.expected))
+
+
+async def patch_rule(call: Call) -> Answer:
+    patch = call.json(also=MERGE_PATCH)
+    rules, by = call.services.rules, call.principal.user_id
+    return _answer(await rules.patch(call.org_id, call.id, patch, by=by, expected=call.expected))
 
 
 async def delete_rule(call: Call) -> Answer:
-    await call.services.rules.delete(call.org_id, call.id)
+    await call.services.rules.delete(call.org_id, call.id, expected=call.expected)
     return Answer(status=204)
 
 
-async def list_versions(call: Call) -> Page[VersionOut]:
-    versions = await call.services.rules.versions(call.org_id, call.id)
-    return Page(items=[VersionOut(rule=found.pop("body"), **found) for found in versions])
+async def switch_rules(call: Call) -> Bulked:
+    bulk = call.body(Bulk)
+    if not bulk.labels and not bulk.ids:
+        raise Invalid(errors=[FieldError("labels", "say which rules: by `labels`, by `ids`, or both")])
+    wanted = RuleFilter(ids=bulk.ids, labels=list(bulk.labels.items()))
+    done = await call.services.rules.switch(call.org_id, bulk.action, wanted, by=call.principal.user_id)
+    return Bulked(items=[Switched(**_switched(one)) for one in done])
+
+
+def answer(rule: StoredRule) -> Answer:
+    """A rule with its version as ETag."""
+    return _answer(rule)
+
+
+def _answer(rule: StoredRule, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(_out(rule), status, {"ETag": f'"{rule.version}"', **(headers or {})})
 
 
 def _out(rule: StoredRule) -> RuleOut:
@@ -70,7 +153,31 @@ def _out(rule: StoredRule) -> RuleOut:
         version=rule.version,
         since_version=rule.since_version,
         fingerprint=rule.fingerprint,
-        rule=rule.body,
+        rule=canonical(rule.body),
         created_at=rule.created_at,
         updated_at=rule.updated_at,
     )
+
+
+def _checked(done: RuleChanged) -> Checked:
+    rule = parse(dict(done.after or {}))
+    return Checked(
+        change=done.change,
+        version=done.version,
+        rule=dict(done.after or {}),
+        condition=kinds()[rule.when.kind].sentence(rule.when),
+        fields=[FieldChanged(**field._asdict()) for field in done.fields],
+        begins_anew=done.begins_anew,
+    )
+
+
+def _switched(one: RuleChanged) -> dict[str, Any]:
+    return {"id": one.id, "name": one.name, "change": one.change, "version": one.version}
+
+
+def _label(text: str) -> tuple[str, str | None]:
+    """`team=payments`, or `team` for whatever value."""
+    name, equals, value = text.partition("=")
+    if not name:
+        raise Invalid(errors=[FieldError("label", "expected name=value, or a name; e.g. team=payments")])
+    return name, value if equals else None

@@ -130,7 +130,7 @@ async def test_many_who_apply_at_once_do_not_wait_for_each_other_for_ever(
     stored = await rules.all(org)
     assert [rule.name for rule in stored] == sorted(str(body["name"]) for body in bodies)
     for rule in stored:
-        versions = [one["version"] for one in await rules.versions(org, rule.id)]
+        versions = [one.version for one in await rules.versions(org, rule.id)]
         assert versions == list(range(rule.version, 0, -1))
 
 
@@ -149,4 +149,4 @@ async def test_no_version_can_be_changed_by_those_who_save_rules(
         with pytest.raises(ProgrammingError, match="permission denied"):
             async with desk.database.tenant(org) as connection:
                 await connection.execute(sql(statement))
-    assert [one["body"] for one in await rules.versions(org, made.id)] == [EACH]
+    assert [one.body for one in await rules.versions(org, made.id)] == [EACH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import orjson
@@ -25,6 +26,7 @@ GOOD: dict[str, Any] = {
         "notify": ["email:a@b.test"],
         "labels": {"team": "x"},
     },
+    "/api/v1/rules/bulk": {"action": "pause", "labels": {"team": "x"}, "ids": [str(UUID(int=7))]},
     "/api/v1/channels": {"name": "c", "kind": "webhook", "config": {"url": "https://hooks.test/x"}},
     "/api/v1/api-keys": {"name": "k", "scopes": ["events:write"], "expires_at": "2099-01-01T00:00:00Z"},
     "/api/v1/auth/login": {"email": "a@b.test", "password": "x" * 12},
@@ -94,6 +96,10 @@ ADDRESSES = [
     "/api/v1/rules/%00",
     "/api/v1/rules/%FF",
     "/api/v1/rules/..%2f..%2fetc",
+    "/api/v1/rules?label==x",
+    "/api/v1/rules?cursor=%00",
+    "/api/v1/rules?cursor=AAAA",
+    "/api/v1/rules?q=%25_%5C&mode=live&kind=gone",
     "/api/v1/alerts?cursor=%F0%9F%92%A9",
     "/api/v1/events?from=1e999",
     "/api/v1/events?type=%00",

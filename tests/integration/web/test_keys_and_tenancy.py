@@ -46,6 +46,12 @@ async def test_a_wrong_key_request_is_422_by_field(
     assert answer.status_code == 422 and answer.json()["errors"][0]["field"]
 
 
+BODIES = {
+    ("PUT", "rules/{id}"): b'{"name": "r", "event": "e", "when": {"kind": "each"}}',
+    ("PATCH", "rules/{id}"): b'{"severity": "error"}',
+    ("POST", "rules/{id}/rollback"): b'{"version": 1}',
+    ("PUT", "channels/{id}"): b'{"name": "c"}',
+}
 WITH_ID = sorted({(route.method, route.path) for route in API if "{id}" in route.path})
 
 
@@ -55,8 +61,8 @@ async def test_a_foreign_thing_is_answered_like_a_missing_one_to_the_byte(
 ) -> None:
     foreign_id = await make_one(web, other, path)
     headers = {"X-Request-ID": "same", "Content-Type": "application/json"}
-    bodies = {"rules": b'{"name": "r", "event": "e", "when": {"kind": "each"}}', "channels": b'{"name": "c"}'}
-    body = bodies[path.split("/")[3]] if method == "PUT" else b""
+    path = path.replace("{n}", "1")
+    body = BODIES.get((method, path.removeprefix("/api/v1/")), b"")
     answers = [
         await client.request(method, path.replace("{id}", wanted), headers=headers, content=body)
         for wanted in (str(foreign_id), str(uuid4()), "not-an-id")
