@@ -172,6 +172,7 @@ class Rule(BaseModel):
         judged = self.model_dump(mode="json", include=set(self.FIELDS_JUDGED))
         if not self.for_:
             del judged["for"]
+        judged["when"] = {name: value for name, value in judged["when"].items() if value is not None}
         judged["where"] = canonical_where
         judged["event"] = sorted(judged["event"])
         text = json.dumps(judged, sort_keys=True, separators=(",", ":"))

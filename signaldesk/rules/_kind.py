@@ -109,6 +109,8 @@ class Kind:
     condition: ClassVar[type[Condition]]
     takes_event: ClassVar[bool] = True
     """Whether the rule itself names events; the others say in their condition what they look at."""
+    wants_where: ClassVar[bool] = False
+    """Whether a rule of this kind means nothing without a filter; `check` says so."""
 
     def judge(self, rule: Rule) -> Judge:
         """A judge for a rule of this kind."""

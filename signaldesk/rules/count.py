@@ -1,53 +1,66 @@
-"""`count`: so many matching events within a window."""
+"""`count`: so many matching events within a window, or so few."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from signaldesk.model import duration
-from signaldesk.model.duration import Duration
+from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
+from signaldesk.rules._parameters import Comparator, Compared, Within
+
+MOST = 10_000
 
 
-class Count(Condition):
-    """Holds when at least `at_least` matching events of the group lie in (t - within, t]."""
+def _events(least: int, description: str, *examples: int) -> Any:
+    return Field(ge=least, le=MOST, strict=True, description=description, examples=list(examples) or None)
+
+
+class Count(Compared):
+    """Holds when so many matching events of the group, the judged one included, lie in (t - within, t]."""
 
     kind: Literal["count"] = "count"
-    at_least: Annotated[int, Field(ge=1, le=10_000, strict=True, description="Matching events", examples=[3])]
-    within: Annotated[Duration, Field(description="Length of the window", examples=["60s"])]
-
-    @field_validator("within")
-    @classmethod
-    def _some_time(cls, within: int) -> int:
-        if within < 1000:
-            raise ValueError("a window is at least 1ms long")
-        return within
+    above: Annotated[int | None, _events(0, "More matching events than this")] = None
+    at_least: Annotated[int | None, _events(1, "This many matching events or more", 3)] = None
+    below: Annotated[int | None, _events(2, "Fewer matching events than this")] = None
+    at_most: Annotated[int | None, _events(1, "This many matching events or fewer")] = None
+    within: Within
 
 
 class _Judge(Judge):
-    def __init__(self, need: int, width: int) -> None:
-        self.need = need
+    """Keeps as many members as decide whether there are `need`: less than that is the true number."""
+
+    def __init__(self, comparator: Comparator, width: int) -> None:
+        self.limit = comparator
+        self.enough = comparator.upwards
+        whole = int(comparator.threshold)
+        self.need = whole + 1 if comparator.word in ("above", "at_most") else whole
         self.span = self.lasting = width
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         window.add(time, event)
-        return window.reaches(self.need, time, self.span)
+        return window.reaches(self.need, time, self.span) is self.enough
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        found = self.need if self.enough else window.count(time, self.span)
         # An event that arrived out of order vouches for itself: its neighbours may have been thinned out.
-        evidence = window.newest(min(self.need, EVIDENCE_MAX), time) or [event]
-        return Verdict(self.need, True, self.need, time - self.span, time, evidence)
+        evidence = window.newest(min(found, EVIDENCE_MAX), time) or [event]
+        words = ""
+        if self.limit.word != "at_least":
+            measured = f"{number(found)}{' or more' if self.enough else ''}"
+            words = f"{measured} in {duration.seconds(self.span)} ({self.limit.words})"
+        return Verdict(found, self.enough, self.limit.threshold, time - self.span, time, evidence, words)
 
     def value(self, window: Window, time: int) -> float | None:
-        """How many there are, as far as they are kept: at most the threshold."""
+        """How many there are, as far as they are kept."""
         return float(min(self.need, window.count(time, self.span)))
 
     def recovered(self, value: float, threshold: float) -> bool:
-        return value <= threshold
+        return self.limit.recovered(value, threshold)
 
     def thin(self, window: Window, horizon: int) -> None:
         window.thin(self.need, self.span, horizon)
@@ -60,11 +73,18 @@ class CountKind(Kind):
     def judge(self, rule: Rule) -> Judge:
         condition = rule.when
         assert isinstance(condition, Count)
-        return _Judge(condition.at_least, condition.within)
+        return _Judge(condition.comparator, condition.within)
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Count)
-        return f"{condition.at_least} or more in {duration.seconds(condition.within)}"
+        limit = condition.comparator
+        said = {
+            "above": f"more than {number(limit.threshold)}",
+            "at_least": f"{number(limit.threshold)} or more",
+            "below": f"fewer than {number(limit.threshold)}",
+            "at_most": f"{number(limit.threshold)} or fewer",
+        }
+        return f"{said[limit.word]} in {duration.seconds(condition.within)}"
 
 
 KIND = CountKind()

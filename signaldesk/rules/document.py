@@ -138,7 +138,8 @@ def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
         return kind.condition.model_validate(when)
     except ValidationError as error:
         faults += [
-            FieldError(f"when.{fault.field}", fault.message) for fault in _faults(error, kind.condition)
+            FieldError(f"when.{fault.field}".rstrip("."), fault.message)
+            for fault in _faults(error, kind.condition)
         ]
         return None
 

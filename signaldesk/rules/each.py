@@ -10,7 +10,7 @@ from signaldesk.rules._kind import Judge, Kind, Verdict
 
 
 class Each(Condition):
-    """Holds for every matching event; takes no parameters."""
+    """Holds when an event matches; takes no parameters."""
 
     kind: Literal["each"] = "each"
 

@@ -24,6 +24,7 @@ from signaldesk.channels.kinds import Channel, kinds
 from signaldesk.delivery import backoff
 from signaldesk.model import duration
 from signaldesk.model.rule import Rule
+from signaldesk.rules import document
 from signaldesk.settings import PREFIX, Settings
 from signaldesk.web.metrics import WebMetrics
 from signaldesk.web.route import Door
@@ -40,6 +41,8 @@ def parts() -> dict[tuple[Page, str], str]:
         (page("operating.md"), "settings"): settings(),
         (page("operating.md"), "metrics"): metrics(),
         (page("rules.md"), "rule-fields"): rule_fields(),
+        (page("rules.md"), "rule-kinds"): rule_kinds(),
+        (page("semantics.md"), "conditions"): conditions(),
         (page("security.md"), "scopes"): scopes(),
         (page("http-api.md"), "routes"): routes(),
         (page("http-api.md"), "other-routes"): other_routes(),
@@ -93,10 +96,32 @@ def metrics() -> str:
 
 def rule_fields() -> str:
     rows = [
-        [f"`{name}`", _default(field), ": ".join(filter(None, (field.description, _choices(field))))]
+        [
+            f"`{field.alias or name}`",
+            _default(field),
+            ": ".join(filter(None, (field.description, _choices(field)))),
+        ]
         for name, field in Rule.model_fields.items()
     ]
     return table(("field", "default", "meaning"), rows)
+
+
+def rule_kinds() -> str:
+    """Every kind by the title of its page."""
+    rows = []
+    for name in sorted(document.kinds()):
+        title = page(f"rules/{name}.md").text.partition("\n")[0]
+        rows.append([f"`{name}`", title.partition(": ")[2], f"[{name}](rules/{name}.md)"])
+    return table(("`kind`", "catches", "page"), rows)
+
+
+def conditions() -> str:
+    """When every kind holds, as its parameters' docstring begins."""
+    rows = []
+    for name, kind in sorted(document.kinds().items()):
+        said = " ".join((kind.condition.__doc__ or "").partition("\n\n")[0].split())
+        rows.append([f"[`{name}`](rules/{name}.md)", said.removeprefix("Holds when ").rstrip(".")])
+    return table(("`kind`", "holds when"), rows)
 
 
 def scopes() -> str:

@@ -74,12 +74,12 @@ def test_every_fault_is_found_at_once() -> None:
         ({"cooldwon": "5m"}, "cooldwon", "unknown field; did you mean `cooldown`?"),
         ({"xyz": 1}, "xyz", "unknown field; known are name, event, where"),
         ({"when": {"kind": "cuont"}}, "when.kind", "unknown kind 'cuont'; did you mean count?"),
-        ({"when": {"kind": "zzz"}}, "when.kind", "unknown kind 'zzz'; known are count, each"),
-        ({"when": {"kind": ["each"]}}, "when.kind", "must be one of count, each"),
-        ({"when": {}}, "when.kind", "must be one of count, each"),
+        ({"when": {"kind": "zzz"}}, "when.kind", "unknown kind 'zzz'; known are "),
+        ({"when": {"kind": ["each"]}}, "when.kind", "must be one of "),
+        ({"when": {}}, "when.kind", "must be one of "),
         ({"when": "each"}, "when", "is missing; say e.g. {kind: count, at_least: 3, within: 60s}"),
         ({"when": {"kind": "each", "within": "60s"}}, "when.within", "unknown field; known are kind"),
-        ({"when": {"kind": "count", "within": "60s"}}, "when.at_least", "is missing"),
+        ({"when": {"kind": "count", "within": "60s"}}, "when", "say what the value is compared with"),
         ({"when": {"kind": "count", "at_least": 3}}, "when.within", "is missing"),
         ({"when": {**COUNT["when"], "at_leats": 2}}, "when.at_leats", "did you mean `at_least`?"),
         ({"when": {**COUNT["when"], "at_least": "3"}}, "when.at_least", "valid integer"),
@@ -125,7 +125,8 @@ def test_a_deeply_nested_kind_is_refused_like_any_other() -> None:
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
-    assert faults({**MINIMAL, "when": {"kind": deep}}) == {"when.kind": "must be one of count, each"}
+    found = faults({**MINIMAL, "when": {"kind": deep}})
+    assert found.keys() == {"when.kind"} and found["when.kind"].startswith("must be one of ")
 
 
 json_values = st.recursive(

@@ -35,7 +35,9 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def rules(kind: Kind, **fields: Any) -> list[Rule]:
     """A rule of this kind, and before it those that it is made of."""
     when = kind.example()
-    event = {"event": ["y", "z"]} if kind.takes_event else {}
+    event: dict[str, Any] = {"event": ["y", "z"]} if kind.takes_event else {}
+    if kind.wants_where:
+        event["where"] = "amount > 1"
     whole = document.parse({"name": "x", "when": when, **event, **fields})
     parts = [
         document.parse({"name": name, "event": type_, "when": {"kind": "each"}, **fields})

@@ -1,0 +1,244 @@
+"""Values of a group in a sliding window: every one of them up to a cap, and summaries of panes beyond it.
+
+The newest members are kept as they are, and windows over them are exact, in any order of arrival. When more
+than `EXACT` lie within the reach of a series, the older half becomes panes: slices of time on a fixed grid,
+of each of which only a summary is left. A window that reaches into panes takes them whole; its edges there
+lie on the grid. What a summary keeps is the matter of a `Tally`.
+
+A tally is the sum of what lies in one window. It is moved, not made anew: for an event in order the judged
+event is added and what has become too old is removed. So it must not depend on the order of what was added.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from signaldesk.model.window import Window
+from signaldesk.rules._kind import EVIDENCE_MAX
+
+EXACT = 10_000
+"""Members within the reach of a series that are kept one by one."""
+ID = 16
+"""Bytes of an event's id; a member's value follows them."""
+
+
+class Tally:
+    """What one window comes to. Values are the bytes that follow the id in a member."""
+
+    count: int = 0
+    """Members and those in panes together."""
+    rough: bool = False
+    """Whether panes are part of it."""
+
+    def add(self, value: bytes) -> None:
+        raise NotImplementedError
+
+    def remove(self, value: bytes) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def pane() -> Any:
+        """The summary of nothing."""
+        raise NotImplementedError
+
+    def put(self, pane: Any, value: bytes, joined: bool) -> Any:
+        """The summary with one value more; `joined`: it is part of this tally, which grows as well."""
+        raise NotImplementedError
+
+    def join(self, pane: Any) -> None:
+        """Take a whole pane in."""
+        raise NotImplementedError
+
+    def leave(self, pane: Any) -> None:
+        """Take a whole pane out."""
+        raise NotImplementedError
+
+    @staticmethod
+    def pack(pane: Any) -> Any:
+        """The summary as msgpack can write it."""
+        return pane
+
+    @staticmethod
+    def unpack(packed: Any) -> Any:
+        return packed
+
+
+T = TypeVar("T", bound=Tally)
+
+
+class View(Generic[T]):
+    """A window (after, upto] of a series with its tally, at the place where it was asked for last."""
+
+    __slots__ = ("after", "first", "last", "make", "tally", "upto")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self.make = make
+        self.clear()
+
+    def clear(self) -> None:
+        self.tally = self.make()
+        self.after = self.upto = 0
+        self.first = self.last = 0
+        """Panes first … last - 1 are part of it."""
+
+
+class Series(Generic[T]):
+    """The values behind one `Window`, and the views on them. Times are microseconds."""
+
+    __slots__ = ("exact_from", "pane", "panes", "span", "views")
+
+    def __init__(self, make: Callable[[], T], *, span: int, pane: int, views: int = 1) -> None:
+        """`span`: how far back in time members matter; `pane`: the length of a pane."""
+        self.span = span
+        self.pane = pane
+        self.exact_from = 0
+        """Members from here on are kept; what is older is in panes."""
+        self.panes: dict[int, Any] = {}
+        self.views = tuple(View(make) for _ in range(views))
+
+    # --- what comes ------------------------------------------------------------------------------------
+
+    def add(self, window: Window, time: int, event: bytes, value: bytes) -> None:
+        """Take a value in; the same event again changes nothing as long as it is kept itself."""
+        if time < self.exact_from:
+            self._put(time // self.pane, value)
+        elif window.add(time, event + value):
+            for view in self.views:
+                if view.after < time <= view.upto:
+                    view.tally.add(value)
+            if len(window.times) > EXACT:
+                self._fold(window)
+
+    def _put(self, number: int, value: bytes) -> None:
+        joined = [view for view in self.views if view.first <= number < view.last]
+        tally = (joined or self.views)[0].tally
+        pane = self.panes.get(number)
+        if pane is None:
+            pane = tally.pane()
+            for view in joined:
+                view.tally.rough = True
+        self.panes[number] = tally.put(pane, value, bool(joined))
+        for view in joined[1:]:
+            view.clear()  # views do not overlap but at their edges
+
+    def _fold(self, window: Window) -> None:
+        """With too many members within reach, make panes of the older half."""
+        times, members = window.times, window.ids
+        if len(times) - bisect_right(times, times[-1] - self.span) <= EXACT:
+            return
+        self.exact_from = (times[-EXACT // 2] // self.pane + 1) * self.pane
+        end = bisect_left(times, self.exact_from)
+        for view in self.views:
+            view.clear()
+        tally = self.views[0].tally
+        for time, member in zip(times[:end], members[:end], strict=True):
+            number = time // self.pane
+            pane = self.panes.get(number)
+            self.panes[number] = tally.put(tally.pane() if pane is None else pane, member[ID:], False)
+        del times[:end], members[:end]
+        window.rewrite = True
+
+    # --- what it comes to ------------------------------------------------------------------------------
+
+    def measure(self, window: Window, time: int, width: int, view: int = 0, ago: int = 0) -> T:
+        """The tally of (time - ago - width, time - ago]."""
+        one = self.views[view]
+        after, upto = time - ago - width, time - ago
+        if after >= one.upto or upto <= one.after:
+            one.clear()
+            one.after = one.upto = upto
+        self._move(window, one, after, upto)
+        if after < self.exact_from or one.first < one.last:
+            self._move_panes(one, after, upto, whole=not ago)
+        return one.tally
+
+    @staticmethod
+    def _move(window: Window, view: View[T], after: int, upto: int) -> None:
+        times, members, tally = window.times, window.ids, view.tally
+        if upto > view.upto:
+            for member in members[bisect_right(times, view.upto) : bisect_right(times, upto)]:
+                tally.add(member[ID:])
+        elif upto < view.upto:
+            for member in members[bisect_right(times, upto) : bisect_right(times, view.upto)]:
+                tally.remove(member[ID:])
+        if after > view.after:
+            for member in members[bisect_right(times, view.after) : bisect_right(times, after)]:
+                tally.remove(member[ID:])
+        elif after < view.after:
+            for member in members[bisect_right(times, after) : bisect_right(times, view.after)]:
+                tally.add(member[ID:])
+        view.after, view.upto = after, upto
+
+    def _move_panes(self, view: View[T], after: int, upto: int, *, whole: bool) -> None:
+        """Panes from the edge that lies nearest to `after`; with the one that `upto` lies in, if `whole`."""
+        size, border = self.pane, self.exact_from // self.pane
+        first = min((2 * after + size) // (2 * size), border)
+        last = min(upto // size + 1 if whole else (2 * upto + size) // (2 * size), border)
+        last = max(first, last)
+        tally = view.tally
+        for number in _without(range(view.first, view.last), range(first, last)):
+            if (pane := self.panes.get(number)) is not None:
+                tally.leave(pane)
+        for number in _without(range(first, last), range(view.first, view.last)):
+            if (pane := self.panes.get(number)) is not None:
+                tally.join(pane)
+        view.first, view.last = first, last
+        tally.rough = any(number in self.panes for number in range(first, last))
+
+    def members(self, window: Window, time: int, width: int) -> list[bytes]:
+        """The members in (time - width, time] that are kept one by one, oldest first."""
+        times = window.times
+        return window.ids[bisect_right(times, time - width) : bisect_right(times, time)]
+
+    def newest(self, window: Window, time: int, width: int) -> list[bytes]:
+        """Ids of the newest members in (time - width, time], as evidence."""
+        times = window.times
+        end = bisect_right(times, time)
+        start = max(bisect_right(times, time - width), end - EVIDENCE_MAX)
+        return [member[:ID] for member in window.ids[start:end]]
+
+    # --- what is kept ----------------------------------------------------------------------------------
+
+    def thin(self, window: Window, horizon: int) -> None:
+        """Forget what lies before the pane of `horizon`, so that the panes that are left are whole."""
+        first = horizon // self.pane
+        horizon = first * self.pane
+        end = bisect_left(window.times, horizon)
+        for view in self.views:
+            if view.after < horizon - 1 and view.upto:
+                if view.upto < horizon:
+                    view.clear()
+                else:
+                    self._move(window, view, horizon - 1, view.upto)
+        if end:
+            del window.times[:end], window.ids[:end]
+            window.rewrite = True
+        for number in [number for number in self.panes if number < first]:
+            for view in self.views:
+                if view.first <= number < view.last:
+                    view.tally.leave(self.panes[number])
+            del self.panes[number]
+        for view in self.views:
+            view.first = min(max(view.first, first), view.last)
+        window.limit = 2 * len(window.times) + 64
+
+    def dump(self) -> Any:
+        if not self.exact_from:
+            return None
+        pack = self.views[0].tally.pack
+        return [self.exact_from, [(number, pack(pane)) for number, pane in self.panes.items()]]
+
+    def load(self, notes: Any) -> None:
+        if notes:
+            self.exact_from, panes = notes
+            unpack = self.views[0].tally.unpack
+            self.panes = {number: unpack(packed) for number, packed in panes}
+
+
+def _without(numbers: range, taken: range) -> list[int]:
+    """The numbers of one range that are not in the other one."""
+    if not numbers or not taken or numbers.stop <= taken.start or taken.stop <= numbers.start:
+        return list(numbers)
+    return [*range(numbers.start, taken.start), *range(taken.stop, numbers.stop)]

@@ -1,0 +1,221 @@
+"""`change`: this window against the one before it, or the same window a day or a week ago."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, NamedTuple, cast
+
+from pydantic import Field, model_validator
+
+from signaldesk.errors import FieldError
+from signaldesk.model import duration
+from signaldesk.model.event import Event
+from signaldesk.model.group import look_up
+from signaldesk.model.message import number
+from signaldesk.model.rule import Condition, Rule
+from signaldesk.model.window import Window
+from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._parameters import Share, Within
+from signaldesk.rules._series import Series
+from signaldesk.rules._tallies import Hits, Sums, packed
+
+_MINUTE = 60_000_000
+_AGO = {"day": 1440 * _MINUTE, "week": 7 * 1440 * _MINUTE}
+_LONGEST = 200 * _AGO["day"]
+_SHORTEST = {"previous": 1000, "day": 5 * _MINUTE, "week": 30 * _MINUTE}
+_PANES = {"previous": 64, "day": 8, "week": 8}
+"""Past the cap of exact members, panes to a window."""
+_EARLIER = {"previous": "the window before", "day": "a day ago", "week": "a week ago"}
+_LIMITS: Final = ("rise", "fall", "rise_by", "fall_by")
+_NAMES = "`rise`, `fall`, `rise_by`, `fall_by`"
+
+
+def _relative(description: str, *examples: Any) -> Any:
+    return Field(le=1_000_000, description=description, examples=list(examples) or None)
+
+
+def _absolute(description: str) -> Any:
+    return Field(gt=0, strict=True, allow_inf_nan=False, description=description)
+
+
+class Change(Condition):
+    """Holds when (t - within, t] rose or fell so far against the same window some time before."""
+
+    kind: Literal["change"] = "change"
+    rise: Annotated[Share | None, _relative("Rose by this share of the earlier value or more", "50%")] = None
+    fall: Annotated[Share | None, _relative("Fell by this share of the earlier value or more")] = None
+    rise_by: Annotated[float | None, _absolute("Rose by this much or more")] = None
+    fall_by: Annotated[float | None, _absolute("Fell by this much or more")] = None
+    function: Annotated[
+        Literal["count", "sum", "avg"], Field(description="What is compared: events, or values of `field`")
+    ] = "count"
+    field: Annotated[
+        str | None,
+        Field(min_length=1, max_length=200, description="Payload field, for `sum` and `avg`"),
+    ] = None
+    within: Within
+    against: Annotated[
+        Literal["previous", "day", "week"],
+        Field(description="The window just before, or the same one a day or a week ago"),
+    ] = "previous"
+    min_events: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            strict=True,
+            description="Judged when one of the two windows has so many events or more",
+            examples=[2],
+        ),
+    ] = 10
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Change:
+        given = [name for name in _LIMITS if getattr(self, name) is not None]
+        if not given:
+            raise ValueError(f"say how much of a change it takes: one of {_NAMES}")
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(f'`{name}`' for name in given)} contradict; say one of {_NAMES}")
+        if getattr(self, given[0]) == 0:
+            raise ValueError(f"`{given[0]}` is more than 0: no change is no change")
+        if (self.field is None) != (self.function == "count"):
+            if self.field is None:
+                raise ValueError(f"`{self.function}` needs a `field` whose values it takes")
+            raise ValueError("`count` takes no `field`; say `function: sum` or `avg`, or leave `field` out")
+        return self
+
+    @property
+    def limit(self) -> tuple[str, float]:
+        """Which of the four there is, and the number."""
+        return next((name, value) for name in _LIMITS if (value := getattr(self, name)) is not None)
+
+    @property
+    def ago(self) -> int:
+        """How far the two windows lie apart (µs)."""
+        return _AGO.get(self.against, self.within)
+
+
+class _Measured(NamedTuple):
+    """Both windows, and how much of a change that is, in the direction of the condition."""
+
+    now: float
+    before: float
+    change: float
+    rough: bool
+
+
+class _Judge(Judge):
+    sampled = True
+    noted = True
+
+    def __init__(self, condition: Change) -> None:
+        self.word, self.threshold = condition.limit
+        self.function = condition.function
+        self.of = f"{condition.function} of {condition.field}" if condition.field else "events"
+        self.find = look_up(condition.field) if condition.field else None
+        self.least = condition.min_events
+        self.width = self.lasting = condition.within
+        self.ago = condition.ago
+        self.span = self.width + self.ago
+        self.pane = max(1, self.width // _PANES[condition.against])
+        self.earlier = _EARLIER[condition.against]
+
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        if self.find is None:
+            return b""
+        value = packed(self.find(payload))
+        return SKIP if value is None else value
+
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
+        window.memory.add(window, time, event, sample)
+        measured = self._measure(window, time)
+        return measured is not None and measured.change >= self.threshold
+
+    def _measure(self, window: Window, time: int) -> _Measured | None:
+        """None when there is too little to be judged, or nothing to compare with."""
+        series: Series[Any] = window.memory
+        one = series.measure(window, time, self.width)
+        other = series.measure(window, time, self.width, view=1, ago=self.ago)
+        if max(one.count, other.count) < self.least:
+            return None
+        if self.function == "count":
+            now, before = float(one.count), float(other.count)
+        elif not one.count or not other.count:
+            return None
+        elif self.function == "sum":
+            now, before = one.sum(), other.sum()
+        else:
+            now, before = one.mean(), other.mean()
+        change = now - before if self.word.startswith("rise") else before - now
+        if not self.word.endswith("_by"):
+            if not before:
+                return None
+            change /= abs(before)
+        return _Measured(now, before, change, one.rough or other.rough)
+
+    def value(self, window: Window, time: int) -> float | None:
+        """The rise or the fall."""
+        measured = self._measure(window, time)
+        return measured.change if measured else None
+
+    def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        measured = self._measure(window, time)
+        assert measured is not None
+        about = "about " if measured.rough else ""
+        words = (
+            f"{self.of} {'rose' if self.word.startswith('rise') else 'fell'} from {about}"
+            f"{number(measured.before)} to {about}{number(measured.now)} "
+            f"({self._amount(measured.change)}, limit {self._amount(self.threshold)}) "
+            f"in {duration.seconds(self.width)} against {self.earlier}"
+        )
+        evidence = window.memory.newest(window, time, self.width) or [event]
+        return Verdict(measured.change, False, self.threshold, time - self.width, time, evidence, words)
+
+    def _amount(self, change: float) -> str:
+        return number(change) if self.word.endswith("_by") else f"{number(100 * change)} %"
+
+    def recovered(self, value: float, threshold: float) -> bool:
+        return value <= threshold
+
+    def thin(self, window: Window, horizon: int) -> None:
+        window.memory.thin(window, horizon)
+
+    def dump(self, window: Window) -> Any:
+        return window.memory.dump()
+
+    def load(self, window: Window, notes: Any) -> None:
+        tally = Hits if self.function == "count" else Sums
+        window.memory = Series[Any](tally, span=self.span, pane=self.pane, views=2)
+        window.memory.load(notes)
+
+
+class ChangeKind(Kind):
+    name = "change"
+    condition = Change
+
+    def judge(self, rule: Rule) -> Judge:
+        return _Judge(cast(Change, rule.when))
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        said = cast(Change, rule.when)
+        shortest = _SHORTEST[said.against]
+        if said.within < shortest:
+            text = f"against {_EARLIER[said.against]}, a window is at least {duration.text(shortest)} long"
+            return [FieldError("when.within", text)]
+        longest = _AGO.get(said.against, _LONGEST)
+        if said.within > longest:
+            text = f"against {_EARLIER[said.against]}, a window is at most {duration.text(longest)} long"
+            return [FieldError("when.within", text)]
+        return []
+
+    def sentence(self, condition: Condition) -> str:
+        said = cast(Change, condition)
+        word, limit = said.limit
+        amount = number(limit) if word.endswith("_by") else f"{number(100 * limit)} %"
+        of = f"{said.function} of {said.field}" if said.field else "events"
+        return (
+            f"{of} {word.removesuffix('_by')} by {amount} or more in {duration.seconds(said.within)} "
+            f"against {_EARLIER[said.against]}"
+        )
+
+
+KIND = ChangeKind()

@@ -1,0 +1,139 @@
+"""`ratio`: which share of the events within a window passes the rule's filter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, Field
+
+from signaldesk import filters
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import duration
+from signaldesk.model.event import Event
+from signaldesk.model.message import number
+from signaldesk.model.rule import Condition, Rule
+from signaldesk.model.window import Window
+from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
+from signaldesk.rules._parameters import Compared, Share, Within, share_limit
+from signaldesk.rules._series import ID, Series
+from signaldesk.rules._tallies import Hits
+
+PANES = 64
+"""Past the cap of exact members, panes to a window."""
+
+
+def _filter(text: str) -> str:
+    try:
+        filters.parse(text)
+    except Invalid as error:
+        raise ValueError(error.errors[0].message if error.errors else error.detail) from error
+    return text
+
+
+class Ratio(Compared):
+    """Holds when the share of events in (t - within, t] for which `where` holds compares so with a number."""
+
+    kind: Literal["ratio"] = "ratio"
+    among: Annotated[
+        str | None,
+        AfterValidator(lambda text: text if text is None else _filter(text)),
+        Field(
+            max_length=4000,
+            description="Filter: of which of the rule's events it is a share; all, when there is none",
+        ),
+    ] = None
+    above: Annotated[Share | None, share_limit("Holds while the share is greater than this", 0.05)] = None
+    at_least: Annotated[Share | None, share_limit("Holds while the share is this or greater")] = None
+    below: Annotated[Share | None, share_limit("Holds while the share is less than this")] = None
+    at_most: Annotated[Share | None, share_limit("Holds while the share is this or less")] = None
+    within: Within
+    min_events: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000_000,
+            strict=True,
+            description="Judged from so many events in the window on",
+            examples=[2],
+        ),
+    ] = 20
+
+
+class _Judge(Judge):
+    sampled = True
+    noted = True
+
+    def __init__(self, condition: Ratio, where: str) -> None:
+        self.limit = condition.comparator
+        self.least = condition.min_events
+        self.span = self.lasting = condition.within
+        self.passes = filters.parse(where).predicate
+
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        return b"\1" if self.passes(payload, event.type, event.source, event.timestamp) else b""
+
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
+        window.memory.add(window, time, event, sample)
+        value = self.value(window, time)
+        return value is not None and self.limit.holds(value, self.limit.threshold)
+
+    def value(self, window: Window, time: int) -> float | None:
+        tally = window.memory.measure(window, time, self.span)
+        return tally.hits / tally.count if tally.count >= self.least else None
+
+    def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        tally = window.memory.measure(window, time, self.span)
+        value = tally.hits / tally.count
+        about = "about " if tally.rough else ""
+        words = (
+            f"{about}{tally.hits} of {tally.count} events ({number(100 * value)} %) in "
+            f"{duration.seconds(self.span)} ({self.limit.word.replace('_', ' ')} "
+            f"{number(100 * self.limit.threshold)} %)"
+        )
+        evidence = self._evidence(window, time) or [event]
+        return Verdict(value, False, self.limit.threshold, time - self.span, time, evidence, words)
+
+    def _evidence(self, window: Window, time: int) -> list[bytes]:
+        """The newest events that pass the filter, where many of them are bad; else those that do not."""
+        members = window.memory.members(window, time, self.span)
+        found = [member[:ID] for member in members if (len(member) > ID) is self.limit.upwards]
+        return found[-EVIDENCE_MAX:]
+
+    def recovered(self, value: float, threshold: float) -> bool:
+        return self.limit.recovered(value, threshold)
+
+    def thin(self, window: Window, horizon: int) -> None:
+        window.memory.thin(window, horizon)
+
+    def dump(self, window: Window) -> Any:
+        return window.memory.dump()
+
+    def load(self, window: Window, notes: Any) -> None:
+        window.memory = Series(Hits, span=self.span, pane=max(1, self.span // PANES))
+        window.memory.load(notes)
+
+
+class RatioKind(Kind):
+    name = "ratio"
+    condition = Ratio
+    wants_where = True
+
+    def judge(self, rule: Rule) -> Judge:
+        return _Judge(cast(Ratio, rule.when), rule.where or "TRUE")
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        if rule.where is None:
+            return [FieldError("where", "is missing: a ratio is the share of events that pass it")]
+        return []
+
+    def where(self, rule: Rule) -> str | None:
+        return cast(Ratio, rule.when).among
+
+    def sentence(self, condition: Condition) -> str:
+        said = cast(Ratio, condition)
+        limit = f"{said.comparator.word.replace('_', ' ')} {number(100 * said.comparator.threshold)} %"
+        among = f" of events with {said.among}" if said.among else " of events"
+        return f"{limit}{among} in {duration.seconds(said.within)}"
+
+
+KIND = RatioKind()
