@@ -20,8 +20,8 @@ from signaldesk.rules.document import parse_all
 SUFFIXES = (".yaml", ".yml")
 STDIN = Path("-")
 """The path that stands for standard input."""
-_MOST_FIELDS = 10_000
-"""Fields of one rule; aliases of aliases would otherwise go on for ever."""
+_MOST_FIELDS = 100_000
+"""Fields of one document; aliases of aliases would otherwise go on for ever."""
 
 
 class Spot(NamedTuple):
@@ -91,17 +91,20 @@ class Sources(NamedTuple):
         return int(index), line, (f"{rule.file}:{line}" + (f": {path}" if path else ""), message)
 
 
-def read(paths: Iterable[Path]) -> Sources:
+def read(paths: Iterable[Path], *, tests: bool = False) -> Sources:
     """The rules of files, of `-`, and of all YAML files in folders, by name of the file.
 
-    Raises NotFound for what cannot be read, Invalid when there is no rule at all.
+    Of folders, `tests` takes the tests of rules (`*.test.yaml`), which are left out otherwise.
+
+    Raises NotFound for what cannot be read, Invalid when there is nothing at all.
     """
     found = Sources([], [])
     for path in paths:
-        for file in _files(path):
+        for file in _files(path, tests):
             _read(file, found)
     if not found.rules and not found.faults:
-        raise Invalid("there is no rule in these files; `signaldesk rules apply --help` shows one")
+        what, command = ("test", "test") if tests else ("rule", "apply")
+        raise Invalid(f"there is no {what} in these files; `signaldesk rules {command} --help` shows one")
     return found
 
 
@@ -112,9 +115,13 @@ def parse_text(text: str, name: str) -> Sources:
     return found
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path, tests: bool) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        yield from sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix in SUFFIXES and (Path(file.stem).suffix == ".test") == tests and file.is_file()
+        )
     elif path == STDIN or path.exists():
         yield path
     else:
@@ -163,7 +170,8 @@ def _collect(text: str, name: str, found: Sources) -> None:
 def _rules(node: yaml.Node | None) -> list[yaml.Node]:
     """The node of each rule of a YAML document."""
     if isinstance(node, yaml.MappingNode) and [key.value for key, _ in node.value] == ["rules"]:
-        node = node.value[0][1]
+        inner = node.value[0][1]
+        node = inner if isinstance(inner, yaml.SequenceNode) or inner.value == "" else node
     if isinstance(node, yaml.SequenceNode):
         return list(node.value)
     return [] if node is None or node.tag == "tag:yaml.org,2002:null" else [node]
@@ -172,7 +180,7 @@ def _rules(node: yaml.Node | None) -> list[yaml.Node]:
 def _note_lines(node: yaml.Node, path: str, lines: dict[str, int]) -> Iterator[tuple[int, str]]:
     """Note the line of every field below the node; yields (line, message) for fields given twice."""
     if len(lines) > _MOST_FIELDS:
-        raise yaml.YAMLError(f"a rule of more than {_MOST_FIELDS} fields")
+        raise yaml.YAMLError(f"more than {_MOST_FIELDS} fields in one document")
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -65,10 +65,10 @@ class _Shown:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    sys.exit(exit_code(sys.argv[1:] if args is None else args))
 
 
-def run(args: list[str]) -> int:
+def exit_code(args: list[str]) -> int:
     """Run one command; its exit code. Whatever goes wrong becomes one line on standard error."""
     command: Any = typer.main.get_command(build())
     try:
@@ -104,7 +104,7 @@ def _used_wrongly(error: Any) -> int:
 
 def _failed(error: SignalDeskError) -> int:
     """An error of ours: its detail, and one line for each field that is wrong."""
-    from signaldesk.cli._out import plain
+    from signaldesk.cli._out import Unusable, plain
 
     shown = [f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in error.errors]
     told = [one for one in shown if one not in error.detail]
@@ -112,7 +112,7 @@ def _failed(error: SignalDeskError) -> int:
     _say(plain("; ".join([detail, *told]) if len(told) <= 1 else detail))
     for one in told if len(told) > 1 else ():
         typer.echo(plain(f"  {one}"), err=True)
-    return 1
+    return 2 if isinstance(error, Unusable) else 1
 
 
 def _say(text: str) -> int:

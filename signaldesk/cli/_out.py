@@ -9,7 +9,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from signaldesk.errors import SignalDeskError
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Unusable(SignalDeskError):
+    """What the command was given cannot be used: exit code 2, where 1 is an answer."""
 
 
 def plain(text: object) -> str:

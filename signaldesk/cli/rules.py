@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signaldesk.cli import _local
-from signaldesk.cli._rules import applying, exporting
+from signaldesk.cli._rules import applying, exporting, testing
 
 if TYPE_CHECKING:
     from signaldesk.desk import Desk
@@ -26,6 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name, or i
 GROUP.command("apply")(applying.apply)
 GROUP.command("diff")(applying.diff)
 GROUP.command("export")(exporting.export)
+GROUP.command("test")(testing.test)
 
 
 @GROUP.command("list")

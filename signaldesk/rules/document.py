@@ -44,7 +44,7 @@ def parse(document: Any) -> Rule:
     try:
         rule = Rule.model_validate(body)
     except ValidationError as error:
-        faults = [*_faults(error, Rule), *faults]
+        faults = [*faults_of(error, Rule), *faults]
         rule = None
     where = document.get("where")
     if isinstance(where, str):
@@ -139,12 +139,13 @@ def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
     except ValidationError as error:
         faults += [
             FieldError(f"when.{fault.field}".rstrip("."), fault.message)
-            for fault in _faults(error, kind.condition)
+            for fault in faults_of(error, kind.condition)
         ]
         return None
 
 
-def _faults(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
+def faults_of(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
+    """What pydantic found wrong, in our words: unknown fields and values come with the nearest known one."""
     found = error.errors(include_url=False, include_context=False)
     return [_fault(dict(fault), model) for fault in found[:_MOST_FAULTS]]
 

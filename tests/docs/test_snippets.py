@@ -15,7 +15,7 @@ import yaml
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from signaldesk import filters
+from signaldesk import cli, filters
 from signaldesk.accounts.keys import PREFIX
 from signaldesk.channels import kinds as channels
 from signaldesk.channels.webhook import WebhookChannel, WebhookConfig
@@ -41,14 +41,34 @@ def blocks(*languages: str) -> list[Block]:
 # --- what parses ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def is_test(block: Block) -> bool:
+    return "\ntests:\n" in block.text
+
+
+@pytest.mark.parametrize("block", [one for one in blocks("yaml") if not is_test(one)], ids=str)
 def test_yaml_is_rules_that_are_accepted(block: Block) -> None:
     assert document.parse_all(rules(block.text))
 
 
-@pytest.mark.parametrize("path", sorted((DOCS / "examples").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("block", [one for one in blocks("yaml") if is_test(one)], ids=str)
+def test_tests_of_rules_are_those_of_an_example(block: Block) -> None:
+    assert block.text in {
+        path.read_text(encoding="utf-8") for path in (DOCS / "examples").glob("*.test.yaml")
+    }
+
+
+TESTS = sorted((DOCS / "examples").glob("*.test.yaml"))
+EXAMPLES = sorted(set((DOCS / "examples").glob("*.yaml")) - set(TESTS))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_example_files_are_rules_that_are_accepted(path: Any) -> None:
     assert document.parse_all(rules(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_example_tests_pass(path: Any) -> None:
+    assert cli.exit_code(["rules", "test", str(path)]) == 0
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
