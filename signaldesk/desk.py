@@ -130,7 +130,7 @@ class Desk:
     def rules(self) -> RuleCatalog:
         from signaldesk.catalog.rules import RuleCatalog
 
-        return RuleCatalog(database=self.database, stream=self.stream)
+        return RuleCatalog(database=self.database, stream=self.stream, clock=self.clock)
 
     @cached_property
     def rule_history(self) -> RuleHistory:

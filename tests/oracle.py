@@ -1,4 +1,4 @@
-"""The oracle: the smallest reading of what a rule means, for the kinds `each` and `count`. Slow and obvious.
+"""The oracle: the smallest reading of what a rule means. Slow and obvious; the kinds are in `tests.kinds`.
 
 It knows nothing of batches, partitions, checkpoints or restarts, and shares no code with the engine. Every
 window is counted anew from all events that its group ever took. Tests give it the events and the changes of
@@ -13,10 +13,20 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-EVIDENCE = 100
+from signaldesk import registry
+from signaldesk.model import duration
+from tests import kinds
+from tests.kinds import Found, Reading, Seen
+
 MINUTE = 60_000_000
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+KINDS: dict[str, type[Reading]] = {
+    module.__name__.rpartition(".")[2]: module.READING for module in registry.modules(kinds)
+}
 
 
 @dataclass(frozen=True)
@@ -37,25 +47,35 @@ class Event:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule as it is judged from some place of the stream on; `need` is None for the kind `each`."""
+    """One rule as it is judged from some place of the stream on: its document, and what a document is not."""
 
     id: str
     version: int
     since: int
     """The version that introduced the present condition: with it windows and alerts begin anew."""
-    types: tuple[str, ...]
+    body: dict[str, Any]
     where: Callable[[Event], bool]
-    by: tuple[str, ...]
-    need: int | None
-    within: int
+    """What the document's filter means."""
     lateness: int
-    cooldown: int
-    mode: str
+    """For documents that say nothing of their own."""
     tells: bool = False
     """Whether it names somebody to notify."""
+    begun: int | None = None
+    """When its condition began, for rules that are judged before any event."""
+
+    def time(self, name: str) -> int:
+        return duration.parse(self.body.get(name, 0))
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return listed(self.body.get("by", ()))
+
+    @property
+    def reading(self) -> Reading:
+        return KINDS[self.body["when"]["kind"]](self, self.body["when"])
 
     def watches(self, event: Event) -> bool:
-        return any(like(pattern, event.type) for pattern in self.types) and self.where(event)
+        return any(like(pattern, event.type) for pattern in listed(self.body.get("event", ())))
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,13 @@ class Rules:
 
     org: str
     rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Live time has come so far, although nothing happened."""
+
+    time: int
 
 
 class Group(NamedTuple):
@@ -79,7 +106,7 @@ class Firing(NamedTuple):
     version: int
     event: bytes
     time: int
-    value: int
+    value: float
     at_least: bool
     window: tuple[int, int]
     evidence: tuple[bytes, ...]
@@ -116,87 +143,277 @@ class Findings:
     """Event, its time, whether its clock was wrong, and how far it came behind the watermark."""
 
 
-def judge(stream: Iterable[Event | Rules], *, skew: int) -> Findings:
+@dataclass
+class Watched:
+    """One group of one condition: all it was shown, and its timing."""
+
+    rule: Rule
+    group: Group
+    org: str
+    past: list[Seen] = field(default_factory=list)
+    rung: list[int] = field(default_factory=list)
+    """Deadlines of its kind that were met."""
+    event: bytes = bytes(16)
+    at: int = -1
+    since: int | None = None
+    until: int = 0
+    held_at: int = 0
+    held_event: bytes = b""
+    due_for: int | None = None
+    due_quiet: int | None = None
+    begun: int | None = None
+
+    def deadlines(self) -> dict[str, int]:
+        """Kind of deadline -> when; the kind's own comes first at the same moment."""
+        found = {
+            "kind": self.rule.reading.deadline(self.past, self.rung, self.begun),
+            "for": self.due_for,
+            "quiet": self.due_quiet,
+        }
+        return {name: due for name, due in found.items() if due is not None}
+
+
+def judge(stream: Iterable[Event | Rules | Passed], *, skew: int) -> Findings:
     """Judge a stream; a timestamp more than `skew` ahead of its receipt is set back to it."""
-    found = Findings()
-    rules: dict[str, tuple[Rule, ...]] = {}
-    members: dict[tuple[Group, int], set[tuple[int, bytes]]] = {}
-    fired: dict[Group, int] = {}
+    fold = _Fold(skew)
     for item in stream:
         if isinstance(item, Rules):
-            begin(item.rules, rules.get(item.org, ()), found)
-            rules[item.org] = item.rules
-            continue
-        skewed = item.timestamp > item.received_at + skew
-        time = item.received_at if skewed else item.timestamp
-        watermark = max(time, found.watermarks.get((item.org, item.lane), 0))
-        found.watermarks[item.org, item.lane] = watermark
-        found.stored.append((item, time, skewed, watermark - time))
-        watching = [rule for rule in rules.get(item.org, ()) if rule.watches(item)]
-        count(item, time, bool(watching), found)
-        for rule in watching:
-            if watermark - time > rule.lateness:
+            fold.change(item)
+        elif isinstance(item, Passed):
+            fold.tell = True
+            for org in fold.rules:
+                fold.time_passes(org, "", item.time)
+        else:
+            fold.event(item)
+    return fold.found
+
+
+class _Fold:
+    """(state, event) -> (state', findings)."""
+
+    def __init__(self, skew: int) -> None:
+        self.skew = skew
+        self.found = Findings()
+        self.rules: dict[str, tuple[Rule, ...]] = {}
+        self.watched: dict[tuple[Group, int], Watched] = {}
+        self.fired: dict[Group, int] = {}
+        self.clocks: dict[tuple[str, str], int] = {}
+        self.tell = True
+
+    # --- what comes ------------------------------------------------------------------------------------
+
+    def change(self, item: Rules) -> None:
+        """A new condition resolves the alerts of the one before it."""
+        before = {rule.id: rule.since for rule in self.rules.get(item.org, ())}
+        for rule in item.rules:
+            if before.get(rule.id, rule.since) < rule.since:
+                for alert in self.found.alerts:
+                    if alert.group.rule == rule.id:
+                        alert.state = "resolved"
+        self.rules[item.org] = item.rules
+        for rule in item.rules:
+            if rule.begun is not None and not rule.by:
+                watched = self.group_of(rule, item.org, "", "{}")
+                if watched.begun is None and not watched.past:
+                    watched.begun = rule.begun
+
+    def event(self, event: Event) -> None:
+        found, place = self.found, (event.org, event.lane)
+        skewed = event.timestamp > event.received_at + self.skew
+        time = event.received_at if skewed else event.timestamp
+        watermark = max(time, found.watermarks.get(place, 0))
+        found.watermarks[place] = watermark
+        found.stored.append((event, time, skewed, watermark - time))
+        self.tell = event.tell
+        self.time_passes(*place, max(watermark, 0 if event.lane else event.received_at))
+        concerned = False
+        held: list[Watched] = []
+        for rule in self.rules.get(event.org, ()):
+            sample = rule.reading.sample(event) if rule.watches(event) else None
+            if sample is None:
+                continue
+            concerned = True
+            if watermark - time > (rule.time("allowed_lateness") if has_lateness(rule) else rule.lateness):
                 found.late[rule.id, rule.since] += 1
                 continue
-            group = Group(rule.id, item.lane, values(rule.by, item))
-            window = members.setdefault((group, rule.since), set())
-            window.add((time, item.id))
-            inside = sorted(one for one in window if time - rule.within < one[0] <= time)
-            if rule.need is not None and len(inside) < rule.need:
-                continue
-            if rule.mode == "paused":
-                found.held[group, "paused"] += 1
-            elif rule.cooldown and group in fired and time < fired[group] + rule.cooldown:
-                found.held[group, "cooldown"] += 1
+            watched = self.group_of(rule, event.org, event.lane, values(rule.by, event))
+            if not any((one.time, one.id) == (time, event.id) for one in watched.past):
+                watched.past.append(Seen(time, event.id, sample, event.type))
+            watched.event = event.id
+            if self.evaluated(watched, time, rule.reading.judge(watched.past)):
+                held.append(watched)
+        count(event, time, concerned, found)
+        self.composites(held, time)
+
+    def time_passes(self, org: str, lane: str, clock: int) -> None:
+        """Meet every deadline before the clock: the earliest first, then by rule and group."""
+        clock = self.clocks[org, lane] = max(clock, self.clocks.get((org, lane), 0))
+        while True:
+            living = {(rule.id, rule.since): rule for rule in self.rules.get(org, ())}
+            due = [
+                (min(deadlines.values()), watched.group, watched)
+                for (group, since), watched in self.watched.items()
+                if watched.org == org and group.lane == lane and (group.rule, since) in living
+                if (deadlines := watched.deadlines())
+            ]
+            if not due or min(due, key=lambda one: one[:2])[0] >= clock:
+                return
+            time, group, watched = min(due, key=lambda one: one[:2])
+            watched.rule = next(rule for rule in living.values() if rule.id == group.rule)
+            self.ring(watched, time)
+
+    def ring(self, watched: Watched, time: int) -> None:
+        deadlines, held = watched.deadlines(), False
+        if deadlines.get("kind") == time:
+            watched.rung.append(time)
+            why = watched.rule.reading.ring(watched.past, watched.rung, watched.begun)
+            held = self.evaluated(watched, time, why, timer=True)
+        if watched.due_for == time:
+            watched.due_for = None
+            if time < watched.until:
+                self.candidate(watched, time, self.verdict(watched), timer=True)
+                held = True
             else:
-                fired[group] = max(time, fired.get(group, time))
-                newest = max(window)[0] <= time
-                fire(rule, group, item, time, inside if newest else [], found)
-    return found
+                watched.since = None
+        if watched.due_quiet == time:
+            watched.due_quiet = None
+            self.resolve(watched)
+        if held:
+            self.composites([watched], time, timer=True)
 
+    # --- what becomes of it ----------------------------------------------------------------------------
 
-def begin(rules: tuple[Rule, ...], before: tuple[Rule, ...], found: Findings) -> None:
-    """A new condition resolves the alerts of the one before it."""
-    for rule in rules:
-        if any(one.id == rule.id and one.since < rule.since for one in before):
-            for alert in found.alerts:
-                if alert.group.rule == rule.id:
-                    alert.state = "resolved"
+    def evaluated(self, watched: Watched, time: int, found: Found | None, *, timer: bool = False) -> bool:
+        """The condition was evaluated for a time; whether that makes a firing candidate."""
+        rule, newest = watched.rule, time >= watched.at
+        watched.at = max(time, watched.at)
+        if found is None:
+            if newest:
+                watched.since = watched.due_for = None
+                self.perhaps_over(watched, time)
+            return False
+        if newest:
+            watched.held_at, watched.held_event = time, watched.event
+        if not rule.time("for"):
+            self.candidate(watched, time, found, timer=timer)
+            return True
+        if not newest:
+            return False
+        if watched.since is None or time >= watched.until:
+            watched.since, watched.due_for = time, time + rule.time("for")
+        watched.until = time + rule.reading.lasting
+        if watched.since + rule.time("for") > time:
+            return False
+        watched.due_for = None
+        self.candidate(watched, time, self.verdict(watched), timer=timer)
+        return True
 
+    def verdict(self, watched: Watched) -> Found:
+        found = watched.rule.reading.verdict(watched.past, watched.held_at)
+        assert found is not None
+        return found
 
-def fire(
-    rule: Rule, group: Group, event: Event, time: int, inside: list[tuple[int, bytes]], found: Findings
-) -> None:
-    """Record a firing; it opens its group's alert, or adds to the open one. Shadow rules have no alerts."""
-    if rule.need is None:
-        start, evidence = time, [event.id]
-    else:
-        newest = inside[-min(rule.need, EVIDENCE) :]
-        start, evidence = time - rule.within, [id for _, id in newest] or [event.id]
-    shadow = rule.mode == "shadow"
-    found.firings.append(
-        Firing(
-            group=group,
-            version=rule.version,
-            event=event.id,
-            time=time,
-            value=rule.need or 1,
-            at_least=rule.need is not None,
-            window=(start, time),
-            evidence=tuple(evidence),
-            shadow=shadow,
-            told=rule.tells and event.tell and not shadow,
+    def candidate(self, watched: Watched, time: int, why: Found, *, timer: bool) -> None:
+        """Held back, for the first reason there is, or a firing."""
+        rule, group = watched.rule, watched.group
+        resolve, cooldown = rule.body.get("resolve", {}), rule.time("cooldown")
+        if "quiet_for" in resolve:
+            watched.due_quiet = max(watched.due_quiet or 0, time + duration.parse(resolve["quiet_for"]))
+        if rule.body.get("mode") == "paused":
+            self.found.held[group, "paused"] += 1
+        elif "active" in rule.body and not active(rule.body["active"], time):
+            self.found.held[group, "inactive"] += 1
+        elif cooldown and group in self.fired and time < self.fired[group] + cooldown:
+            self.found.held[group, "cooldown"] += 1
+        else:
+            self.fired[group] = max(time, self.fired.get(group, time))
+            self.fire(watched, time, why)
+
+    def fire(self, watched: Watched, time: int, why: Found) -> None:
+        """Record a firing; it opens its group's alert, or adds to the open one. Shadow rules have none."""
+        rule, group = watched.rule, watched.group
+        shadow = rule.body.get("mode") == "shadow"
+        told = rule.tells and self.tell and not shadow
+        self.found.firings.append(
+            Firing(
+                group=group,
+                version=rule.version,
+                event=watched.event,
+                time=time,
+                value=why.value,
+                at_least=why.at_least,
+                window=why.window,
+                evidence=why.evidence,
+                shadow=shadow,
+                told=told,
+            )
         )
-    )
-    if shadow:
-        return
-    for alert in found.alerts:
-        if alert.group == group and alert.state == "open":
-            alert.firings += 1
-            alert.last_fired_at = max(alert.last_fired_at, time)
-            alert.version = rule.version
+        if shadow:
             return
-    found.alerts.append(Alert(group, event.id, time, time, 1, rule.version))
+        for alert in self.found.alerts:
+            if alert.group == group and alert.state == "open":
+                alert.firings += 1
+                alert.last_fired_at = max(alert.last_fired_at, time)
+                alert.version = rule.version
+                return
+        self.found.alerts.append(Alert(group, watched.event, time, time, 1, rule.version))
+
+    def perhaps_over(self, watched: Watched, time: int) -> None:
+        reading = watched.rule.reading
+        threshold = watched.rule.body.get("resolve", {}).get("threshold")
+        if reading.ends and reading.over(watched.past, watched.rung, watched.begun):
+            watched.due_quiet = None
+            self.resolve(watched)
+        elif threshold is not None:
+            value = reading.value(watched.past, time)
+            if value is not None and reading.recovered(value, threshold):
+                watched.due_quiet = None
+                self.resolve(watched)
+
+    def resolve(self, watched: Watched) -> None:
+        for alert in self.found.alerts:
+            if alert.group == watched.group and watched.rule.body.get("mode") != "shadow":
+                alert.state = "resolved"
+
+    def composites(self, held: list[Watched], time: int, *, timer: bool = False) -> None:
+        """Rules over other rules: judged after them, once, when one of their parts held in the same group."""
+        for rule in self.rules.get(held[0].org, ()) if held else ():
+            named = rule.body["when"]
+            names = [name for of in ("all", "any", "none") for name in named.get(of, [])]
+            parts = [part for part in held if part.rule.by == rule.by and part.rule.body["name"] in names]
+            if named["kind"] != "composite" or not parts:
+                continue
+            whole = self.group_of(rule, parts[0].org, parts[0].group.lane, parts[0].group.values)
+            for part in parts:
+                whole.past.append(Seen(time, part.event, part.rule.body["name"]))
+                whole.event = part.event
+            why = rule.reading.judge(whole.past)
+            if timer and why and (whole.held_at, whole.held_event) == (time, whole.event):
+                continue  # it held at this very moment already
+            self.evaluated(whole, time, why, timer=timer)
+
+    def group_of(self, rule: Rule, org: str, lane: str, text: str) -> Watched:
+        group = Group(rule.id, lane, text)
+        watched = self.watched.setdefault((group, rule.since), Watched(rule, group, org))
+        watched.rule = rule
+        return watched
+
+
+def has_lateness(rule: Rule) -> bool:
+    return "allowed_lateness" in rule.body
+
+
+def active(hours: dict[str, Any], time: int) -> bool:
+    """Whether a time lies in active hours: minute by minute, on the local clock."""
+    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time)).astimezone(
+        ZoneInfo(hours.get("timezone", "UTC"))
+    )
+    start, end, now = hours.get("from", "00:00"), hours.get("to", "24:00"), f"{local:%H:%M}"
+    days = hours.get("days", DAYS)
+    today, yesterday = DAYS[local.weekday()] in days, DAYS[local.weekday() - 1] in days
+    if start < end:
+        return today and start <= now < end
+    return (today and start <= now) or (yesterday and now < end)
 
 
 def count(event: Event, time: int, watched: bool, found: Findings) -> None:
@@ -232,6 +449,10 @@ def canonical(group: dict[str, Any]) -> str:
         for name, value in group.items()
     }
     return json.dumps(plain, sort_keys=True)
+
+
+def listed(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def like(pattern: str, text: str) -> bool:

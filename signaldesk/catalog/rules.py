@@ -17,6 +17,7 @@ from signaldesk.catalog.changes import FieldChange, RuleChanged, compare
 from signaldesk.catalog.merge_patch import merged
 from signaldesk.catalog.switching import Action
 from signaldesk.catalog.yaml_text import canonical
+from signaldesk.clock import Clock
 from signaldesk.errors import FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
 from signaldesk.model.outcome import RuleChange
 from signaldesk.store import rule_versions
@@ -37,9 +38,10 @@ logger = log.get_logger(__name__)
 class RuleCatalog:
     """Rules of organisations. Every method takes the organisation first and works as that tenant."""
 
-    def __init__(self, *, database: Database, stream: EventStream) -> None:
+    def __init__(self, *, database: Database, stream: EventStream, clock: Clock) -> None:
         self._database = database
         self._stream = stream
+        self._clock = clock
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ class RuleCatalog:
         async with self._database.tenant(org_id) as connection:
             partition = await store.partition_of(connection, org_id)
         try:
-            await self._stream.mark(partition, org_id, list(changes))
+            await self._stream.mark(partition, org_id, list(changes), at=self._clock.now_us())
         except Unavailable:
             logger.warning("rules changed, but the stream is away", org=str(org_id))
 

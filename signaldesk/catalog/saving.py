@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from signaldesk.catalog import targets
+from signaldesk.catalog import parts, targets
 from signaldesk.catalog.changes import Kind, RuleChanged
 from signaldesk.catalog.yaml_text import canonical
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.ids import new_id
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
+from signaldesk.rules.document import kinds
 from signaldesk.store import channels
 from signaldesk.store import rules as store
 from signaldesk.store.database import AsyncConnection
@@ -25,6 +26,7 @@ async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
     faults = targets.faults(targets.named(body), known)
     try:
         rule = document.parse(body)
+        faults += parts.faults(rule, await _known(connection, org_id, [rule]))
     except Invalid as error:
         faults = [*error.errors, *faults]
     if faults:
@@ -43,11 +45,26 @@ async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequenc
     parsed: list[Rule] = []
     try:
         parsed = document.parse_all(list(bodies))
+        there = await _known(connection, org_id, parsed)
+        faults += [
+            FieldError(f"rules[{index}].{fault.field}", fault.message)
+            for index, rule in enumerate(parsed)
+            for fault in parts.faults(rule, there)
+        ]
     except Invalid as error:
         faults = [*error.errors, *faults]
     if faults:
         raise Invalid(_counted(len(faults), "{} in these rules"), errors=faults)
     return parsed
+
+
+async def _known(connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule]) -> dict[str, Rule]:
+    """The organisation's rules by name, these included, when one of these is made of others."""
+    known = {rule.name: rule for rule in rules}
+    if any(kinds()[rule.when.kind].parts(rule.when) for rule in rules):
+        for stored in await store.listed(connection, org_id):
+            known.setdefault(stored.name, document.parse(stored.body))
+    return known
 
 
 async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: UUID | None) -> StoredRule:

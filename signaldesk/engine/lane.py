@@ -76,13 +76,18 @@ class Lane:
         """Day of receipt (µs) -> events since the checkpoint: what is used up of a plan."""
         self.events = 0
         self.batch = 0
+        self.held: list[tuple[State, Event, int]] = []
+        """Groups whose condition held at the moment at hand, for the composite rules they are part of."""
         self.rebuilding = False
         """Whether windows are made from events alone: there is nothing to be loaded for a new group."""
         self._plans: dict[str, Plan] = {}
         self.replace(watches)
 
     def replace(self, watches: list[Watch]) -> None:
-        """The rules changed; watches handed in again keep their states."""
+        """The rules changed; watches handed in again keep their states, of others no deadline is left."""
+        for watch in self.watches.values():
+            if watch not in watches:
+                self._drop(watch)
         self.watches = {watch.id: watch for watch in watches}
         self._plans.clear()
         for watch in watches:
@@ -92,6 +97,13 @@ class Lane:
             for part in {named[name] for name in watch.parts if name in named}:
                 if part.by == watch.by and not part.parts:
                     part.composites.append(watch)
+
+    def _drop(self, watch: Watch) -> None:
+        for state in watch.states.values():
+            if state.due is not None:
+                state.due = None
+                self.tidy(state, 0)
+        watch.states.clear()
 
     # --- matching --------------------------------------------------------------------------------------
 
@@ -198,6 +210,8 @@ class Lane:
         if not self.name and stored.received_at > clock:
             clock = stored.received_at
         for watch, state, event, watermark, sample in hits:
+            if self.held and self.held[0][1] is not event:
+                timing.composites(self)
             if watermark > clock:
                 clock = watermark
             if clock > self.timers.next:
@@ -211,9 +225,11 @@ class Lane:
             elif holds:
                 sink.candidate(state, event, time)
                 if watch.composites:
-                    timing.composites(self, state, event, time)
+                    self.held.append((state, event, time))
             if watch.windowed and (not state.dirty or len(state.times) > state.limit):
                 self.tidy(state, watermark)
+        if self.held:
+            timing.composites(self)
         self.pass_time(max(clock, upto))
 
     def pass_time(self, clock: int) -> None:
@@ -226,6 +242,8 @@ class Lane:
     def _ring_before(self, clock: int) -> None:
         while (state := self.timers.pop(clock)) is not None:
             timing.ring(self, state)
+            if self.held:
+                timing.composites(self, timer=True)
             self.timers.set(state)
             self.tidy(state, clock)
 

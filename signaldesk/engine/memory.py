@@ -21,7 +21,6 @@ from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.rules.document import kinds
 from signaldesk.store.ledger import Ledger, RuleRow
-from signaldesk.stream.positions import received_ms
 from signaldesk.stream.windows import KEPT, Change, Changes, WindowStore
 
 _MINUTE = 60_000_000
@@ -96,7 +95,9 @@ class Memory:
         for (org, _), lane in self.lanes.items():
             if org in found:
                 lane.replace([self._watch(lane, row, saved, begun) for row, saved in found[org]])
-                self._begin(lane, begun)
+                self._begin(lane)
+        if begun is not None:
+            await self.fill()
 
     def knows(self, org_id: UUID) -> bool:
         return org_id in self._rules
@@ -112,7 +113,7 @@ class Memory:
             lane.replace([self._watch(lane, row, saved) for row, saved in self._rules.get(org_id, ())])
             for watch in lane.watches.values():
                 watch.complete = fresh
-            self._begin(lane, None)
+            self._begin(lane)
         lane.batch = self._batch
         return lane
 
@@ -123,19 +124,17 @@ class Memory:
             watch.update(saved, channels=row.channels, org_name=row.org_name)
             return watch
         watch = Watch(saved, channels=row.channels, org_name=row.org_name, lateness=self._lateness)
-        watch.active_from = row.activated_at
+        watch.active_from, watch.begun = row.activated_at, row.begun
         # A first condition that begins now has no past; a later one has firings, and so cooldowns.
         watch.complete = row.activated_at == begun and row.since_version == 1
         return watch
 
-    def _begin(self, lane: Lane, begun: int | None) -> None:
+    def _begin(self, lane: Lane) -> None:
         """Rules that are judged from their beginning on, before any event: enter their only group."""
         for watch in lane.watches.values():
             if watch.judge.begins and not watch.by and not lane.name and () not in watch.states:
                 state = lane.enter(watch, ())
-                if watch.active_from == begun:
-                    self.start(lane, state)
-                elif watch.complete:
+                if watch.complete:
                     lane.missing.append(state)
 
     @staticmethod
@@ -144,9 +143,8 @@ class Memory:
         watch = state.watch
         if not watch.judge.begins or watch.by or lane.name or state.event is not None:
             return
-        time = received_ms(watch.active_from) * 1_000
-        state.event = Event(bytes(16), watch.saved.rule.event[0], time, b"{}")
-        watch.judge.begin(state, time)
+        state.event = Event(bytes(16), watch.saved.rule.event[0], watch.begun, b"{}")
+        watch.judge.begin(state, watch.begun)
         lane.timers.set(state)
         lane.tidy(state, lane.watermark)
 

@@ -21,7 +21,7 @@ class Sink:
         self._lane = lane
         self._tell = True
         self._received_at = 0
-        self._position = 0
+        self.position = 0
         self._outcomes: list[Outcome] = []
         self._holding: list[State] = []
         self._reports: list[Held] = []
@@ -30,7 +30,7 @@ class Sink:
 
     def begin(self, stored: Stored) -> None:
         """What follows comes of this stream entry."""
-        self._tell, self._received_at, self._position = stored.tell, stored.received_at, stored.position
+        self._tell, self._received_at, self.position = stored.tell, stored.received_at, stored.position
 
     def take(self) -> list[Outcome]:
         """Take out the firings and resolutions since the last call, in order."""
@@ -83,7 +83,7 @@ class Sink:
             evidence=verdict.evidence,
             words=verdict.words,
             received_at=self._received_at,
-            position=self._position,
+            position=self.position,
         )
 
     def _channels(self, state: State) -> list[UUID]:

@@ -221,7 +221,7 @@ class Partition:
         """Judge the entries, or as many of them as come before a change of rules, and have them committed."""
         org_id = None
         if entries[0].marker:
-            batch, org_id = self._change_rules(entries[0])
+            batch, org_id = await self._change_rules(entries[0])
         elif cautious and self.claim.tries >= _TRIES and len(entries[0].org) == 16:
             batch = await self._set_aside(entries[0])
         else:
@@ -240,13 +240,15 @@ class Partition:
             await self._save_done()
             await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
 
-    def _change_rules(self, marker: Entry) -> tuple[Batch, UUID | None]:
+    async def _change_rules(self, marker: Entry) -> tuple[Batch, UUID | None]:
         """A batch that changes an organisation's rules, and which one's."""
         batch = Batch(self.number, self.position, marker.position)
         try:
-            batch.rules = marker.changes()
+            batch.rules, batch.begun = marker.changes(), marker.received_at
         except (ValueError, TypeError, LookupError):
             return batch, None  # not one of ours, or one that only holds a place in the stream
+        passed = self._time_passes(marker.received_at - _SLACK, marker.position, batch)
+        await self._judge_stored(passed, batch)
         return batch, UUID(bytes=marker.org)
 
     async def _judge(self, entries: list[Entry]) -> Batch:
@@ -256,11 +258,7 @@ class Partition:
         waiting: list[Stored] = []
         for entry in entries:
             if entry.tick:
-                self._time = batch.clock = max(self._time, entry.tick)
-                waiting += [
-                    Stored(lane.org_id.bytes, "", entry.position, self._time, [], {})
-                    for lane in self._memory.live_lanes()
-                ]
+                waiting += self._time_passes(entry.tick, entry.position, batch)
                 continue
             if len(entry.org) != 16:
                 self._log.error("entry without an organisation passed over", position=entry.position)
@@ -290,6 +288,12 @@ class Partition:
                 else:
                     batch.resolutions.append(outcome._replace(after=len(batch.firings)))
         batch.stored += [stored for stored in waiting if stored.events]
+
+    def _time_passes(self, time: int, position: int, batch: Batch) -> list[Stored]:
+        """The stream says that live time has come so far: an entry without events for each lane."""
+        self._time = batch.clock = max(self._time, time)
+        lanes = self._memory.live_lanes()
+        return [Stored(lane.org_id.bytes, "", position, self._time, [], {}) for lane in lanes]
 
     def _stored(self, entry: Entry, decoded: list[events.Event]) -> Stored:
         # What was overtaken by a tick was received then, at the earliest: time never goes back.

@@ -167,7 +167,7 @@ class Processor:
                     continue
                 known, upto = before.get(org_id, (None, 0))
                 if known == changed and partition.committed >= upto:
-                    await self._tools.stream.mark(number, org_id, changed)
+                    await self._tools.stream.mark(number, org_id, changed, at=self._clock.now_us())
                 if known != changed or partition.committed >= upto:
                     upto = await self._tools.stream.last(number)
                 self._behind[org_id] = (changed, upto)

@@ -54,6 +54,8 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
     """Make the lane's windows, as of the ledger's checkpoint, from the stored events alone."""
     reach = max((watch.reach for watch in lane.watches.values()), default=0)
     lane.rebuilding, events = True, 0
+    for state in lane.missing:
+        state.recall([], b"")
     source = ledger.replay_org(lane.org_id, lane.name, watermark - reach, claim.checkpoint)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:
@@ -64,6 +66,8 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
             lane.judge(matched)
     for state in lane.missing:
         memory.start(lane, state)
+    if not lane.name:
+        lane.pass_time(claim.checkpoint_clock)
     lane.rebuilding = False
     await memory.fill_cooldowns(lane)
     lane.forget_counts()
@@ -72,24 +76,35 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
 
 async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> None:
     memory.replay(await asyncio.to_thread(ledger.fired, claim.partition, claim.checkpoint))
-    events = 0
+    events, counted = 0, True
     source = ledger.replay(claim.partition, start, claim.position)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:
+            if counted and stored.position > claim.checkpoint:
+                counted = False
+                _forget(memory, claim)
             place = (UUID(bytes=stored.org), stored.lane)
             memory.known_lanes.setdefault(place, 0)  # since the ledger's checkpoint it may have fired
             lane = memory.lane(*place)
             matched = lane.match(stored, replayed=True)
             await memory.fill()
             lane.judge(matched)
-            if stored.position <= claim.checkpoint:
-                lane.forget_counts()
             events += len(stored.events)
+    if counted:
+        _forget(memory, claim)
     for lane in memory.live_lanes():
         lane.pass_time(claim.clock)
     memory.replay(None)
     if events:
         logger.info("events replayed", partition=claim.partition, events=events)
+
+
+def _forget(memory: Memory, claim: Claim) -> None:
+    """All up to the checkpoint is in memory again; what was counted so far is written down."""
+    for lane in memory.live_lanes():
+        lane.pass_time(claim.checkpoint_clock)
+    for lane in memory.lanes.values():
+        lane.forget_counts()
 
 
 async def _chunks(source: Generator[Stored]) -> AsyncGenerator[Stored]:

@@ -27,12 +27,14 @@ def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool =
             state.since = state.due_for = None
             _recovered(lane, state, time)
         return
+    if newest:
+        state.held_at = time
     if not watch.holds_for:
         candidate(lane, state, event, time, timer=timer)
     elif newest:
         if state.since is None or time >= state.until:
             state.since, state.due_for = time, time + watch.holds_for
-        state.held_at, state.until = time, time + watch.judge.lasting
+        state.until = time + watch.judge.lasting
         if state.since + watch.holds_for <= time:
             state.due_for = None
             candidate(lane, state, event, time, timer=timer)
@@ -44,20 +46,29 @@ def candidate(lane: Lane, state: State, event: Event, time: int, *, timer: bool)
         state.due_quiet = max(state.due_quiet or 0, time + quiet)
     lane.sink.candidate(state, event, time, timer=timer)
     if state.watch.composites:
-        composites(lane, state, event, time)
+        lane.held.append((state, event, time))
 
 
-def composites(lane: Lane, state: State, event: Event, time: int) -> None:
-    """A rule's condition holds: judge the composite rules that it is part of, in the same group."""
-    name = state.watch.saved.rule.name
-    for watch in state.watch.composites:
-        whole = watch.states.get(state.key) or lane.enter(watch, state.key)
+def composites(lane: Lane, *, timer: bool = False) -> None:
+    """Judge, once, the composite rules of which a part held at the moment at hand, in the same group."""
+    held, lane.held = lane.held, []
+    wholes: dict[int, tuple[State, Event, int, bool]] = {}
+    for state, event, time in held:
+        for watch in state.watch.composites:
+            if watch.active_from >= lane.sink.position:
+                continue  # replayed: from before the rule
+            whole = watch.states.get(state.key) or lane.enter(watch, state.key)
+            holds = watch.judge.holds(whole, time, event.id, state.watch.saved.rule.name)
+            wholes[id(whole)] = whole, event, time, holds
+    for whole, event, time, holds in wholes.values():
         whole.touched = lane.batch
+        if timer and holds and whole.held_at == time and whole.event and whole.event.id == event.id:
+            continue  # it held at this very moment already, by another part
         whole.keep_event(event)
-        holds = watch.judge.holds(whole, time, event.id, name)
-        evaluated(lane, whole, time, holds)
+        evaluated(lane, whole, time, holds, timer=timer)
         lane.timers.set(whole)
         lane.tidy(whole, lane.watermark)
+    lane.held = []
 
 
 def ring(lane: Lane, state: State) -> None:

@@ -26,6 +26,7 @@ class Watch:
         "_patterns",
         "active",
         "active_from",
+        "begun",
         "by",
         "channels",
         "complete",
@@ -70,6 +71,8 @@ class Watch:
         """Whether memory holds every group there is, so that an unknown one needs no looking up."""
         self.active_from = 0
         """Position from which on events are judged by this condition."""
+        self.begun = 0
+        """When that was (µs)."""
         self.late = 0
         self.cooldown = rule.cooldown
         self.plain = True

@@ -158,6 +158,8 @@ class Batch:
     resolutions: list[Resolution] = field(default_factory=list)
     rules: list[RuleChange] = field(default_factory=list)
     """Changes that hold from `after` on: a batch ends where rules change."""
+    begun: int = 0
+    """When they were changed (µs)."""
     poison: list[Poison] = field(default_factory=list)
     clock: int = 0
     """How far time has come (µs), when the stream said so without an event."""

@@ -6,6 +6,7 @@ Synchronous on purpose: the engine calls it in a thread, so that a commit costs 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,17 @@ from signaldesk import statements
 from signaldesk.clock import from_us
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
-from signaldesk.model.outcome import AlertRow, Batch, Firing, GroupRef, Notice, RuleChange, Stored, Tallies
+from signaldesk.model.outcome import (
+    AlertRow,
+    Batch,
+    Firing,
+    GroupRef,
+    Notice,
+    Resolution,
+    RuleChange,
+    Stored,
+    Tallies,
+)
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
 from signaldesk.store.urls import libpq_url
 
@@ -42,6 +53,8 @@ class Claim(NamedTuple):
     tries: int
     clock: int = 0
     """How far time has come (µs), as far as the stream said so without an event."""
+    checkpoint_clock: int = 0
+    """The same as of the checkpoint."""
 
 
 class RuleRow(NamedTuple):
@@ -56,6 +69,8 @@ class RuleRow(NamedTuple):
     body: dict[str, Any]
     channels: list[UUID]
     activated_at: int
+    begun: int
+    """When its condition began (µs)."""
 
 
 class Progress(NamedTuple):
@@ -125,7 +140,7 @@ class Ledger:
             (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
             if row.epoch != claim.epoch:
                 raise Fenced(f"partition {claim.partition} has a new owner")
-            return Claim(claim.partition, row.epoch, row.position, row.checkpoint, row.tries, row.clock)
+            return Claim(claim.partition, *row)
 
     # --- committing ------------------------------------------------------------------------------------
 
@@ -151,12 +166,15 @@ class Ledger:
                 return {}
             self._store_events(cursor, batch)
             alerts: dict[GroupRef, AlertRow] = {}
-            if batch.firings:
-                alerts = self._raise_alerts(cursor, batch.firings)
-                self._store_firings(cursor, batch, alerts)
-                self._store_notices(cursor, compose(batch.firings, alerts))
+            for firings, resolutions in _waves(batch):
+                raised = self._raise_alerts(cursor, firings)
+                self._store_firings(cursor, batch.partition, firings, raised)
+                self._store_notices(cursor, compose(firings, raised))
+                self._resolve_alerts(cursor, resolutions)
+                alerts |= raised
             for change in batch.rules:
-                cursor.execute(self._sql["go_live"], {**change._asdict(), "position": batch.after})
+                since = {"position": batch.after, "begun": batch.begun}
+                cursor.execute(self._sql["go_live"], {**change._asdict(), **since})
             for poison in batch.poison:
                 cursor.execute(self._sql["set_aside"], {**poison._asdict(), "partition": batch.partition})
             if batch.tallies is not None:
@@ -204,11 +222,29 @@ class Ledger:
         }
 
     def _store_firings(
-        self, cursor: psycopg.Cursor[Any], batch: Batch, alerts: dict[GroupRef, AlertRow]
+        self,
+        cursor: psycopg.Cursor[Any],
+        partition: int,
+        firings: list[Firing],
+        alerts: dict[GroupRef, AlertRow],
     ) -> None:
-        with cursor.copy(self._sql["copy_firings"]) as copy:
-            for firing in batch.firings:
-                copy.write_row(_firing(batch.partition, firing, alerts.get(firing.group)))
+        if firings:
+            with cursor.copy(self._sql["copy_firings"]) as copy:
+                for firing in firings:
+                    copy.write_row(_firing(partition, firing, alerts.get(firing.group)))
+
+    def _resolve_alerts(self, cursor: psycopg.Cursor[Any], resolutions: list[Resolution]) -> None:
+        if resolutions:
+            rows = [
+                {
+                    "rule_id": str(one.group.rule_id),
+                    "lane": one.group.lane,
+                    "group_key": one.group.key,
+                    "at": from_us(one.at).isoformat(),
+                }
+                for one in resolutions
+            ]
+            cursor.execute(self._sql["resolve_alerts"], {"rows": Jsonb(rows)})
 
     def _store_notices(self, cursor: psycopg.Cursor[Any], notices: list[Notice]) -> None:
         if notices:
@@ -218,7 +254,8 @@ class Ledger:
 
     def _store_tallies(self, cursor: psycopg.Cursor[Any], tallies: Tallies) -> None:
         """Write down what was counted, but for organisations that are gone: nobody is left to read it."""
-        asked = {"orgs": list({org for org, *_ in (*tallies.progress, *tallies.minutes)})}
+        orgs = {org for org, *_ in (*tallies.progress, *tallies.minutes, *tallies.held)}
+        asked = {"orgs": list(orgs)}
         living = {row.id for row in cursor.execute(self._sql["living"], asked)}
         if tallies.held:
             with cursor.copy(self._sql["copy_suppressions"]) as copy:
@@ -330,6 +367,28 @@ class Ledger:
             if (error.sqlstate or "").startswith(_TOO_MUCH):
                 raise
             raise Unavailable("the database is away", retry_after=1) from error
+
+
+def _waves(batch: Batch) -> list[tuple[list[Firing], list[Resolution]]]:
+    """Firings, and the resolutions after them, in as few steps as keep the order within each group."""
+    waves: list[tuple[list[Firing], list[Resolution]]] = []
+    over: Counter[GroupRef] = Counter()
+
+    def wave(number: int) -> tuple[list[Firing], list[Resolution]]:
+        while len(waves) <= number:
+            waves.append(([], []))
+        return waves[number]
+
+    resolutions = iter([*batch.resolutions, None])
+    next_one = next(resolutions)
+    for number, firing in enumerate([*batch.firings, None]):
+        while next_one is not None and next_one.after <= number:
+            wave(over[next_one.group])[1].append(next_one)
+            over[next_one.group] += 1
+            next_one = next(resolutions)
+        if firing is not None:
+            wave(over[firing.group])[0].append(firing)
+    return waves
 
 
 def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:

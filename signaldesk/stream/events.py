@@ -77,11 +77,12 @@ class EventStream:
             args += [len(fields), *fields]
         await self._send(partition, args)
 
-    async def mark(self, partition: int, org_id: UUID, changes: list[RuleChange]) -> None:
-        """Append a marker: here in the order rules change; without `changes`, the channels they name."""
+    async def mark(self, partition: int, org_id: UUID, changes: list[RuleChange], *, at: int) -> None:
+        """Append a marker: here in the order, at `at` (µs), rules change; without `changes`, the channels
+        that they name."""
         rules = [(str(one.rule_id), one.version, one.since_version) for one in changes]
         marker = orjson.dumps({"rules": rules})
-        await self._send(partition, [_TOKEN_SECONDS, 4, "o", org_id.bytes, "m", marker])
+        await self._send(partition, [_TOKEN_SECONDS, 6, "o", org_id.bytes, "r", at, "m", marker])
 
     async def tick(self, partition: int, time: int) -> None:
         """Append a tick: here in the order time (µs) has come so far."""

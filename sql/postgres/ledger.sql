@@ -12,7 +12,7 @@ WHERE p.id IN (
         SELECT FROM pg_stat_activity a WHERE a.pid = owner_pid AND a.backend_start = owner_started)
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries, p.clock
+RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries, p.clock, p.checkpoint_clock
 
 -- name: renew
 UPDATE partitions
@@ -40,12 +40,14 @@ UPDATE partitions SET tries = tries + 1 WHERE id = %(id)s AND epoch = %(epoch)s 
 -- name: advance
 -- A repetition matches nothing, also that of a mere checkpoint, which moves only `checkpoint`.
 UPDATE partitions
-SET position = %(after)s, tries = 0, clock = greatest(clock, %(clock)s), checkpoint = CASE WHEN %(checkpoint)s THEN %(after)s ELSE checkpoint END
+SET position = %(after)s, tries = 0, clock = greatest(clock, %(clock)s),
+    checkpoint_clock = CASE WHEN %(checkpoint)s THEN greatest(clock, %(clock)s) ELSE checkpoint_clock END,
+    checkpoint = CASE WHEN %(checkpoint)s THEN %(after)s ELSE checkpoint END
 WHERE id = %(id)s AND epoch = %(epoch)s AND position = %(before)s
   AND (%(after)s > %(before)s OR checkpoint < %(after)s)
 
 -- name: place
-SELECT epoch, position, checkpoint, tries::int, clock FROM partitions WHERE id = %(id)s
+SELECT epoch, position, checkpoint, tries::int, clock, checkpoint_clock FROM partitions WHERE id = %(id)s
 
 -- name: go_live
 -- A rule is judged by another version from here on (0: no longer). Markers may overtake each other: the older one
@@ -56,8 +58,8 @@ WITH live AS (
       AND (live_version IS NULL OR live_version > 0 AND (%(version)s = 0 OR %(version)s > live_version))
     RETURNING org_id, id
 ), begun AS (
-    INSERT INTO rule_activations (org_id, rule_id, since_version, position)
-    SELECT org_id, id, %(since_version)s, %(position)s FROM live WHERE %(version)s > 0
+    INSERT INTO rule_activations (org_id, rule_id, since_version, position, begun)
+    SELECT org_id, id, %(since_version)s, %(position)s, %(begun)s FROM live WHERE %(version)s > 0
     ON CONFLICT DO NOTHING RETURNING rule_id
 )
 UPDATE alerts SET state = 'resolved', resolved_at = now()
@@ -77,6 +79,11 @@ ON CONFLICT (rule_id, lane, group_key) WHERE state <> 'resolved' DO UPDATE SET
     value = EXCLUDED.value, at_least = EXCLUDED.at_least, threshold = EXCLUDED.threshold,
     "window" = EXCLUDED."window", rule_version = EXCLUDED.rule_version, severity = EXCLUDED.severity
 RETURNING a.id, a.rule_id, a.lane, a.group_key, a.xmax = 0 AS opened, a.firings
+
+-- name: resolve_alerts
+UPDATE alerts a SET state = 'resolved', resolved_at = r.at
+FROM jsonb_to_recordset(%(rows)s) AS r (rule_id uuid, lane text, group_key text, at timestamptz)
+WHERE a.rule_id = r.rule_id AND a.lane = r.lane AND a.group_key = r.group_key AND a.state <> 'resolved'
 
 -- name: known_firings
 SELECT id FROM firings WHERE id = ANY(%(ids)s)
@@ -128,12 +135,12 @@ SELECT r.org_id, o.name, r.id, r.live_version, a.since_version, v.fingerprint, v
                   SELECT jsonb_array_elements_text(CASE jsonb_typeof(v.body -> 'notify')
                       WHEN 'array' THEN v.body -> 'notify' WHEN 'string' THEN jsonb_build_array(v.body -> 'notify')
                       ELSE '[]' END))), '{}') AS channels,
-    a.position
+    a.position, a.begun
 FROM rules r
 JOIN orgs o ON o.id = r.org_id
 JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.live_version
 CROSS JOIN LATERAL (
-    SELECT since_version, position FROM rule_activations
+    SELECT since_version, position, begun FROM rule_activations
     WHERE rule_id = r.id AND since_version <= r.live_version ORDER BY since_version DESC LIMIT 1) AS a
 WHERE o.partition = %(partition)s AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
 ORDER BY r.id

@@ -24,7 +24,6 @@ from signaldesk.clock import MICROS, to_us
 from signaldesk.desk import Urls, opened
 from signaldesk.engine.processor import Processor
 from signaldesk.intake.server import Shared, serve
-from signaldesk.model import duration
 from signaldesk.settings import Settings
 from signaldesk.store.rules import StoredRule
 from tests import flights, oracle
@@ -105,19 +104,10 @@ def understood(stored: StoredRule) -> oracle.Rule:
         id=str(stored.id),
         version=1,
         since=1,
-        types=listed(body["event"]),
+        body=body,
         where=lambda event: where(event.payload),
-        by=listed(body.get("by", ())),
-        need=body["when"].get("at_least"),
-        within=duration.parse(body["when"].get("within", 0)),
-        lateness=duration.parse(body.get("allowed_lateness", LATENESS_S)),
-        cooldown=duration.parse(body.get("cooldown", 0)),
-        mode=body.get("mode", "live"),
+        lateness=LATENESS_S * MICROS,
     )
-
-
-def listed(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 @asynccontextmanager

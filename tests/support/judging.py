@@ -73,7 +73,7 @@ class Judging:
     def words(self, event: Event) -> str:
         """What the engine makes of an event, in the words of the documentation's tables."""
         late = self.late()
-        if any(isinstance(outcome, Firing) for outcome in self.take(event)):
+        if any(isinstance(one, Firing) and not one.saved.rule.shadow for one in self.take(event)):
             return "fires"
         held = self.lane.sink.reports()
         if held:

@@ -235,16 +235,15 @@ class Lab:
         async with self.database.tenant(org_id) as connection:
             await (rule_rows.replace if before else rule_rows.add)(connection, saved, None)
         if announce:
-            await self.stream.mark(
-                self.partition, org_id, [RuleChange(org_id, saved.id, saved.version, saved.since_version)]
-            )
+            change = RuleChange(org_id, saved.id, saved.version, saved.since_version)
+            await self.stream.mark(self.partition, org_id, [change], at=self.clock.now_us())
         return saved
 
     async def delete_rule(self, saved: SavedRule) -> None:
         async with self.database.tenant(saved.org_id) as connection:
             await rule_rows.remove(connection, saved.org_id, saved.id)
         gone = RuleChange(saved.org_id, saved.id, 0, 0)
-        await self.stream.mark(self.partition, saved.org_id, [gone])
+        await self.stream.mark(self.partition, saved.org_id, [gone], at=self.clock.now_us())
 
     async def send(
         self, org_id: UUID, events: Iterable[Row], *, lane: str = "", notify: bool = False, key: str = ""
@@ -255,6 +254,13 @@ class Lab:
         answer = orjson.loads(await self.intake.accept(Sender(org_id, self.partition), delivery))
         assert answer["rejected"] == []
         return [UUID(id_).bytes for id_ in answer["ids"]]
+
+    async def pass_time(self, seconds: float) -> int:
+        """Let the clock go on while nothing happens, and have the stream say so; how far it says (µs)."""
+        self.clock.advance(seconds)
+        time = self.clock.now_us()
+        await self.stream.tick(self.partition, time)
+        return time
 
     # --- owners ----------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def text(chance: Random) -> str:
 def _condition(chance: Random) -> dict[str, Any]:
     """`when` of a random kind, made of the examples of its parameters, and `event` where it wants one."""
     kinds = document.kinds()
-    names = sorted(kinds)
+    names = sorted(name for name, kind in kinds.items() if kind.takes_event)  # others need rules beside them
     for name in [*chance.sample(names, len(names)), "each"]:
         kind = kinds[name]
         when: dict[str, Any] = {"kind": name}

@@ -33,6 +33,7 @@ partitions = Table(
     count("checkpoint"),
     count("tries"),
     count("clock"),
+    count("checkpoint_clock"),
 )
 org_progress = Table(
     "org_progress",
@@ -51,6 +52,7 @@ rule_activations = Table(
     Column("rule_id", Uuid, ForeignKey("rules.id", ondelete="CASCADE"), nullable=False),
     Column("since_version", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
+    count("begun"),
     count("late"),
     PrimaryKeyConstraint("rule_id", "since_version"),
 )

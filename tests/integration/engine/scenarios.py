@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 from hypothesis import strategies as st
 
+from signaldesk import registry
 from signaldesk.clock import MICROS
-from tests import oracle
+from signaldesk.errors import Invalid
+from signaldesk.rules import document
+from tests import kinds, oracle
 from tests.support.lab import Fault, Life
 
 Row = dict[str, Any]
@@ -89,6 +92,9 @@ class Empty:
 
 Step = Send | Save | Delete | Work | Empty
 
+HOURS = {"from": "23:14", "to": "22:15", "timezone": "Europe/London"}
+"""Active hours that begin within a minute of a laboratory's clock."""
+
 # --- how they are drawn --------------------------------------------------------------------------------
 
 _orgs = st.sampled_from([0, 0, 0, 1])
@@ -137,35 +143,63 @@ _sends = st.builds(
     notify=st.booleans(),
     after=st.sampled_from([0, 0, 1, MICROS // 2, MICROS, MICROS, 2 * MICROS, 7 * MICROS, 70 * MICROS]),
 )
-_whens = st.one_of(
-    st.just({"kind": "each"}),
-    st.builds(
-        lambda need, within: {"kind": "count", "at_least": need, "within": within},
-        st.sampled_from([1, 2, 2, 3, 4]),
-        st.sampled_from(["2s", "3s", "10s", "1s", "1ms"]),
-    ),
-)
 
 
 def _body(**fields: Any) -> Row:
-    return {name: value for name, value in fields.items() if value is not None}
+    """A rule, without what its kind does not take."""
+    body = {name: value for name, value in fields.items() if value is not None}
+    if not oracle.KINDS[body["when"]["kind"]].takes_event:
+        del body["event"]
+        body.pop("where", None)
+    while True:
+        try:
+            document.parse({"name": "x", **body})
+            return body
+        except Invalid as error:
+            refused = {fault.field.partition(".")[0] for fault in error.errors} & {"for", "resolve"}
+            assert refused, error.errors
+            body = {name: value for name, value in body.items() if name not in refused}
 
+
+WHENS = {module.__name__.rpartition(".")[2]: module.WHENS for module in registry.modules(kinds)}
+"""Random conditions of every kind."""
 
 _bodies = st.builds(
     _body,
     event=st.sampled_from(["*", "paid*", "*a*", "paid", ["paid", "left"], ["*_late", "left"], "p*d"]),
-    when=_whens,
+    when=st.one_of(list(WHENS.values())),
     where=st.sampled_from([None, None, *FILTERS]),
     by=st.sampled_from(
         [None, None, "country", "country", ["country", "amount"], "type", "user.plan", "source", "user"]
     ),
     cooldown=st.sampled_from([None, "2s", "5s", "1m", "1s"]),
+    active=st.sampled_from([None, None, None, None, HOURS]),
+    resolve=st.sampled_from(
+        [None, None, None, {"quiet_for": "2s"}, {"quiet_for": "30s"}, {"threshold": 1}, {"threshold": 2}]
+    ),
+    **{"for": st.sampled_from([None, None, None, "1s", "3s", "20s"])},
     allowed_lateness=st.sampled_from([None, None, "20s", "3s", "1s", "0s"]),
     mode=st.sampled_from([None, None, "live", "shadow", "paused"]),
     notify=st.sampled_from([None, "hook"]),
     severity=st.sampled_from([None, "critical"]),
 )
-_saves = st.builds(Save, _orgs, st.integers(0, RULES - 1), _bodies)
+
+
+def _save(org: int, number: int, body: Row) -> Save:
+    """No rule is a part of itself."""
+    own, other = f"rule {number}", f"rule {(number + 1) % RULES}"
+    if body["when"]["kind"] == "composite":
+        when = {
+            name: [part for part in of if part != own] if isinstance(of, list) else of
+            for name, of in body["when"].items()
+        }
+        if not when.get("all") and not when.get("any"):
+            when = {"kind": "composite", "within": when["within"], "any": [other]}
+        body = body | {"when": {name: of for name, of in when.items() if of}}
+    return Save(org, number, body)
+
+
+_saves = st.builds(_save, _orgs, st.integers(0, RULES - 1), _bodies)
 _deletes = st.builds(Delete, _orgs, st.integers(0, RULES - 1))
 _faults = st.builds(
     Fault,
