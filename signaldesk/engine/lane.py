@@ -114,7 +114,8 @@ class Lane:
         comes from there: lateness is decided once.
         """
         hits: list[Hit] = []
-        watermark, plans, count = self.watermark, self._plans, self._count
+        watermark, plans = self.watermark, self._plans
+        minute, minutes, counts = -1, self.minutes, dict[str, list[int]]()
         upto = 0
         position, behind = stored.position, stored.behind
         for index, event in enumerate(stored.events):
@@ -126,9 +127,16 @@ class Lane:
                 watermark = time
             else:
                 gap = behind[index] = watermark - time
-            plan = plans.get(event.type) or self._plan(event.type)
-            matched = bool(plan.steps) and self._match(plan, event, position, gap, hits)
-            count(event, matched)
+            type_ = event.type
+            if time // _MINUTE != minute:
+                minute, counts = time // _MINUTE, {}
+            count = counts.get(type_)
+            if count is None:
+                count = counts[type_] = minutes.setdefault((minute, type_), [0, 0])
+            count[0] += 1
+            plan = plans.get(type_) or self._plan(type_)
+            if plan.steps and self._match(plan, event, position, gap, hits):
+                count[1] += 1
         day = stored.received_at // _DAY * _DAY
         self.days[day] = self.days.get(day, 0) + len(stored.events)
         self.events += len(stored.events)
@@ -159,14 +167,6 @@ class Lane:
                         state.touched = self.batch
                         hits.append((watch, state, event, time + gap, sample))
         return matched
-
-    def _count(self, event: Event, matched: bool) -> None:
-        place = (event.timestamp // _MINUTE, event.type)
-        counts = self.minutes.get(place)
-        if counts is None:
-            counts = self.minutes[place] = [0, 0]
-        counts[0] += 1
-        counts[1] += matched
 
     def enter(self, watch: Watch, key: Key) -> State:
         """A group that is not in memory; if it may have a past, `Memory.fill` loads it next."""
