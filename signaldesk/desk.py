@@ -32,7 +32,7 @@ from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.rule_history import RuleHistory
-from signaldesk.stream import client, keys
+from signaldesk.stream import client
 from signaldesk.stream.events import EventStream
 from signaldesk.stream.health import StreamHealth
 from signaldesk.stream.news import News
@@ -189,10 +189,11 @@ class Desk:
     def dispatcher(self) -> Dispatcher:
         """A new dispatcher; it must be built inside the running event loop."""
         from signaldesk.delivery.dispatcher import Dispatcher
+        from signaldesk.store.bell import rings
         from signaldesk.store.outbox import Outbox
 
         return Dispatcher(
-            outbox=Outbox(self.database), means=self.means, listen=lambda: self.news.listen(keys.OUTBOX)
+            outbox=Outbox(self.database), means=self.means, listen=lambda: rings(self.urls.database)
         )
 
     def ledger(self, owner: str) -> Ledger:
@@ -210,7 +211,6 @@ class Desk:
         tools = Tools(
             stream=self.stream,
             open_windows=lambda partition: WindowStore(self.redis, partition),
-            news=self.news,
             pulse=Pulse(self.news, self.clock),
             days=Days(self.urls.database),
             lookups=self.ledger(owner),

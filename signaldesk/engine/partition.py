@@ -1,9 +1,10 @@
 """One partition, owned: read on from the committed position, judge, commit, and again.
 
 While a batch is being committed in a thread, the next one is read and judged; commits keep their order.
-Counts are written down with a commit every second or so, windows are written to Redis beside everything else,
-as often as that is cheap (`cadence`). On any doubt about what is in memory it is thrown away and restored
-from what is written down.
+Events of which nothing came wait a moment for others to be committed with them, so that the way is free when
+something does come of one. Counts are written down with a commit every second or so, windows are written to
+Redis beside everything else, as often as that is cheap (`cadence`). On any doubt about what is in memory, it
+is thrown away and restored from what is written down.
 """
 
 from __future__ import annotations
@@ -27,17 +28,19 @@ from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.outcome import Batch, Firing, Poison, Stored
+from signaldesk.model.outcome import AlertRow, Batch, Firing, GroupRef, Poison, Stored
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Compose, Ledger
-from signaldesk.stream import keys
 from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
-from signaldesk.stream.news import News
 from signaldesk.stream.windows import Changes, WindowsLost, WindowStore
 
 _BATCH_EVENTS = 8_192
 """How many events a batch aims at when there is a backlog."""
 _BLOCK_MS = 1_000
+_GATHER_S = 0.05
+"""So long events wait to be committed with others, when nothing came of any of them."""
+_GATHER_EVENTS = 1_000
+"""So many need not wait for more."""
 _SLACK = 1_000_000
 """How long (µs) after a deadline the stream is told that it has come."""
 _TICK_AGAIN = 5_000_000
@@ -56,7 +59,6 @@ class Tools:
 
     stream: EventStream
     open_windows: Callable[[int], WindowStore]
-    news: News
     pulse: Pulse
     days: Days
     lookups: Ledger
@@ -93,6 +95,8 @@ class Partition:
         self._counted, self._saved = claim.checkpoint, 0
         self._counted_at = now = asyncio.get_running_loop().time()
         self._cadence = Cadence(tools.checkpoint_every, now)
+        self._gathered: Batch | None = None
+        self._flushed_at = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._cautious_until = 0
@@ -140,6 +144,7 @@ class Partition:
                 await self._start_over()
                 self._cautious_until = self._read_upto
         try:
+            await self._flush()
             await self._commit_done()
             await self._save_done()
             await self._checkpoint(windows=True)
@@ -182,17 +187,15 @@ class Partition:
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
         try:
-            block = await self._tick()
+            block = min(await self._tick(), self._patience())
             entries = await self._tools.stream.read(self.number, self.position, count, block)
         except Unavailable as error:
+            await self._flush()
             self._log.warning("waiting", reason=error.detail)
             await asyncio.sleep(error.retry_after or 0.5)
             return
         if not entries:
-            await self._commit_done()
-            counts, windows = self._due()
-            if (counts and self._counted < self.committed) or (windows and self._saved < self.committed):
-                await self._checkpoint(windows=windows)
+            await self._idle()
             return
         self._read_upto = entries[-1].position
         if self._first:
@@ -201,6 +204,23 @@ class Partition:
             if self._cautious_until:
                 return
         await self._work_on(entries, cautious)
+
+    async def _idle(self) -> None:
+        """Nothing came: commit what was gathered, then write down what is due."""
+        if self._gathered is not None:
+            await self._flush()
+            return
+        await self._commit_done()
+        counts, windows = self._due()
+        if (counts and self._counted < self.committed) or (windows and self._saved < self.committed):
+            await self._checkpoint(windows=windows)
+
+    def _patience(self) -> int:
+        """How long (ms) to wait for events: not long when others wait to be committed with them."""
+        if self._gathered is None:
+            return _BLOCK_MS
+        left = self._flushed_at + _GATHER_S - asyncio.get_running_loop().time()
+        return max(1, round(left * 1_000))
 
     async def _tick(self) -> int:
         """When a deadline has come that no event reached, have the stream say so; how long (ms) to wait.
@@ -227,18 +247,28 @@ class Partition:
         else:
             batch = await self._judge(list(takewhile(lambda entry: not entry.marker, entries)))
         self.position = batch.after
-        await self._commit_done()
-        if org_id is None:
-            self._begin_commit(batch, *self._due())
+        if self._gathered is None:
+            self._gathered = batch
         else:
+            self._gathered.join(batch)
+        if org_id is not None:
             # What was judged by the rules before is never counted again, nor taken in again, by those after.
             await self._save_done()
-            self._begin_commit(batch, counts=True, windows=True)
-        if cautious or org_id is not None:
+            await self._flush(counts=True, windows=True)
             await self._commit_done()
-        if org_id is not None:
             await self._save_done()
             await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
+        elif cautious:
+            await self._flush()
+            await self._commit_done()
+        elif not self._can_wait(self._gathered):
+            await self._flush()
+
+    def _can_wait(self, batch: Batch) -> bool:
+        if batch.firings or batch.resolutions or batch.poison:
+            return False
+        now, events = asyncio.get_running_loop().time(), sum(len(stored.events) for stored in batch.stored)
+        return events < _GATHER_EVENTS and now - self._flushed_at < _GATHER_S
 
     async def _change_rules(self, marker: Entry) -> tuple[Batch, UUID | None]:
         """A batch that changes an organisation's rules, and which one's."""
@@ -302,9 +332,17 @@ class Partition:
 
     # --- committing ------------------------------------------------------------------------------------
 
+    async def _flush(self, *, counts: bool = False, windows: bool = False) -> None:
+        """Have committed what was gathered, after what is being committed, with what is due or asked for."""
+        if self._gathered is not None:
+            await self._commit_done()
+            batch, self._gathered = self._gathered, None
+            due = self._due()
+            self._begin_commit(batch, counts or due[0], windows or due[1])
+
     def _begin_commit(self, batch: Batch, counts: bool, windows: bool) -> None:
         """Have the batch committed; with what was counted, and with the windows saved after it."""
-        now = asyncio.get_running_loop().time()
+        self._flushed_at = now = asyncio.get_running_loop().time()
         if counts or windows:
             self._counted, self._counted_at = batch.after, now
             batch.tallies = self._memory.tallies()
@@ -321,14 +359,19 @@ class Partition:
 
         async def write() -> None:
             await tools.days.ensure(stored.received_at for stored in batch.stored)
-            alerts = await asyncio.to_thread(self._ledger.commit, self.claim, batch, tools.compose)
+            alerts = await asyncio.to_thread(self._write, batch)
             tools.pulse.committed(batch.stored, batch.firings, alerts)
 
         await self._again(write)
         self.committed = batch.after
         self.claim = self.claim._replace(tries=0)
+
+    def _write(self, batch: Batch) -> dict[GroupRef, AlertRow]:
+        alerts = self._ledger.commit(self.claim, batch, self._tools.compose)
         if any(one.channels for one in batch.firings) or any(one.channels for one in batch.resolutions):
-            await self._nudge()
+            with contextlib.suppress(Unavailable):  # dispatchers will find the outbox by themselves
+                self._ledger.ring()
+        return alerts
 
     async def _save(self, committing: asyncio.Task[None], position: int, changes: Changes) -> None:
         """Once the batch is committed, write the windows to Redis, while further batches are judged."""
@@ -351,12 +394,6 @@ class Partition:
         if self._saving is not None:
             task, self._saving = self._saving, None
             await task
-
-    async def _nudge(self) -> None:
-        try:
-            await self._tools.news.nudge(keys.OUTBOX)
-        except Unavailable:
-            self._log.debug("dispatchers will find the outbox by themselves")
 
     def _due(self) -> tuple[bool, bool]:
         """Whether it is time to write down the counts, and the windows."""

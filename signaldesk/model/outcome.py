@@ -166,6 +166,17 @@ class Batch:
     tallies: Tallies | None = None
     """Present when this transaction is also a checkpoint."""
 
+    def join(self, later: Batch) -> None:
+        """Take in the batch that comes right after, before either has tallies."""
+        before = len(self.firings)
+        self.after = later.after
+        self.clock = max(self.clock, later.clock)
+        self.stored += later.stored
+        self.firings += later.firings
+        self.resolutions += [one._replace(after=before + one.after) for one in later.resolutions]
+        self.rules += later.rules
+        self.poison += later.poison
+
 
 class AlertRow(NamedTuple):
     """An alert as it stands after a batch."""

@@ -32,6 +32,7 @@ from signaldesk.model.outcome import (
     Stored,
     Tallies,
 )
+from signaldesk.store.bell import RING
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
 from signaldesk.store.urls import libpq_url
 
@@ -159,6 +160,11 @@ class Ledger:
             if len(fresh) == len(batch.firings):
                 raise
             return self._commit(claim, replace(batch, firings=fresh), compose)
+
+    def ring(self) -> None:
+        """Tell dispatchers that there is something in the outbox."""
+        with self._connected() as connection:
+            connection.execute(RING)
 
     def _commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
         with self._transaction() as cursor:
@@ -351,17 +357,21 @@ class Ledger:
                 row_factory=namedtuple_row,
                 connect_timeout=3,
                 application_name=f"signaldesk processor {self._owner}",
+                autocommit=True,
             )
             self._connection.prepare_threshold = 2
         return self._connection
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
+        with self._connected() as connection, connection.transaction(), connection.cursor() as cursor:
+            yield cursor
+
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
         try:
-            with self._lock, self._open().transaction():
-                assert self._connection is not None
-                with self._connection.cursor() as cursor:
-                    yield cursor
+            with self._lock:
+                yield self._open()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
             if (error.sqlstate or "").startswith(_TOO_MUCH):

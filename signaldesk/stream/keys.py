@@ -16,7 +16,6 @@
 | | | everything, and their `series`: another one when they were lost and rebuilt |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
 | `sd:live:ORG` | pub/sub | what happens in an organisation, for its open pages |
-| `sd:outbox` | pub/sub | "there are notifications to send" |
 | `sd:keys` | pub/sub | "an API key was revoked" |
 """
 
@@ -25,7 +24,6 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
-OUTBOX = "sd:outbox"
 API_KEYS = "sd:keys"
 
 

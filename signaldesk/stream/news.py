@@ -30,7 +30,7 @@ class News:
             await self._redis.execute_command("PING")
 
     async def nudge(self, channel: str, text: str = "") -> None:
-        """Wake whoever listens on `keys.OUTBOX` or `keys.API_KEYS`. Raises Unavailable."""
+        """Wake whoever listens on `keys.API_KEYS`. Raises Unavailable."""
         async with outage():
             await self._redis.publish(channel, text)
 

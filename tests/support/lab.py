@@ -307,7 +307,6 @@ class Owner:
         tools = Tools(
             stream=stream,
             open_windows=self._windows,
-            news=lab.news,
             pulse=Pulse(lab.news, lab.clock),
             days=lab.days,
             lookups=self._ledger(),

@@ -1,4 +1,4 @@
-"""The dispatcher with the real pub/sub: woken by it, telling through it, and ending in spite of it."""
+"""The dispatcher with the real bell and the real pub/sub: woken, telling, and ending in spite of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 import pytest
 
+from signaldesk.errors import Unavailable
+from signaldesk.store.bell import rings
+from signaldesk.store.ledger import Ledger
 from signaldesk.stream import client, keys
 from signaldesk.stream.news import News
 from tests.integration.delivery.conftest import Post
@@ -25,7 +29,10 @@ async def news(redis_url: str) -> AsyncIterator[News]:
     await redis.aclose()
 
 
-async def test_the_outbox_signal_wakes_it_and_open_pages_hear_the_result(post: Post, news: News) -> None:
+async def test_the_bell_wakes_it_and_open_pages_hear_the_result(
+    post: Post, news: News, database_url: str
+) -> None:
+    ledger = Ledger(database_url, owner="test")
     heard: list[dict[str, Any]] = []
 
     async def listen() -> None:
@@ -38,24 +45,39 @@ async def test_the_outbox_signal_wakes_it_and_open_pages_hear_the_result(post: P
 
     page = asyncio.ensure_future(listen())
     post.publish = publish  # type: ignore[method-assign]
-    dispatcher = post.start(listen=lambda: news.listen(keys.OUTBOX), poll=3600)
+    dispatcher = post.start(listen=lambda: rings(database_url), poll=3600)
     await post.put()
 
     async def sent() -> bool:
-        await news.nudge(keys.OUTBOX)  # again and again: the subscription may not stand yet
+        await asyncio.to_thread(ledger.ring)  # again and again: nobody may be listening yet
         return await statuses(post.database) == {"sent": 1} and bool(heard)
 
     await eventually(sent)
     assert {message["status"] for message in heard} == {"sent"}
     await post.stop(dispatcher)
     await client.end([page])
+    ledger.close()
+
+
+async def test_whoever_listens_hears_that_the_bell_was_lost(database_url: str) -> None:
+    bell = rings(database_url)
+    await anext(bell)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'signaldesk outbox bell' AND datname = current_database()"
+        )
+    with pytest.raises(Unavailable):
+        await anext(bell)
 
 
 @pytest.mark.parametrize("gracefully", [True, False])
-async def test_it_ends_in_the_middle_of_telling(gracefully: bool, post: Post, news: News) -> None:
+async def test_it_ends_in_the_middle_of_telling(
+    gracefully: bool, post: Post, news: News, database_url: str
+) -> None:
     post.publish = news.publish  # type: ignore[method-assign]
     for _ in range(3):
-        dispatcher = post.start(listen=lambda: news.listen(keys.OUTBOX))
+        dispatcher = post.start(listen=lambda: rings(database_url))
         await post.put(150)
         wanted = len(post.server.received) + 20
         await eventually(partial(arrived, post, wanted))
