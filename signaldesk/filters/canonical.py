@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 
 from signaldesk.filters import moments
+from signaldesk.filters.functions import ARITHMETIC, COALESCE
 from signaldesk.filters.tree import (
     Among,
     And,
     Attribute,
+    Call,
+    Coalesce,
     Compare,
     Condition,
     Constant,
@@ -23,11 +26,15 @@ from signaldesk.filters.tree import (
     Not,
     Operand,
     Or,
+    Part,
     Path,
     Truth,
 )
 from signaldesk.filters.values import ATTRIBUTES, PAYLOAD
 from signaldesk.filters.vocabulary import KEYWORDS
+
+_SUMS = ("+", "-")
+"""What binds less than `*`, `/` and `%`."""
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -60,15 +67,15 @@ def _positive(condition: Condition, *, negated: bool) -> str:
     inside, before = ("NOT ", "NOT ") if negated else ("", "")
     match condition:
         case Compare(operator, left, right):
-            return f"{before}{_operand(left)} {operator} {_operand(right)}"
+            return f"{before}{operand_text(left)} {operator} {operand_text(right)}"
         case Among(operand, values):
-            return f"{_operand(operand)} {inside}IN ({', '.join(map(_constant, values))})"
+            return f"{operand_text(operand)} {inside}IN ({', '.join(map(_constant, values))})"
         case Like():
             return _like(condition, inside)
         case IsNull(operand):
-            return f"{_operand(operand)} IS {inside}NULL"
+            return f"{operand_text(operand)} IS {inside}NULL"
         case Truth(operand):
-            return f"{before}{_operand(operand)}"
+            return f"{before}{operand_text(operand)}"
         case IsTruth(inner, value):
             subject = canonical(inner) if isinstance(inner, Truth) else f"({canonical(inner)})"
             return f"{subject} IS {inside}{str(value).upper()}"
@@ -79,7 +86,7 @@ def _positive(condition: Condition, *, negated: bool) -> str:
 def _like(condition: Like, inside: str) -> str:
     word = "ILIKE" if condition.ignore_case else "LIKE"
     escape = "" if condition.escape is None else f" ESCAPE {_text(condition.escape)}"
-    return f"{_operand(condition.operand)} {inside}{word} {_text(condition.pattern)}{escape}"
+    return f"{operand_text(condition.operand)} {inside}{word} {_text(condition.pattern)}{escape}"
 
 
 def _within(condition: Condition, weaker: type[Or]) -> str:
@@ -87,7 +94,8 @@ def _within(condition: Condition, weaker: type[Or]) -> str:
     return f"({text})" if isinstance(condition, weaker) else text
 
 
-def _operand(operand: Operand) -> str:
+def operand_text(operand: Operand) -> str:
+    """A value as it is written in a filter."""
     match operand:
         case Field(path):
             return path_text(path)
@@ -95,6 +103,26 @@ def _operand(operand: Operand) -> str:
             return name
         case Constant():
             return _constant(operand)
+        case Call(sign, (left, right)) if sign in ARITHMETIC:
+            return (
+                f"{_factor(left, sign, on_the_right=False)} {sign} {_factor(right, sign, on_the_right=True)}"
+            )
+        case Call(name, arguments):
+            return f"{name}({', '.join(map(operand_text, arguments))})"
+        case Coalesce(arguments):
+            return f"{COALESCE}({', '.join(map(operand_text, arguments))})"
+        case Part(name, zone):
+            where = "" if zone == "UTC" else f" AT TIME ZONE {_text(zone)}"
+            return f"{name}(timestamp{where})"
+
+
+def _factor(operand: Operand, sign: str, *, on_the_right: bool) -> str:
+    """An operand of an arithmetic operator, in parentheses where another order would be read."""
+    text = operand_text(operand)
+    if not isinstance(operand, Call) or operand.function not in ARITHMETIC:
+        return text
+    inner, outer = operand.function in _SUMS, sign in _SUMS
+    return f"({text})" if inner > outer or (on_the_right and inner >= outer) else text
 
 
 def _constant(constant: Constant) -> str:

@@ -23,7 +23,7 @@ def compare_number(json_type: str, text: str, operator: Operator, constant: int 
         )
     return (
         f"(CASE {json_type}"
-        f" WHEN 'DOUBLE' THEN {_float_against(as_float, operator, constant)}"
+        f" WHEN 'DOUBLE' THEN {compare_float(as_float, operator, constant)}"
         f" WHEN 'BIGINT' THEN {_integer_against(text, operator, constant)}"
         f" WHEN 'UBIGINT' THEN {_integer_against(text, operator, constant)} END)"
     )
@@ -31,13 +31,17 @@ def compare_number(json_type: str, text: str, operator: Operator, constant: int 
 
 def number_key(json_type: str, text: str) -> str:
     """A struct that compares as the JSON number itself does: its whole part, then the rest."""
-    as_float = f"TRY_CAST({text} AS DOUBLE)"
-    whole = f"CAST(floor(greatest(least({as_float}, {_HUGE}), -{_HUGE})) AS HUGEINT)"
-    rest = f"CASE WHEN abs({as_float}) < {_HUGE} THEN {as_float} - floor({as_float}) ELSE {as_float} END"
     return (
-        f"(CASE {json_type} WHEN 'DOUBLE' THEN {{'whole': {whole}, 'rest': {rest}}}"
+        f"(CASE {json_type} WHEN 'DOUBLE' THEN {whole_and_rest(f'TRY_CAST({text} AS DOUBLE)')}"
         f" ELSE {{'whole': TRY_CAST({text} AS HUGEINT), 'rest': 0::DOUBLE}} END)"
     )
+
+
+def whole_and_rest(value: str) -> str:
+    """The same struct for a finite DOUBLE."""
+    whole = f"CAST(floor(greatest(least({value}, {_HUGE}), -{_HUGE})) AS HUGEINT)"
+    rest = f"CASE WHEN abs({value}) < {_HUGE} THEN {value} - floor({value}) ELSE {value} END"
+    return f"{{'whole': {whole}, 'rest': {rest}}}"
 
 
 def _integer_against(text: str, operator: Operator, constant: int | float) -> str:
@@ -46,7 +50,7 @@ def _integer_against(text: str, operator: Operator, constant: int | float) -> st
     return f"TRY_CAST({text} AS HUGEINT) {operator} {bounded}::HUGEINT"
 
 
-def _float_against(value: str, operator: Operator, constant: int | float) -> str:
+def compare_float(value: str, operator: Operator, constant: int | float) -> str:
     """A float against a constant; for an integer that no float equals, against its neighbours."""
     near = float(constant)
     if near == constant:

@@ -10,15 +10,15 @@ a whole number beyond 64 bits is a float on both sides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from signaldesk.filters import moments
-from signaldesk.filters.duckdb_numbers import compare_number, number_key
+from signaldesk.filters.duckdb_numbers import compare_float, compare_number
+from signaldesk.filters.duckdb_values import Columns, Values, literal, quoted
 from signaldesk.filters.like import to_sql
 from signaldesk.filters.tree import (
+    MIRROR,
     Among,
     And,
     Attribute,
+    Coalesce,
     Compare,
     Condition,
     Constant,
@@ -31,21 +31,14 @@ from signaldesk.filters.tree import (
     Operand,
     Operator,
     Or,
-    Path,
+    Term,
     Truth,
 )
+from signaldesk.filters.values import kind_of
 
-_TYPES = {Kind.TEXT: "'VARCHAR'", Kind.NUMBER: "'BIGINT', 'UBIGINT', 'DOUBLE'", Kind.BOOLEAN: "'BOOLEAN'"}
+__all__ = ["Columns", "duckdb_expression", "duckdb_value"]
 
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """SQL expressions for an event's parts: VARCHAR, VARCHAR, TIMESTAMPTZ and JSON."""
-
-    type: str = '"type"'
-    source: str = '"source"'
-    timestamp: str = '"timestamp"'
-    payload: str = '"payload"'
+_JSON_KINDS = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN)
 
 
 def duckdb_expression(condition: Condition, columns: Columns | None = None) -> str:
@@ -53,9 +46,13 @@ def duckdb_expression(condition: Condition, columns: Columns | None = None) -> s
     return _Writer(columns or Columns()).condition(condition)
 
 
-class _Writer:
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
+def duckdb_value(operand: Operand, kind: Kind, columns: Columns | None = None) -> str:
+    """The value where it is of this kind (VARCHAR, BOOLEAN, or a finite DOUBLE), and else NULL."""
+    return Values(columns or Columns()).of_kind(operand, kind)
+
+
+class _Writer(Values):
+    """Writes conditions as SQL."""
 
     def condition(self, condition: Condition) -> str:
         match condition:
@@ -66,15 +63,13 @@ class _Writer:
                 return f"(NOT {self.condition(inner)})"
             case IsTruth(inner, value):
                 return f"({self.condition(inner)} IS {str(value).upper()})"
-            case IsNull(Attribute() as operand):
-                return f"({self._attribute(operand)} IS NULL)"
-            case IsNull(Field(path)):
-                return f"(coalesce({self._json_type(path)}, 'NULL') = 'NULL')"
-            case Truth(Field(path)):
-                return self._when(Kind.BOOLEAN, path, f"{self._json_text(path)} = 'true'")
+            case IsNull(operand):
+                return self.is_null(operand)
+            case Truth(operand):
+                return self.of_kind(operand, Kind.BOOLEAN)
             case Compare(operator, left, Constant() as right):
                 return self._compare_constant(operator, left, right)
-            case Compare(operator, left, (Field() | Attribute()) as right):
+            case Compare(operator, left, right):
                 return self._compare_values(operator, left, right)
             case Among(operand, values):
                 return self._among(operand, values)
@@ -82,108 +77,66 @@ class _Writer:
                 return self._like(condition)
         raise AssertionError(condition)
 
-    def _compare_constant(self, operator: Operator, left: Field | Attribute, right: Constant) -> str:
-        if isinstance(left, Attribute):
-            return f"({self._attribute(left)} {operator} {literal(right)})"
-        if right.kind is Kind.NUMBER:
-            assert isinstance(right.value, (int, float))
-            return compare_number(
-                self._json_type(left.path), self._json_text(left.path), operator, right.value
-            )
-        return self._when(
-            right.kind, left.path, f"{self._value(left, right.kind)} {operator} {literal(right)}"
-        )
+    def _compare_constant(self, operator: Operator, left: Operand, right: Constant) -> str:
+        match left:
+            case Coalesce(arguments):
+                return self._coalesce(
+                    [(self.is_null(one), self._compare_constant(operator, one, right)) for one in arguments]
+                )
+            case Field(path) if right.kind is Kind.NUMBER:
+                assert isinstance(right.value, (int, float))
+                return compare_number(self.json_type(path), self.json_text(path), operator, right.value)
+            case _ if right.kind is Kind.NUMBER:
+                assert isinstance(right.value, (int, float))
+                return f"({compare_float(self.of_kind(left, Kind.NUMBER), operator, right.value)})"
+            case Attribute():
+                return f"({self.attribute(left)} {operator} {literal(right)})"
+            case _:
+                return f"({self.of_kind(left, right.kind)} {operator} {literal(right)})"
 
-    def _compare_values(self, operator: Operator, left: Field | Attribute, right: Field | Attribute) -> str:
-        kinds = [side.kind for side in (left, right) if isinstance(side, Attribute)] or list(_TYPES)
+    def _compare_values(self, operator: Operator, left: Operand, right: Operand) -> str:
+        """Alternatives are compared one by one, so that each pair is written for the kinds it may have."""
+        if isinstance(left, Constant):
+            left, right, operator = right, left, MIRROR[operator]
+        if isinstance(right, Constant):
+            return self._compare_constant(operator, left, right)
+        if isinstance(left, Coalesce):
+            return self._coalesce(
+                [(self.is_null(one), self._compare_values(operator, one, right)) for one in left.arguments]
+            )
+        if isinstance(right, Coalesce):
+            return self._coalesce(
+                [(self.is_null(one), self._compare_values(operator, left, one)) for one in right.arguments]
+            )
+        known = [kind for kind in (kind_of(left), kind_of(right)) if kind]
+        if len(set(known)) > 1:
+            return "NULL::BOOLEAN"
         branches = "".join(
-            f" WHEN {self._is_kind(left, kind)} AND {self._is_kind(right, kind)}"
-            f" THEN {self._value(left, kind)} {operator} {self._value(right, kind)}"
-            for kind in dict.fromkeys(kinds)
+            f" WHEN {self.is_kind(left, kind)} AND {self.is_kind(right, kind)}"
+            f" THEN {self._side(left, right, kind)} {operator} {self._side(right, left, kind)}"
+            for kind in known[:1] or _JSON_KINDS
         )
         return f"(CASE{branches} END)"
 
-    def _among(self, operand: Field | Attribute, values: tuple[Constant, ...]) -> str:
+    def _side(self, operand: Operand, other: Operand, kind: Kind) -> str:
+        """One side of a comparison; numbers are keys as soon as a field of the payload is among them."""
+        if kind is Kind.MOMENT:
+            assert isinstance(operand, Attribute)
+            return self.attribute(operand)
+        if kind is Kind.NUMBER and (isinstance(operand, Field) or isinstance(other, Field)):
+            return self.key(operand)
+        return self.of_kind(operand, kind)
+
+    def _among(self, operand: Term, values: tuple[Constant, ...]) -> str:
         kind = values[0].kind
-        if isinstance(operand, Field) and kind is Kind.NUMBER:
+        if kind is Kind.NUMBER:
             return f"({' OR '.join(self._compare_constant('=', operand, value) for value in values)})"
-        inside = f"{self._value(operand, kind)} IN ({', '.join(map(literal, values))})"
-        return f"({inside})" if isinstance(operand, Attribute) else self._when(kind, operand.path, inside)
+        value = self.attribute(operand) if isinstance(operand, Attribute) else self.of_kind(operand, kind)
+        return f"({value} IN ({', '.join(map(literal, values))}))"
 
     def _like(self, condition: Like) -> str:
-        operand = condition.operand
         pattern = to_sql(condition.pattern, condition.escape, ignore_case=condition.ignore_case)
-        value = self._value(operand, Kind.TEXT)
+        value = self.of_kind(condition.operand, Kind.TEXT)
         subject = f"lower({value})" if condition.ignore_case else value
         escape = " ESCAPE '\\'" if "\\" in pattern else ""
-        test = f"{subject} LIKE {_quoted(pattern)}{escape}"
-        return f"({test})" if isinstance(operand, Attribute) else self._when(Kind.TEXT, operand.path, test)
-
-    def _when(self, kind: Kind, path: Path, then: str) -> str:
-        return f"(CASE WHEN {self._json_type(path)} IN ({_TYPES[kind]}) THEN {then} END)"
-
-    def _is_kind(self, operand: Field | Attribute, kind: Kind) -> str:
-        if isinstance(operand, Attribute):
-            return "true"
-        return f"{self._json_type(operand.path)} IN ({_TYPES[kind]})"
-
-    def _value(self, operand: Operand, kind: Kind) -> str:
-        """The value of an operand that is known to be of this kind."""
-        if isinstance(operand, Attribute):
-            return self._attribute(operand)
-        assert isinstance(operand, Field)
-        text = self._json_text(operand.path)
-        match kind:
-            case Kind.NUMBER:
-                return number_key(self._json_type(operand.path), text)
-            case Kind.BOOLEAN:
-                return f"({text} = 'true')"
-            case _:
-                return text
-
-    def _attribute(self, operand: Attribute) -> str:
-        return str(getattr(self._columns, operand.name))
-
-    def _json_type(self, path: Path) -> str:
-        holder, last = self._holder(path)
-        return f"json_type({holder}, {last})"
-
-    def _json_text(self, path: Path) -> str:
-        holder, last = self._holder(path)
-        return f"json_extract_string({holder}, {last})"
-
-    def _holder(self, path: Path) -> tuple[str, str]:
-        """The JSON to start from and the quoted path from there; the payload itself for all usual keys."""
-        holder, plain = self._columns.payload, "$"
-        for part in path:
-            if isinstance(part, int):
-                plain += f"[{part}]"
-            elif _is_plain(part):
-                plain += f'."{part}"'
-            else:  # `*` would be a wildcard and quotes end the key: only a JSON pointer can name it
-                holder = holder if plain == "$" else f"json_extract({holder}, {_quoted(plain)})"
-                holder, plain = f"json_extract({holder}, {_quoted(_pointer(part))})", "$"
-        return holder, _quoted(plain)
-
-
-def literal(constant: Constant) -> str:
-    """A constant as a DuckDB literal of its own type."""
-    match constant.kind:
-        case Kind.MOMENT:
-            return f"TIMESTAMPTZ {_quoted(moments.to_text(int(constant.value)))}"
-        case Kind.TEXT:
-            return _quoted(str(constant.value))
-        case _:
-            return str(constant.value)
-
-
-def _is_plain(key: str) -> bool:
-    return not any(character in '"*\\' for character in key)
-
-
-def _pointer(key: str) -> str:
-    return "/" + key.replace("~", "~0").replace("/", "~1")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        return f"({subject} LIKE {quoted(pattern)}{escape})"

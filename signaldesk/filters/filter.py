@@ -8,21 +8,7 @@ from signaldesk.filters.build import build
 from signaldesk.filters.canonical import canonical
 from signaldesk.filters.grammar import read
 from signaldesk.filters.predicate import Predicate, compile_predicate
-from signaldesk.filters.tree import (
-    Among,
-    And,
-    Compare,
-    Condition,
-    Field,
-    IsNull,
-    IsTruth,
-    Like,
-    Not,
-    Operand,
-    Or,
-    Path,
-    Truth,
-)
+from signaldesk.filters.tree import Condition, Path, paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +27,12 @@ class Filter:
 
 
 def parse(text: str) -> Filter:
-    """The filter that a text says. Raises InvalidFilter with the position of the first fault and a mend."""
+    """The filter that a text says. Raises InvalidFilter with every fault found, each with a mend."""
     tree = build(read(text))
     return Filter(
         text=text,
         canonical=canonical(tree),
         tree=tree,
-        fields=frozenset(_paths(tree)),
+        fields=frozenset(paths(tree)),
         predicate=compile_predicate(tree),
     )
-
-
-def _paths(condition: Condition) -> list[Path]:
-    match condition:
-        case And(conditions) | Or(conditions):
-            return [path for part in conditions for path in _paths(part)]
-        case Not(inner) | IsTruth(inner):
-            return _paths(inner)
-        case Compare(_, left, right):
-            return _path(left) + _path(right)
-        case Among(operand) | Like(operand) | IsNull(operand) | Truth(operand):
-            return _path(operand)
-
-
-def _path(operand: Operand) -> list[Path]:
-    return [operand.path] if isinstance(operand, Field) else []

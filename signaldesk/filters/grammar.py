@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 class _FilterParser(Parser):
     FUNCTIONS = {}  # noqa: RUF012 - a call of any function stays `Anonymous`, for build.py to judge by name
-    FUNCTION_PARSERS = {}  # noqa: RUF012
+    FUNCTION_PARSERS = {"EXTRACT": lambda self: self.parse_extract()}  # noqa: RUF012
     NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
     NO_PAREN_FUNCTION_PARSERS = {}  # noqa: RUF012
     IS_PREDICATE_PRECEDENCE = IsPredicatePrecedence.LOW  # as in DuckDB: a = 1 IS TRUE is (a = 1) IS TRUE
@@ -35,6 +35,16 @@ class _FilterParser(Parser):
 
     def raise_error(self, message: str, token: Token | None = None) -> NoReturn:
         raise _unexpected(self.sql, self._curr if token is None or _is_end(token) else token, self._prev)
+
+    def parse_extract(self) -> exp.Anonymous:
+        """`extract(hour FROM timestamp)`, as the call `hour(timestamp)`."""
+        part = self._curr
+        if not self._match(TokenType.VAR) or not self._match_text_seq("FROM"):
+            self.raise_error("Expected a part and FROM")
+        call = exp.Anonymous(this=part.text, expressions=[self._parse_bitwise()]).update_positions(part)
+        if not self._match(TokenType.R_PAREN, advance=False):
+            self.raise_error("Expected )")
+        return call
 
     def _parse_between(self, this: exp.Expr | None) -> exp.Between:
         low = self._parse_bitwise()

@@ -10,14 +10,13 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from signaldesk.filters.letters import lower
+
 MAX_PATTERN = 200
 """Code points. A piece with `_` costs at most its length times the text's; this keeps that small."""
 
 _ANY_RUN = "%"
 _ANY_ONE = "_"
-
-# Capital letters of Unicode 16, which Python 3.14 lowers and neither older Pythons nor DuckDB 1.5 do.
-_TOO_NEW = frozenset({0xA7CB, 0xA7CC, 0xA7DA, 0xA7DC, *range(0x10D50, 0x10D66)})
 
 
 class BadPattern(ValueError):
@@ -39,7 +38,7 @@ def matcher(pattern: str, escape: str | None = None, *, ignore_case: bool = Fals
     """A function telling whether a text matches. Raises BadPattern."""
     pieces = [_piece(tokens, ignore_case) for tokens in _split(pattern, escape)]
     match = _simple(pieces) or (_whole(pieces[0]) if len(pieces) == 1 else _with_gaps(pieces))
-    return (lambda text: match(fold(text))) if ignore_case else match
+    return (lambda text: match(lower(text))) if ignore_case else match
 
 
 def to_sql(pattern: str, escape: str | None = None, *, ignore_case: bool = False) -> str:
@@ -50,19 +49,8 @@ def to_sql(pattern: str, escape: str | None = None, *, ignore_case: bool = False
     )
 
 
-def fold(text: str) -> str:
-    """Lower case, code point by code point, as DuckDB's `lower`: `İ` gives `i`, every sigma gives `σ`."""
-    return text.lower() if text.isascii() else "".join(map(_fold_one, text))
-
-
-def _fold_one(character: str) -> str:
-    if ord(character) in _TOO_NEW:
-        return character
-    return character.lower()[0]
-
-
 def _sql_literal(token: str, ignore_case: bool) -> str:
-    shown = fold(token) if ignore_case else token
+    shown = lower(token) if ignore_case else token
     return f"\\{shown}" if shown in (_ANY_RUN, _ANY_ONE, "\\") else shown
 
 
@@ -86,11 +74,11 @@ def _split(pattern: str, escape: str | None) -> list[list[str | None]]:
 def _piece(tokens: list[str | None], ignore_case: bool) -> _Piece:
     if None in tokens:
         parts = (
-            "." if token is None else re.escape(fold(token) if ignore_case else token) for token in tokens
+            "." if token is None else re.escape(lower(token) if ignore_case else token) for token in tokens
         )
         return _wild(len(tokens), re.compile("".join(parts), re.DOTALL))
     text = "".join(token or "" for token in tokens)
-    return _literal(fold(text) if ignore_case else text)
+    return _literal(lower(text) if ignore_case else text)
 
 
 def _literal(literal: str) -> _Piece:

@@ -25,7 +25,12 @@ _PATH = frozenset({*NAMES, TokenType.DOT, TokenType.L_BRACKET, TokenType.R_BRACK
 _SUBSCRIPTS = frozenset({TokenType.STRING, TokenType.NUMBER})
 _NEGATABLE = frozenset({TokenType.IN, TokenType.LIKE, TokenType.ILIKE, TokenType.BETWEEN})
 _INFIX = frozenset(
-    {*COMPARISONS, *_NEGATABLE, TokenType.AND, TokenType.OR, TokenType.IS, TokenType.ESCAPE, TokenType.COMMA}
+    {
+        *COMPARISONS,
+        *_NEGATABLE,
+        *(TokenType.PLUS, TokenType.STAR, TokenType.SLASH, TokenType.MOD),
+        *(TokenType.AND, TokenType.OR, TokenType.IS, TokenType.ESCAPE, TokenType.COMMA),
+    }
 )
 
 

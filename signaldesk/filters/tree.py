@@ -62,7 +62,33 @@ class Constant:
     kind: Kind
 
 
-Operand: TypeAlias = Field | Attribute | Constant
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator or function of `functions.py`: NULL when an argument is NULL or of another kind."""
+
+    function: str
+    arguments: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesce:
+    """The first of two or more that is not NULL; only the last may be a constant, and none is a moment."""
+
+    arguments: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the event's timestamp, such as its hour, on the clocks of an IANA time zone. Never NULL."""
+
+    name: str
+    zone: str = "UTC"
+
+
+Term: TypeAlias = Field | Attribute | Call | Coalesce | Part
+"""A value that an event is needed for."""
+
+Operand: TypeAlias = Term | Constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,7 @@ class Compare:
     """NULL unless both sides are of one kind. A moment stands only beside a moment: JSON has none."""
 
     operator: Operator
-    left: Field | Attribute
+    left: Term
     right: Operand
 
 
@@ -78,7 +104,7 @@ class Compare:
 class Among:
     """`IN` over constants, all of one kind, ordered and each once; NULL for a value of another kind."""
 
-    operand: Field | Attribute
+    operand: Term
     values: tuple[Constant, ...]
 
 
@@ -86,7 +112,7 @@ class Among:
 class Like:
     """`%` is any text, `_` any one code point; NULL for what is not text."""
 
-    operand: Field | Attribute
+    operand: Term
     pattern: str
     escape: str | None = None
     ignore_case: bool = False
@@ -96,14 +122,14 @@ class Like:
 class IsNull:
     """True or false, never NULL. A list or an object is not NULL."""
 
-    operand: Field | Attribute
+    operand: Term
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """A payload field that is itself the condition; NULL unless it is a JSON boolean."""
+    """A value that is itself the condition; NULL unless it is true or false. Never an `Attribute`."""
 
-    operand: Field
+    operand: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +173,20 @@ def joined(junction: type[And] | type[Or], conditions: list[Condition]) -> Condi
 def negated(condition: Condition) -> Condition:
     """NOT of a condition, without double negation."""
     return condition.condition if isinstance(condition, Not) else Not(condition)
+
+
+def paths(tree: Condition | Operand) -> list[Path]:
+    """The payload paths in a condition or a value, in the order of writing."""
+    match tree:
+        case Field(path):
+            return [path]
+        case Attribute() | Constant() | Part():
+            return []
+        case And(parts) | Or(parts) | Call(_, parts) | Coalesce(parts):
+            return [path for part in parts for path in paths(part)]
+        case Not(inner) | IsTruth(inner):
+            return paths(inner)
+        case Compare(_, left, right):
+            return paths(left) + paths(right)
+        case Among(operand) | Like(operand) | IsNull(operand) | Truth(operand):
+            return paths(operand)

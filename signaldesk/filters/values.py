@@ -9,8 +9,9 @@ from sqlglot import exp
 
 from signaldesk.filters import moments
 from signaldesk.filters.faults import InvalidFilter
+from signaldesk.filters.functions import FUNCTIONS
 from signaldesk.filters.grammar import fault
-from signaldesk.filters.tree import Attribute, Constant, Field, Kind, Operand, Path
+from signaldesk.filters.tree import Attribute, Call, Coalesce, Constant, Field, Kind, Operand, Part, Path
 
 ATTRIBUTES = ("type", "source", "timestamp")
 PAYLOAD = "payload"
@@ -30,8 +31,8 @@ def value_of(node: exp.Expr) -> Operand | None:
         return Constant(bool(node.this), Kind.BOOLEAN)
     if isinstance(node, exp.Literal) and node.is_string:
         return Constant(node.name, Kind.TEXT)
-    if isinstance(node, (exp.Literal, exp.Neg)):
-        return _number_of(node)
+    if isinstance(node, exp.Literal):
+        return number_of(node.name, node)
     if isinstance(node, exp.Null):
         raise fault(node, "nothing equals NULL, not even NULL", "write field IS NULL")
     return None
@@ -82,7 +83,18 @@ def in_kind(constant: Constant, kind: Kind | None, node: exp.Expr) -> Constant:
 
 def kind_of(operand: Operand) -> Kind | None:
     """What a value is known to be before any event is there; None for a payload field."""
-    return None if isinstance(operand, Field) else operand.kind
+    match operand:
+        case Field():
+            return None
+        case Call(function):
+            return FUNCTIONS[function].result
+        case Part():
+            return Kind.NUMBER
+        case Coalesce(arguments):
+            kinds = {kind_of(argument) for argument in arguments}
+            return kinds.pop() if len(kinds) == 1 else None
+        case _:
+            return operand.kind
 
 
 def _path_of(node: exp.Expr) -> tuple[Path, bool]:
@@ -129,16 +141,13 @@ def _not_a_path(node: exp.Expr) -> InvalidFilter:
     return fault(node, "this is not a path to a field", 'write user.plan, items[0].price or "field name"')
 
 
-def _number_of(node: exp.Expr) -> Constant:
-    literal, negative = node, False
-    while isinstance(literal, exp.Neg):
-        literal, negative = literal.this, not negative
-    if not isinstance(literal, exp.Literal) or literal.is_string:
-        raise fault(node, "only a number can have a minus sign", "there is no arithmetic in a filter")
-    digits = literal.name
+def number_of(digits: str, node: exp.Expr) -> Constant:
+    """The number that digits say, as an event's would be read. Raises InvalidFilter."""
     if len(digits) > MAX_DIGITS or math.isinf(float(digits)):
         raise fault(node, "this number is too large", "the largest is about 1.8e308")
-    value = int(digits) if digits.isdigit() else float(digits)
-    value = -value if negative else value
-    fits = -(2**63) <= value < 2**64  # an event's whole number beyond 64 bits is a float, so the filter's is
-    return Constant(value if fits else float(value), Kind.NUMBER)
+    return number(int(digits) if digits.isdigit() else float(digits))
+
+
+def number(value: int | float) -> Constant:
+    """The constant of a number: beyond 64 bits an event's whole number is a float, so the filter's is too."""
+    return Constant(value if -(2**63) <= value < 2**64 else float(value), Kind.NUMBER)

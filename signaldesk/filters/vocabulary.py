@@ -38,6 +38,10 @@ PUNCTUATION: dict[str, TokenType] = {
     ",": TokenType.COMMA,
     ".": TokenType.DOT,
     "-": TokenType.DASH,
+    "+": TokenType.PLUS,
+    "*": TokenType.STAR,
+    "/": TokenType.SLASH,
+    "%": TokenType.MOD,
 }
 
 ALLOWED_TOKENS = frozenset(
@@ -54,7 +58,7 @@ ALLOWED_TOKENS = frozenset(
 
 ALLOWED = (
     "a filter is made of = <> < <= > >=, AND, OR, NOT, IN, BETWEEN, LIKE, ILIKE, IS NULL, IS TRUE, "
-    "parentheses, fields, numbers, 'text', TRUE and FALSE"
+    "+ - * / %, functions such as lower(…), parentheses, fields, numbers, 'text', TRUE and FALSE"
 )
 
 COMPARISONS = frozenset(OPERATORS.values())
@@ -75,11 +79,12 @@ OPERAND_ENDS = frozenset(
 
 NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER})
 
-_NO_ARITHMETIC = "compare the field itself with a number"
 _NO_PLACEHOLDER = "write the value itself"
 
 FOREIGN_SIGNS: dict[str, str] = {
     ";": "a filter is one condition, not a list of statements",
+    "//": "write a / b",
+    "**": "write a * a",
     "::": "values are not cast: a number compares with numbers only, text with text only",
     ":": "write a path with dots, as in user.plan",
     "->": "write a path with dots, as in user.plan",
@@ -94,14 +99,10 @@ FOREIGN_SIGNS: dict[str, str] = {
     "&&": "write AND between conditions",
     "&": "write AND between conditions",
     "!": "write NOT before a condition, and <> or != between values",
-    "~": "write LIKE 'pattern%' or ILIKE 'pattern%'",
+    "~": "write regexp_matches(field, 'pattern')",
     "`": 'put an unusual field name in double quotes: "field name"',
     "#": "comments are not part of a filter",
-    "+": _NO_ARITHMETIC,
-    "*": _NO_ARITHMETIC,
-    "/": _NO_ARITHMETIC,
-    "%": f"{_NO_ARITHMETIC}; a pattern goes in quotes: LIKE 'a%'",
-    "^": _NO_ARITHMETIC,
+    "^": "there are + - * / and %",
     "?": _NO_PLACEHOLDER,
     "@": _NO_PLACEHOLDER,
     "$": _NO_PLACEHOLDER,
@@ -120,7 +121,8 @@ FOREIGN_WORDS: dict[str, str] = {
     "DISTINCT": "compare with = and IS NULL",
     "COLLATE": "text compares by code point",
     "SIMILAR": "write LIKE 'pattern%'",
-    "REGEXP": "write LIKE 'pattern%'",
+    "REGEXP": "write regexp_matches(field, 'pattern')",
+    "RLIKE": "write regexp_matches(field, 'pattern')",
     "GLOB": "write LIKE 'pattern%'",
     "ISNULL": "write IS NULL",
     "NOTNULL": "write IS NOT NULL",

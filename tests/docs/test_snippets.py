@@ -21,6 +21,7 @@ from signaldesk.channels import kinds as channels
 from signaldesk.channels.webhook import WebhookChannel, WebhookConfig
 from signaldesk.clock import SystemClock
 from signaldesk.filters import InvalidFilter
+from signaldesk.filters.functions import ALIASES, NAMES
 from signaldesk.ids import new_id
 from signaldesk.intake import envelope
 from signaldesk.intake.check import Checked, check
@@ -166,6 +167,27 @@ def test_filters_match_as_the_table_says(table: Table) -> None:
     for text, payload, matches in table.rows:
         found = filters.parse(text).predicate(json.loads(payload), "t", None, 0)
         assert ("yes" if found else "no") == matches, f"{text} with {payload}"
+
+
+def test_filters_on_the_time_match_as_the_table_says() -> None:
+    (table,) = page("filters.md").tables("filter on the time")
+    micros = 1_783_204_215_250_000
+    for text, matches in table.rows:
+        found = filters.parse(text).predicate({}, "t", None, micros)
+        assert ("yes" if found else "no") == matches, text
+
+
+def test_faults_of_filters_are_told_as_the_table_says() -> None:
+    (table,) = page("filters.md").tables("filter", "says")
+    for text, says in table.rows:
+        with pytest.raises(InvalidFilter) as caught:
+            filters.parse(text)
+        assert says.replace("`", "") in str(caught.value).replace("`", ""), text
+
+
+def test_every_function_of_filters_is_in_the_documentation() -> None:
+    text = page("filters.md").text
+    assert [name for name in (*NAMES, *ALIASES) if f"`{name}" not in text] == []
 
 
 def examples() -> list[tuple[Block, Table]]:

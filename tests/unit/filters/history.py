@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
@@ -12,7 +13,7 @@ from signaldesk.filters.duckdb_sql import Columns, duckdb_expression
 from signaldesk.filters.tree import Condition
 from tests.unit.filters.interpreter import Event
 
-_COLUMNS = Columns(timestamp="make_timestamptz(micros)")
+COLUMNS = Columns(timestamp="make_timestamptz(micros)")
 
 
 @contextmanager
@@ -28,6 +29,13 @@ def judged(
     connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition], events: Sequence[Event]
 ) -> list[list[bool | None]]:
     """For each condition, what it is for each event."""
+    return valued(connection, [duckdb_expression(condition, COLUMNS) for condition in conditions], events)
+
+
+def valued(
+    connection: duckdb.DuckDBPyConnection, expressions: Sequence[str], events: Sequence[Event]
+) -> list[list[Any]]:
+    """For each SQL expression, what it is for each event."""
     rows = [
         [n, json.dumps(event.payload), event.type, event.source, event.timestamp_us]
         for n, event in enumerate(events)
@@ -38,6 +46,5 @@ def judged(
         "unnest(?::BIGINT[])",
         [list(column) for column in zip(*rows, strict=True)],
     )
-    expressions = ", ".join(duckdb_expression(condition, _COLUMNS) for condition in conditions)
-    found = connection.execute(f"SELECT {expressions} FROM event ORDER BY n").fetchall()
+    found = connection.execute(f"SELECT {', '.join(expressions)} FROM event ORDER BY n").fetchall()
     return [list(column) for column in zip(*found, strict=True)]

@@ -4,14 +4,21 @@ Expressions are written by the tests as
     ("compare", operator, value, value)      ("in", value, [value, …])     ("between", value, value, value)
     ("like" | "ilike", value, pattern)       ("null", value)               ("is", condition, bool)
     ("and" | "or", [condition, …])           ("not", condition)            ("truth", value)
-with values ("field", path), ("attribute", name), ("constant", python value) and ("moment", text).
+with values
+    ("field", path)      ("attribute", name)      ("constant", python value)     ("moment", text)
+    ("arithmetic", sign, value, value)     ("negative", value)     ("call", function, [value, …])
+    ("coalesce", [value, …])                      ("part", name, zone)
 """
 
 from __future__ import annotations
 
 import operator
+import re
 from datetime import UTC, datetime
+from fractions import Fraction
+from math import trunc
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 Node = tuple[Any, ...]
 OPERATORS = {
@@ -88,7 +95,53 @@ def value(node: Node, event: Event) -> Any:
         case ("moment", text):
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return computed(node, event)
+
+
+def computed(node: Node, event: Event) -> Any:
+    """What a value is that is made from others."""
+    match node:
+        case ("negative", inner):
+            return value(("arithmetic", "-", ("constant", 0), inner), event)
+        case ("arithmetic", sign, left, right):
+            numbers = [value(left, event), value(right, event)]
+            exact = all(side[0] in ("field", "constant") for side in (left, right))
+            return arithmetic(sign, *numbers, exact=exact) if _all(numbers, "number") else None
+        case ("coalesce", parts):
+            found_all = [value(part, event) for part in parts]
+            return next((one for one in found_all if one is not None), None)
+        case ("call", name, parts):
+            texts = [value(part, event) for part in parts]
+            return FUNCTIONS[name](*texts) if _all(texts, "text") else None
+        case ("part", name, zone):
+            moment = datetime.fromtimestamp(0, UTC) + event.timestamp_us * datetime.resolution
+            return PARTS[name](moment.astimezone(ZoneInfo(zone)))
     raise AssertionError(node)
+
+
+def arithmetic(sign: str, one: float, other: float, *, exact: bool) -> float | None:
+    """In real numbers, of floats, rounded once to a float; NULL where no float is it.
+
+    With `exact`, whole numbers are not rounded before `%`, nor before `+` and `-` within 64 bits.
+    """
+    real = [Fraction(float(one)), Fraction(float(other))]
+    if exact and isinstance(one, int) and isinstance(other, int):
+        found = Fraction(one) + other * {"+": 1, "-": -1}.get(sign, 0)
+        if sign == "%" or (sign in "+-" and -(2**63) <= found < 2**63):
+            real = [Fraction(one), Fraction(other)]
+    left, right = real
+    if sign in "/%" and right == 0:
+        return None
+    quotients = {"/": lambda: left / right, "%": lambda: left - right * trunc(left / right)}
+    others = {"+": lambda: left + right, "-": lambda: left - right, "*": lambda: left * right}
+    try:
+        return float((quotients | others)[sign]())
+    except OverflowError:
+        return None
+
+
+def _all(values: list[Any], wanted: str) -> bool:
+    return all(kind(one) == wanted for one in values)
 
 
 def compare(sign: str, left: Any, right: Any) -> bool | None:
@@ -116,3 +169,29 @@ def like(text: str, pattern: str) -> bool:
 def lower(text: str) -> str:
     """Lower case of each code point alone; only `İ` would become two, and becomes `i`."""
     return "".join(character.lower()[0] for character in text)
+
+
+def upper(text: str) -> str:
+    """Upper case of each code point alone, for those of the tests."""
+    return "".join({"ß": "ẞ"}.get(one, one.upper()[0]) for one in text)
+
+
+FUNCTIONS: dict[str, Any] = {
+    "lower": lower,
+    "upper": upper,
+    "length": len,
+    "starts_with": lambda text, start: text[: len(start)] == start,
+    "ends_with": lambda text, end: text[len(text) - len(end) :] == end if len(end) <= len(text) else False,
+    "contains": lambda text, inner: any(text[at:].startswith(inner) for at in range(len(text) + 1)),
+    "regexp_matches": lambda text, pattern: re.search(pattern, text, re.ASCII) is not None,
+}
+PARTS: dict[str, Any] = {
+    **{name: operator.attrgetter(name) for name in ("year", "month", "day", "hour", "minute", "second")},
+    "quarter": lambda moment: (moment.month + 2) // 3,
+    "week": lambda moment: int(moment.strftime("%V")),
+    "dayofyear": lambda moment: int(moment.strftime("%j")),
+    "dayofweek": lambda moment: int(moment.strftime("%w")),
+    "isodow": lambda moment: moment.isoweekday(),
+    "epoch": lambda moment: (moment - datetime(1970, 1, 1, tzinfo=UTC)) / (1_000_000 * datetime.resolution),
+    "epoch_ms": lambda moment: (moment - datetime(1970, 1, 1, tzinfo=UTC)) // (1_000 * datetime.resolution),
+}

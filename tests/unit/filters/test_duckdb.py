@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import duckdb
 import pytest
@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signaldesk import filters
-from signaldesk.filters.like import fold
-from tests.unit.filters.history import judged, open_history
-from tests.unit.filters.interpreter import Event, Node, truth
-from tests.unit.filters.strategies import conditions, events
-from tests.unit.filters.writing import plainly, write
+from signaldesk.filters.letters import lower, upper
+from tests.unit.filters.history import COLUMNS, judged, open_history, valued
+from tests.unit.filters.interpreter import Event, Node, kind, truth, value
+from tests.unit.filters.strategies import conditions, events, values
+from tests.unit.filters.writing import plainly, write, write_value
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,30 @@ def test_the_duckdb_expression_is_what_the_condition_is_null_included(
     assert [answer is True for answer in found] == [parsed.predicate(*event) for event in some_events]
 
 
-def test_lower_case_is_duckdbs_for_every_code_point(history: duckdb.DuckDBPyConnection) -> None:
+@settings(max_examples=300, deadline=None)
+@given(expression=values, some_events=st.lists(events, min_size=1, max_size=6))
+def test_a_value_is_the_same_live_and_in_duckdb_for_every_kind(
+    history: duckdb.DuckDBPyConnection, expression: Node, some_events: list[Event]
+) -> None:
+    parsed = filters.parse_value(write_value(expression, plainly))
+    live = [parsed.value(*event) for event in some_events]
+    expected = [value(expression, event) for event in some_events]
+    assert live == [one if kind(one) else None for one in expected]
+    kinds = {filters.Kind.NUMBER: "number", filters.Kind.TEXT: "text", filters.Kind.BOOLEAN: "boolean"}
+    columns = valued(history, [parsed.sql(one, COLUMNS) for one in kinds], some_events)
+    for name, column in zip(kinds.values(), columns, strict=True):
+        assert column == [
+            (float(one) if name == "number" else one) if kind(one) == name else None for one in expected
+        ]
+
+
+@pytest.mark.parametrize("change", [lower, upper])
+def test_case_is_duckdbs_for_every_code_point(
+    history: duckdb.DuckDBPyConnection, change: Callable[[str], str]
+) -> None:
     every = (
-        "SELECT n::INT, lower(chr(n::INT)) FROM range(1, 1114112) AS r(n) WHERE n NOT BETWEEN 55296 AND 57343"
+        f"SELECT n::INT, {change.__name__}(chr(n::INT)) FROM range(1, 1114112) AS r(n) "
+        "WHERE n NOT BETWEEN 55296 AND 57343"
     )
-    different = [code for code, lowered in history.execute(every).fetchall() if fold(chr(code)) != lowered]
+    different = [code for code, changed in history.execute(every).fetchall() if change(chr(code)) != changed]
     assert different == []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 from typing import TypeVar
 
 import pytest
 
 from signaldesk import filters
 from signaldesk.filters import InvalidFilter
-from signaldesk.filters.build import MAX_TERMS
 from signaldesk.filters.like import MAX_PATTERN, matcher
+from signaldesk.filters.operands import MAX_TERMS
 from signaldesk.filters.order import MAX_DEPTH, MAX_PATH
 from signaldesk.filters.scan import MAX_CHARACTERS
 
@@ -46,10 +46,10 @@ HUGE = {
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_a_huge_filter_is_refused_soon_and_never_by_a_recursion_error(text: str) -> None:
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(InvalidFilter):
         filters.parse(text)
-    assert perf_counter() - started < A_SECOND
+    assert process_time() - started < A_SECOND
 
 
 def test_a_filter_of_the_greatest_depth_is_read_even_far_down_the_callers_stack() -> None:
@@ -120,9 +120,9 @@ def test_the_deepest_and_widest_filters_compile() -> None:
 )
 def test_no_pattern_makes_a_large_text_slow(pattern: str) -> None:
     matches = matcher(pattern)
-    started = perf_counter()
+    started = process_time()
     assert not matches("a" * 2**20)
-    assert perf_counter() - started < 2 * A_SECOND
+    assert process_time() - started < 2 * A_SECOND
 
 
 def test_a_pattern_that_is_too_long_is_refused() -> None:

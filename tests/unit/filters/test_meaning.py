@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from signaldesk import filters
 from signaldesk.filters.canonical import canonical
 from tests.unit.filters.interpreter import Event, Node, truth
-from tests.unit.filters.strategies import conditions, events
-from tests.unit.filters.writing import plainly, write
+from tests.unit.filters.strategies import conditions, events, values
+from tests.unit.filters.writing import plainly, write, write_value
 
 MANY = settings(max_examples=300, deadline=None)
 AN_EVENT = Event(payload={"a": True}, type="a", source=None, timestamp_us=0)
@@ -63,11 +63,23 @@ def test_the_fields_are_the_payload_paths_in_the_condition(condition: Node) -> N
     assert filters.parse(write(condition, plainly)).fields == _paths(condition)
 
 
+@MANY
+@given(values, st.randoms(use_true_random=False))
+def test_every_spelling_of_a_value_has_one_canonical_text_that_reads_as_the_same_tree(
+    value: Node, chance: random.Random
+) -> None:
+    one = filters.parse_value(write_value(value, plainly))
+    other = filters.parse_value(write_value(value, chance.choice))
+    again = filters.parse_value(one.canonical)
+    assert one == other == again
+    assert again.tree == one.tree
+
+
 def _paths(node: object) -> set[object]:
     match node:
         case ("field", path):
             return {path}
-        case ("constant" | "moment" | "attribute", _):
+        case ("constant" | "moment" | "attribute", _) | ("part", _, _):
             return set()
         case tuple() | list():
             return set().union(*map(_paths, node))

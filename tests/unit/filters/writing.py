@@ -15,7 +15,15 @@ KEYWORDS = ("and", "or", "not", "in", "between", "like", "ilike", "escape", "is"
 
 def write(node: Node, choose: Choose) -> str:
     """The text of a condition; `choose` picks among spellings that mean the same."""
-    text = _condition(node, choose)
+    return _spaced(_condition(node, choose), choose)
+
+
+def write_value(node: Node, choose: Choose) -> str:
+    """The text of a value."""
+    return _spaced(_value(node, choose), choose)
+
+
+def _spaced(text: str, choose: Choose) -> str:
     words = re.split(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"| )", text)
     return "".join(choose([" ", "  ", "\n", "\t "]) if word == " " else word for word in words)
 
@@ -66,7 +74,32 @@ def _value(node: Node, choose: Choose) -> str:
             return _text(text)
         case ("constant", number):
             return repr(number)
+    return _computed(node, choose)
+
+
+def _computed(node: Node, choose: Choose) -> str:
+    match node:
+        case ("arithmetic", sign, left, right):
+            return f"({_value(left, choose)} {sign} {_value(right, choose)})"
+        case ("negative", inner):
+            return f"(- {_value(inner, choose)})"
+        case ("coalesce", parts):
+            return _call("coalesce", parts, choose)
+        case ("call", name, parts):
+            return _call(name, parts, choose)
+        case ("part", name, zone):
+            moment = "timestamp" if zone == "UTC" else f"timestamp at time zone '{zone}'"
+            spelled = [f"{_keyword(name, choose)}({moment})"]
+            if not name.startswith("epoch"):
+                spelled.append(f"extract({name} FROM {moment})")
+            return choose(spelled)
     raise AssertionError(node)
+
+
+def _call(name: str, parts: list[Node], choose: Choose) -> str:
+    space = choose(["", " "])
+    written = choose([", ", ","]).join(_value(part, choose) for part in parts)
+    return f"{choose([name, name.upper()])}({space}{written}{space})"
 
 
 def _part(part: Any, choose: Choose) -> str:
