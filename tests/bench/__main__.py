@@ -5,6 +5,7 @@ import inspect
 import platform
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import ModuleType
 
 from rich.console import Console
 
-from tests.bench import cold_start, ingest, latency, loop, machine, naive_side, rules_scale
+from tests.bench import anomaly, cold_start, ingest, latency, loop, machine, naive_side, page, rules_scale
 from tests.bench.children import BenchError
 from tests.bench.harness import Bench, Options
 from tests.bench.report import OURS, Section, markdown, table
@@ -25,12 +26,17 @@ BENCHMARKS: dict[str, ModuleType] = {
     "rules_scale": rules_scale,
     "cold_start": cold_start,
 }
+ANOMALY = "anomaly"
+"""Needs no servers, but data; has its own report."""
 
 
 def _arguments() -> argparse.Namespace:
     defaults = Options()
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(BENCHMARKS)} (all)")
+    known = ", ".join([*BENCHMARKS, ANOMALY])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {known} (all, anomaly only with --data)"
+    )
     parser.add_argument("--rounds", type=int, default=defaults.rounds)
     parser.add_argument("--seconds", type=int, default=defaults.seconds, help="length of one load")
     parser.add_argument("--backlog", type=int, default=defaults.backlog, help="events for SignalDesk")
@@ -38,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sides", default=",".join(defaults.sides), help="naive,ours or one of them")
     parser.add_argument("--patience", type=int, default=defaults.patience, help="seconds to wait for quiet")
     parser.add_argument("--retries", type=int, default=defaults.retries, help="when strangers disturb")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="labelled series, for anomaly")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the report as Markdown")
     return parser.parse_args()
 
@@ -57,10 +64,13 @@ def _options(given: argparse.Namespace) -> Options:
     )
 
 
-def _chosen(names: list[str]) -> list[str]:
-    if unknown := set(names) - BENCHMARKS.keys():
-        raise BenchError(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(BENCHMARKS)}")
-    return names or list(BENCHMARKS)
+def _chosen(names: list[str], data: Path | None) -> list[str]:
+    known = [*BENCHMARKS, ANOMALY]
+    if unknown := set(names) - set(known):
+        raise BenchError(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    if ANOMALY in names and data is None:
+        raise BenchError("anomaly needs labelled series: --data FOLDER, a clone of github.com/numenta/NAB")
+    return names or [name for name in known if name != ANOMALY or data is not None]
 
 
 def _circumstances(postgres: str, sides: tuple[str, ...]) -> str:
@@ -105,23 +115,50 @@ def _measure(names: list[str], options: Options, console: Console) -> tuple[str,
     return postgres, sections
 
 
+def _with_servers(names: list[str], options: Options, written: Path | None, console: Console) -> int:
+    """0 if every promise was kept, 1 if one was missed, 2 if it could not be run."""
+    postgres, sections = _measure(names, options, console)
+    if written:
+        head = _circumstances(postgres, options.sides)
+        new = {section.title: markdown(section) for section in sections}
+        _rewrite(written, lambda old: page.together(old, head, new), console)
+    if any(section.failure for section in sections):
+        return 2
+    return int(any(line.verdict() == "missed" for section in sections for line in section.lines))
+
+
+def _anomaly(data: Path, written: Path | None, console: Console) -> int:
+    """0 if the goal was reached, 1 if not."""
+    report = anomaly.measure(data)
+    console.print(anomaly.table(report))
+    if written:
+        section = anomaly.markdown(report)
+        _rewrite(written, lambda old: page.replaced(old, anomaly.title(report), section), console)
+    return int(report.score <= anomaly.GOAL)
+
+
+def _rewrite(path: Path, change: Callable[[str], str], console: Console) -> None:
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(change(old), encoding="utf-8")
+    console.print(f"wrote {path}")
+
+
 def main() -> int:
     """Measure, print, write. 0 if every promise was kept, 1 if one was missed, 2 if it could not be run."""
     console = Console()
     try:
         given = _arguments()
         options = _options(given)
-        postgres, sections = _measure(_chosen(given.names), options, console)
+        names = _chosen(given.names, given.data)
+        codes = []
+        if served := [name for name in names if name != ANOMALY]:
+            codes.append(_with_servers(served, options, given.write, console))
+        if ANOMALY in names:
+            codes.append(_anomaly(given.data, given.write, console))
     except BenchError as error:
         console.print(f"bench: {error}", style="red", markup=False)
         return 2
-    if given.write:
-        parts = [_circumstances(postgres, options.sides), *(markdown(section) for section in sections)]
-        given.write.write_text("\n".join(parts), encoding="utf-8")
-        console.print(f"wrote {given.write}")
-    if any(section.failure for section in sections):
-        return 2
-    return int(any(line.verdict() == "missed" for section in sections for line in section.lines))
+    return max(codes)
 
 
 if __name__ == "__main__":
