@@ -20,14 +20,14 @@ def faults(rule: Rule, known: Mapping[str, Rule]) -> list[FieldError]:
     for place in _PLACES:
         for number, name in enumerate(getattr(rule.when, place, ())):
             if message := _fault(rule, name, known):
-                found.append(FieldError(f"when.{place}[{number}]", message))
+                found.append(FieldError(f"when.{place}.{number}", message))
     return found
 
 
 def _fault(rule: Rule, name: str, known: Mapping[str, Rule]) -> str | None:
     part = known.get(name)
     if part is None:
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name[:200], known, n=1)
         return f"there is no rule {name!r}; " + (f"did you mean {near[0]!r}?" if near else "make it first")
     if kinds()[part.when.kind].parts(part.when):
         return f"{name!r} is a composite rule itself; name its parts instead"

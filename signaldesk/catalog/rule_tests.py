@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from signaldesk.catalog import files
+from signaldesk.catalog import files, parts
 from signaldesk.catalog.files import Source
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
@@ -182,7 +182,11 @@ class _Reader:
         if twice := {rule.name for rule in found} & {rule.name for rule in inline}:
             self._fault("rules", f"{min(twice)} is given twice")
             return []
-        return found + inline
+        rules = found + inline
+        known = {rule.name: rule for rule in rules}
+        for fault in (fault for rule in rules for fault in parts.faults(rule, known)):
+            self._fault("rules", fault.message)
+        return rules
 
     def _case(self, one: dict[str, Any], path: str, rules: list[Rule]) -> Case | None:
         case = self._part(_Case, one, path)

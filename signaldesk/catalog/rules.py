@@ -169,6 +169,7 @@ class RuleCatalog:
         async with self._writing(org_id) as connection:
             rules = await saving.all_checked(connection, org_id, bodies)
             done = await saving.apply(connection, org_id, rules, by, prune=prune)
+            await saving.must_fit(connection, org_id)
             if dry_run:
                 await connection.rollback()
         markers = [_marker(org_id, one) for one in done if one.change != "unchanged"]
@@ -177,10 +178,14 @@ class RuleCatalog:
         return done
 
     async def delete(self, org_id: UUID, rule_id: UUID, *, expected: Expected = None) -> None:
-        """Stop judging a rule; its alerts and history stay. Raises NotFound, PreconditionFailed."""
+        """Stop judging a rule; its alerts and history stay.
+
+        Raises NotFound, PreconditionFailed, Conflict when a composite rule is made of it.
+        """
         async with self._writing(org_id) as connection:
             _expect(await store.by_id(connection, org_id, rule_id), expected)
             await store.remove(connection, org_id, rule_id)
+            await saving.must_fit(connection, org_id)
         await self.announce(org_id, [RuleChange(org_id, rule_id, 0, 0)])
 
     async def announce(self, org_id: UUID, changes: Sequence[RuleChange] = ()) -> None:
@@ -201,6 +206,7 @@ class RuleCatalog:
             _expect(before, expected)
             rule = await saving.checked(connection, org_id, await body(before, connection))
             saved = await saving.replace(connection, before, org_id, rule, by)
+            await saving.must_fit(connection, org_id)
         if saved != before:
             await self.announce(org_id, [_marker(org_id, saved)])
         return saved

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from signaldesk.catalog import parts, targets
-from signaldesk.catalog.changes import Kind, RuleChanged
+from signaldesk.catalog import changes, parts, targets
+from signaldesk.catalog.changes import RuleChanged
 from signaldesk.catalog.yaml_text import canonical
-from signaldesk.errors import FieldError, Invalid
+from signaldesk.errors import Conflict, FieldError, Invalid
 from signaldesk.ids import new_id
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
+from signaldesk.rules._kind import Kind
 from signaldesk.rules.document import kinds
 from signaldesk.store import channels
 from signaldesk.store import rules as store
 from signaldesk.store.database import AsyncConnection
-from signaldesk.store.rules import StoredRule
+from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 
 
 async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
@@ -26,7 +28,8 @@ async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
     faults = targets.faults(targets.named(body), known)
     try:
         rule = document.parse(body)
-        faults += parts.faults(rule, await _known(connection, org_id, [rule]))
+        if _whole(rule):
+            faults += parts.faults(rule, await _known(connection, org_id, [rule]))
     except Invalid as error:
         faults = [*error.errors, *faults]
     if faults:
@@ -45,7 +48,7 @@ async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequenc
     parsed: list[Rule] = []
     try:
         parsed = document.parse_all(list(bodies))
-        there = await _known(connection, org_id, parsed)
+        there = await _known(connection, org_id, parsed) if any(map(_whole, parsed)) else {}
         faults += [
             FieldError(f"rules[{index}].{fault.field}", fault.message)
             for index, rule in enumerate(parsed)
@@ -58,13 +61,28 @@ async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequenc
     return parsed
 
 
+async def must_fit(connection: AsyncConnection, org_id: UUID) -> None:
+    """Raises Conflict when a composite rule is made of one that is gone now, or does not fit any more."""
+    wholes = [name for name, kind in kinds().items() if type(kind).parts is not Kind.parts]
+    made = await store.page(connection, org_id, RuleFilter(kinds=wholes), limit=ALL)
+    known = await _known(connection, org_id, []) if made else {}
+    for stored in made:
+        if stored.name in known and (faults := parts.faults(known[stored.name], known)):
+            message = f"{stored.name!r} is made of other rules, and {faults[0].message}"
+            raise Conflict(f"{message}; change it first")
+
+
 async def _known(connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule]) -> dict[str, Rule]:
-    """The organisation's rules by name, these included, when one of these is made of others."""
-    known = {rule.name: rule for rule in rules}
-    if any(kinds()[rule.when.kind].parts(rule.when) for rule in rules):
-        for stored in await store.listed(connection, org_id):
-            known.setdefault(stored.name, document.parse(stored.body))
-    return known
+    """The organisation's rules by name, with these in place of their older versions."""
+    known = {}
+    for stored in await store.listed(connection, org_id):
+        with suppress(Invalid):
+            known[stored.name] = document.parse(stored.body)
+    return known | {rule.name: rule for rule in rules}
+
+
+def _whole(rule: Rule) -> bool:
+    return bool(kinds()[rule.when.kind].parts(rule.when))
 
 
 async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: UUID | None) -> StoredRule:
@@ -117,7 +135,7 @@ def changed(before: StoredRule | None, after: StoredRule | None) -> RuleChanged:
     """What became of a rule; at least one of the two is there."""
     one = after or before
     assert one is not None
-    kind: Kind = "created" if before is None else "deleted" if after is None else "updated"
+    kind: changes.Kind = "created" if before is None else "deleted" if after is None else "updated"
     return RuleChanged(
         name=one.name,
         change="unchanged" if before == after else kind,

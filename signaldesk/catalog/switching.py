@@ -12,10 +12,9 @@ from signaldesk.model.rule import Mode
 from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
 from signaldesk.store.database import AsyncConnection
-from signaldesk.store.rules import RuleFilter, StoredRule
+from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 
 Action = Literal["pause", "resume"]
-_ALL = 100_000
 
 
 async def switch(
@@ -23,7 +22,7 @@ async def switch(
 ) -> list[RuleChanged]:
     """Save every wanted rule in its new mode. Raises Invalid for ids of no rule, and for rules that are not
     valid any more."""
-    found = await store.page(connection, org_id, wanted, limit=_ALL)
+    found = await store.page(connection, org_id, wanted, limit=ALL)
     if missing := set(wanted.ids) - {rule.id for rule in found} if not wanted.labels else set():
         raise Invalid(errors=[FieldError("ids", f"there is no rule {one}") for one in sorted(missing)])
     before = await rule_versions.modes_before_pause(connection, org_id, [rule.id for rule in found])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
-from signaldesk.engine.memory import Memory
 from signaldesk.engine.watch import Watch
 from signaldesk.ids import derived_id
 from signaldesk.model.event import Event
@@ -15,9 +15,6 @@ from signaldesk.model.outcome import Firing, Held, Resolution, Stored
 from signaldesk.model.rule import Rule, SavedRule
 
 _ORG = UUID(int=1)
-_MILLISECOND = 1_000
-_SEQ_BITS = 20
-"""As in `stream.positions`: the place of a rule's beginning says when that was."""
 
 
 def judge(
@@ -34,10 +31,10 @@ def judge(
     goes on `until` (µs), with the deadlines that lie in it. Names of rules must differ.
     """
     lane = Lane(_ORG, "", [_watch(rule, start, lateness) for rule in rules])
-    run = _Run(lane, start // _MILLISECOND << _SEQ_BITS)
+    run = _Run(lane)
     for watch in lane.watches.values():
         if watch.judge.begins and not watch.by:
-            Memory.start(lane, lane.enter(watch, ()))
+            timing.start(lane, lane.enter(watch, ()))
     for event in events:
         run.take(event)
     if until is not None:
@@ -49,7 +46,7 @@ def _watch(rule: Rule, start: int, lateness: int) -> Watch:
     id = derived_id("dry run", rule.name)
     saved = SavedRule(org_id=_ORG, id=id, version=1, since_version=1, fingerprint="", rule=rule)
     watch = Watch(saved, channels=[], org_name="", lateness=lateness)
-    watch.active_from = start // _MILLISECOND << _SEQ_BITS
+    watch.begun = start
     watch.complete = True
     return watch
 
@@ -57,9 +54,9 @@ def _watch(rule: Rule, start: int, lateness: int) -> Watch:
 class _Run:
     """Events on their way through a lane, and what came of them so far."""
 
-    def __init__(self, lane: Lane, position: int) -> None:
+    def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._position = position
+        self._position = 0
         self._late: dict[UUID, int] = {}
         self.found: list[Moment] = []
 

@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 
 from signaldesk import log
+from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.state import State
 from signaldesk.engine.timers import NEVER
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import Invalid
 from signaldesk.model import group
-from signaldesk.model.event import Event
 from signaldesk.model.outcome import Stored, Tallies
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
@@ -137,17 +137,6 @@ class Memory:
                 if watch.complete:
                     lane.missing.append(state)
 
-    @staticmethod
-    def start(lane: Lane, state: State) -> None:
-        """A group that is judged without an event, and has no past: the rule's beginning stands for one."""
-        watch = state.watch
-        if not watch.judge.begins or watch.by or lane.name or state.event is not None:
-            return
-        state.event = Event(bytes(16), watch.saved.rule.event[0], watch.begun, b"{}")
-        watch.judge.begin(state, watch.begun)
-        lane.timers.set(state)
-        lane.tidy(state, lane.watermark)
-
     def replay(self, fired: set[UUID] | None) -> None:
         """From now on events are of the past, and what came of them is written down; None: of the present."""
         self.replaying = fired
@@ -183,7 +172,7 @@ class Memory:
     def _recall(self, lane: Lane, state: State, members: list[tuple[bytes, int]], notes: bytes) -> None:
         state.recall(members, notes)
         if not state.watch.plain:
-            self.start(lane, state)
+            timing.start(lane, state)
             lane.timers.set(state)
 
     async def load_timers(self) -> None:

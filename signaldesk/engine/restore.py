@@ -17,6 +17,7 @@ from itertools import islice
 from uuid import UUID
 
 from signaldesk import log
+from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.memory import Memory
 from signaldesk.model.outcome import Stored
@@ -65,7 +66,7 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
                 state.rewrite = True
             lane.judge(matched)
     for state in lane.missing:
-        memory.start(lane, state)
+        timing.start(lane, state)
     if not lane.name:
         lane.pass_time(claim.checkpoint_clock)
     lane.rebuilding = False

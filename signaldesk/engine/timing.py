@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from signaldesk.engine.lane import Lane
 
 
+def start(lane: Lane, state: State) -> None:
+    """A group that is judged without an event, and has no past: the rule's beginning stands for one."""
+    watch = state.watch
+    if not watch.judge.begins or watch.by or lane.name or state.event is not None:
+        return
+    state.event = Event(bytes(16), watch.saved.rule.event[0], watch.begun, b"{}")
+    watch.judge.begin(state, watch.begun)
+    lane.timers.set(state)
+    lane.tidy(state, lane.watermark)
+
+
 def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool = False) -> None:
     """The condition was evaluated for a time, at an event or (`timer`) at a deadline of its kind."""
     watch, event = state.watch, state.event

@@ -41,6 +41,8 @@ class RuleFilter(NamedTuple):
     """Part of the name, the description or the event types, in any case."""
 
 
+ALL = 1_000_000
+"""More rules than an organisation has."""
 _COLUMNS = (
     rules.c.id,
     rules.c.name,

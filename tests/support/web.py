@@ -116,6 +116,21 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
     )
 
 
+async def paged(client: httpx.AsyncClient, path: str, *, limit: int, items: str = "items") -> list[Any]:
+    """Everything of a list, page by page of at most `limit`."""
+    found: list[Any] = []
+    params = {"limit": str(limit)}
+    while True:
+        answer = await client.get(path, params=params)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page[items]) == limit or page["next"] is None
+        found += page[items]
+        if page["next"] is None:
+            return found
+        params["cursor"] = page["next"]
+
+
 async def hang_up(line: WebSocketClientConnection) -> None:
     """Close a WebSocket and wait until it is: what is only told to close outlives its test."""
     line.close()

@@ -150,3 +150,33 @@ async def test_no_version_can_be_changed_by_those_who_save_rules(
             async with desk.database.tenant(org) as connection:
                 await connection.execute(sql(statement))
     assert [one.body for one in await rules.versions(org, made.id)] == [EACH]
+
+
+async def test_a_rule_that_others_are_made_of_is_neither_deleted_nor_renamed_nor_regrouped(
+    rules: RuleCatalog, org: UUID
+) -> None:
+    whole = {"name": "Both", "when": {"kind": "composite", "all": ["One", "Two"], "within": "1m"}}
+    await rules.apply(org, [EACH, COUNT, whole])
+    one = next(rule for rule in await rules.all(org) if rule.name == "One")
+    with pytest.raises(Conflict, match="'Both' is made of other rules, and there is no rule 'One'"):
+        await rules.delete(org, one.id)
+    with pytest.raises(Conflict, match="there is no rule 'One'"):
+        await rules.update(org, one.id, {**EACH, "name": "Eins"})
+    with pytest.raises(Conflict, match="groups by country"):
+        await rules.patch(org, one.id, {"by": "country"})
+    with pytest.raises(Conflict, match="there is no rule 'Two'"):
+        await rules.apply(org, [EACH, whole], prune=True)
+    assert [(rule.name, rule.version) for rule in await rules.all(org)] == [
+        ("Both", 1), ("One", 1), ("Two", 1),
+    ]  # fmt: skip
+    await rules.apply(org, [EACH], prune=True)
+    await rules.delete(org, one.id)
+    assert await rules.all(org) == []
+
+
+async def test_a_part_that_is_missing_is_named_by_its_field(rules: RuleCatalog, org: UUID) -> None:
+    whole = {"name": "Both", "when": {"kind": "composite", "all": ["One", "Twoo"], "within": "1m"}}
+    with pytest.raises(Invalid) as caught:
+        await rules.apply(org, [EACH, COUNT, whole])
+    (fault,) = caught.value.errors
+    assert fault.field == "rules[2].when.all.1" and "did you mean 'Two'?" in fault.message

@@ -10,7 +10,7 @@ import orjson
 from signaldesk.stream.events import PARTITIONS
 from tests.support import rows
 from tests.support.tenants import put_notifications
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, paged
 
 RULE = {
     "name": "Checkout failures by country",
@@ -100,15 +100,7 @@ async def test_lists_come_in_pages_without_gaps_or_doubles(
         str(await rows.alert(web.services.database, org.id, last_fired_at=same - timedelta(seconds=i)))
         for i in (1, 2)
     }
-    seen: list[str] = []
-    cursor = None
-    while True:
-        params = {"limit": "3", **({"cursor": cursor} if cursor else {})}
-        page = (await client.get("/api/v1/alerts", params=params)).json()
-        seen += [alert["id"] for alert in page["items"]]
-        cursor = page["next"]
-        if cursor is None:
-            break
+    seen = [alert["id"] for alert in await paged(client, "/api/v1/alerts", limit=3)]
     assert len(seen) == 7 and set(seen) == made
 
 

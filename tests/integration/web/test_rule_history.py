@@ -14,7 +14,7 @@ from sqlalchemy import insert
 from signaldesk.ids import new_id
 from signaldesk.store import tables as t
 from tests.support import rows
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, paged
 
 COOLDOWN = timedelta(minutes=5)
 
@@ -75,14 +75,7 @@ async def test_firings_of_one_moment_come_in_pages_without_gaps_or_doubles(
         str(await rows.firing(web.services.database, org.id, rule, timestamp=moment, **of(str(number))))
         for number in range(7)
     }
-    seen: list[str] = []
-    params = {"limit": "3"}
-    while True:
-        page = (await client.get(f"/api/v1/rules/{rule}/firings", params=params)).json()
-        seen += [one["id"] for one in page["items"]]
-        if page["next"] is None:
-            break
-        params["cursor"] = page["next"]
+    seen = [one["id"] for one in await paged(client, f"/api/v1/rules/{rule}/firings", limit=3)]
     assert len(seen) == 7 and set(seen) == made
 
 
@@ -137,14 +130,8 @@ async def test_groups_come_in_pages(web: Web, client: httpx.AsyncClient, org: Or
     for number in range(5):
         row = rows.firing if number % 2 else rows.suppression
         await row(web.services.database, org.id, rule, **of(str(number)))
-    seen: list[str] = []
-    params = {"limit": "2"}
-    while True:
-        page = (await client.get(f"/api/v1/rules/{rule}/state", params=params)).json()
-        seen += [one["group"]["country"] for one in page["groups"]]
-        if page["next"] is None:
-            break
-        params["cursor"] = page["next"]
+    groups = await paged(client, f"/api/v1/rules/{rule}/state", limit=2, items="groups")
+    seen = [one["group"]["country"] for one in groups]
     assert seen == ["0", "1", "2", "3", "4"]
 
 

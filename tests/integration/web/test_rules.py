@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, paged
 
 RULE: dict[str, Any] = {
     "name": "Checkout failures",
@@ -175,14 +175,7 @@ async def test_versions_come_in_pages_newest_first(client: httpx.AsyncClient) ->
     address = await make(client)
     for number in range(2, 8):
         await client.patch(address, json={"description": f"the {number}th"})
-    seen: list[int] = []
-    params = {"limit": "3"}
-    while True:
-        page = (await client.get(f"{address}/versions", params=params)).json()
-        seen += [version["version"] for version in page["items"]]
-        if page["next"] is None:
-            break
-        params["cursor"] = page["next"]
+    seen = [version["version"] for version in await paged(client, f"{address}/versions", limit=3)]
     assert seen == [7, 6, 5, 4, 3, 2, 1]
 
 
@@ -238,15 +231,8 @@ async def test_rules_are_found_by_label_mode_severity_kind_and_text(client: http
 
 @pytest.mark.usefixtures("three")
 async def test_rules_come_in_pages_by_name(client: httpx.AsyncClient) -> None:
-    whole, seen = await found(client), []
-    params = {"limit": "1"}
-    while True:
-        page = (await client.get("/api/v1/rules", params=params)).json()
-        seen += [rule["name"] for rule in page["items"]]
-        if page["next"] is None:
-            break
-        params["cursor"] = page["next"]
-    assert seen == whole and len(whole) == 3
+    seen = [rule["name"] for rule in await paged(client, "/api/v1/rules", limit=1)]
+    assert seen == await found(client) and len(seen) == 3
 
 
 async def test_rules_are_paused_by_label_and_resume_as_they_were(

@@ -29,16 +29,16 @@ def test_rules_that_are_there_and_fit_are_no_fault() -> None:
 def test_a_rule_that_is_missing_is_named_with_the_nearest_that_is_there() -> None:
     found = faults(composite(all=["Errors rose", "Zebra"]), rule("Errors rise"))
     assert found == {
-        "when.all[0]": "there is no rule 'Errors rose'; did you mean 'Errors rise'?",
-        "when.all[1]": "there is no rule 'Zebra'; make it first",
+        "when.all.0": "there is no rule 'Errors rose'; did you mean 'Errors rise'?",
+        "when.all.1": "there is no rule 'Zebra'; make it first",
     }
 
 
 def test_a_part_groups_as_the_whole_does() -> None:
-    assert "groups without `by`" in faults(composite(any="A"), rule("A", by=[]))["when.any[0]"]
-    assert "groups by shop, user" in faults(composite(any="A"), rule("A", by=["shop", "user"]))["when.any[0]"]
+    assert "groups without `by`" in faults(composite(any="A"), rule("A", by=[]))["when.any.0"]
+    assert "groups by shop, user" in faults(composite(any="A"), rule("A", by=["shop", "user"]))["when.any.0"]
 
 
 def test_a_part_is_no_composite_rule_itself() -> None:
     inner = rule("B", event=None, when={"kind": "composite", "within": "1m", "all": ["A"]})
-    assert "is a composite rule itself" in faults(composite(all=["B"]), rule("A"), inner)["when.all[0]"]
+    assert "is a composite rule itself" in faults(composite(all=["B"]), rule("A"), inner)["when.all.0"]

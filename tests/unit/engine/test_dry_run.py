@@ -73,6 +73,25 @@ def test_several_rules_are_judged_in_the_order_of_events() -> None:
     assert [(rule, at) for _, rule, at, _ in found] == [("Each", 0), ("Failures", 1), ("Each", 1)]
 
 
+def test_what_should_come_and_does_not_is_noticed_from_the_beginning_on() -> None:
+    rule = {"name": "Quiet", "event": "beat", "when": {"kind": "absence", "within": "60s"}}
+    assert run([rule], (50, "DE"), until=59.999) == []
+    assert run([rule], (50, "DE"), until=60) == [("fires", "Quiet", 60, {})]
+
+
+def test_rules_made_of_others_are_judged_with_them() -> None:
+    each = {"name": "Each", "event": "failed", "by": "country", "when": {"kind": "each"}}
+    whole = {
+        "name": "Both",
+        "by": "country",
+        "when": {"kind": "composite", "all": ["Each", "Failures"], "within": "1m"},
+    }
+    found = run([each, COUNT, whole], (0, "DE"), (1, "FR"), (2, "DE"))
+    assert [(rule, at, group) for _, rule, at, group in found if rule == "Both"] == [
+        ("Both", 2, {"country": "DE"})
+    ]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 90), st.sampled_from(["DE", "FR", None])), max_size=30),
