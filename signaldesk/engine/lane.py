@@ -145,7 +145,7 @@ class Lane:
 
     def _match(self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit]) -> bool:
         """Add a hit for each rule whose filter the event passes; whether there was any such rule."""
-        time = event.timestamp
+        time, batch, add = event.timestamp, self.batch, hits.append
         payload = orjson.loads(event.payload) if plan.needs_payload else _NOTHING
         matched = False
         for predicate, groups in plan.steps:
@@ -164,8 +164,8 @@ class Lane:
                         watch.late += 1
                     else:
                         state = watch.states.get(key) or self.enter(watch, key)
-                        state.touched = self.batch
-                        hits.append((watch, state, event, time + gap, sample))
+                        state.touched = batch
+                        add((watch, state, event, time + gap, sample))
         return matched
 
     def enter(self, watch: Watch, key: Key) -> State:

@@ -55,6 +55,17 @@ class Window:
         end = len(times) if times[-1] <= time else bisect_right(times, time)
         return end >= need and times[end - need] > time - width
 
+    def arrive(self, time: int, member: bytes, need: int, width: int) -> bool:
+        """`add`, then `reaches`: in one step for the member that nearly always comes, the newest."""
+        times = self.times
+        if times and (time < times[-1] or (time == times[-1] and member <= self.ids[-1])):
+            self.add(time, member)
+            return self.reaches(need, time, width)
+        times.append(time)
+        self.ids.append(member)
+        self.fresh += 1
+        return len(times) >= need and times[-need] > time - width
+
     def count(self, time: int, width: int) -> int:
         """How many members lie in (time - width, time]; after `thin`, no more than it needs to keep."""
         return bisect_right(self.times, time) - bisect_right(self.times, time - width)
@@ -89,8 +100,8 @@ class Window:
         self.ids = [member for member, _ in members]
         self.times = [time for _, time in members]
 
-    def unsaved(self) -> list[tuple[bytes, int]]:
-        """The members that the checkpoint lacks, all when it must be rewritten; from now on saved."""
+    def unsaved(self) -> tuple[list[bytes], list[int]]:
+        """Ids and times of the members that the checkpoint lacks, all when `rewrite`; from now on saved."""
         start = 0 if self.rewrite else len(self.times) - self.fresh
         self.fresh, self.rewrite = 0, False
-        return list(zip(self.ids[start:], self.times[start:], strict=True))
+        return self.ids[start:], self.times[start:]

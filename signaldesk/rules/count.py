@@ -42,8 +42,7 @@ class _Judge(Judge):
         self.span = self.lasting = width
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
-        window.add(time, event)
-        return window.reaches(self.need, time, self.span) is self.enough
+        return window.arrive(time, event, self.need, self.span) is self.enough
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
         found = self.need if self.enough else window.count(time, self.span)

@@ -13,7 +13,8 @@
 | `sd:{pN}:timers:SERIES` | sorted set | deadlines: member = a group of a rule (msgpack), score = |
 | | | event time (µs); without a rule, a lane's clock |
 | `sd:{pN}:windows` | hash, 4 d | `epoch` of the windows' owner, the stream `position` up to which they hold |
-| | | everything, and their `series`: another one when they were lost and rebuilt |
+| | | everything, their `series`: another one when they were lost and rebuilt; `torn` while a save that can |
+| | | only be used whole is under way |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
 | `sd:live:ORG` | pub/sub | what happens in an organisation, for its open pages |
 | `sd:keys` | pub/sub | "an API key was revoked" |
@@ -43,11 +44,16 @@ def event_id(partition: int, org_id: UUID, lane: str, event: UUID) -> str:
     return f"sd:{{p{partition}}}:id:{org_id}:{lane}:{event}"
 
 
-def window(partition: int, series: str, rule_id: UUID, since_version: int, lane: str, group: str) -> str:
+def windows_of(partition: int, series: str, rule_id: UUID, since_version: int, lane: str) -> str:
+    """What the keys of a rule's windows begin with."""
+    return f"sd:{{p{partition}}}:w:{series}:{rule_id}:{since_version}:{lane}:"
+
+
+def window(prefix: str, group: str) -> str:
     """Long groups are hashed; their text is in Postgres."""
     if len(group) > 64:
         group = "#" + hashlib.blake2b(group.encode(), digest_size=16).hexdigest()
-    return f"sd:{{p{partition}}}:w:{series}:{rule_id}:{since_version}:{lane}:{group}"
+    return prefix + group
 
 
 def timers(partition: int, series: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import struct
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from signaldesk.errors import SignalDeskError
@@ -14,6 +15,8 @@ from signaldesk.stream.client import Redis, Script, outage
 _CHUNK = 1_000
 _CHANGE = struct.Struct(">BII")
 _MEMBER = struct.Struct(">dH")
+_ID = struct.Struct(">dH16s")
+_PREFIXES_MAX = 10_000
 _NOTES = float("-inf")
 """Score of the one member that is no event: what the judge and the engine noted beside the window."""
 KEPT = 8 * 86_400
@@ -21,12 +24,16 @@ KEPT = 8 * 86_400
 of which some may be gone are never trusted but rebuilt from Postgres."""
 
 
+T = TypeVar("T")
+
+
 class Change(NamedTuple):
     """What a window's sorted set needs: `fresh` members added, after a clean slate when `rewrite`."""
 
     key: str
     rewrite: bool
-    fresh: list[tuple[bytes, int]]
+    fresh: tuple[list[bytes], list[int]]
+    """Members and their times."""
     keep_for: int
     """Seconds the set is kept when nothing touches it."""
     notes: bytes = b""
@@ -61,6 +68,7 @@ class WindowStore:
         self._epoch = 0
         self._position = 0
         self._series = ""
+        self._prefixes: dict[tuple[UUID, int, str], str] = {}
         self._take = Script(redis, "take")
         self._write = Script(redis, "checkpoint")
 
@@ -73,11 +81,18 @@ class WindowStore:
         async with outage():
             position, series = await self._take([self._key], args)
         self._epoch, self._position, self._series = epoch, int(position), series.decode()
+        self._prefixes.clear()
         return self._position
 
     def key(self, rule_id: UUID, since_version: int, lane: str, group: str) -> str:
         """The key of one window."""
-        return keys.window(self._partition, self._series, rule_id, since_version, lane, group)
+        place = (rule_id, since_version, lane)
+        prefix = self._prefixes.get(place)
+        if prefix is None:  # there are a hundred thousand windows of a hundred rules
+            if len(self._prefixes) >= _PREFIXES_MAX:
+                self._prefixes.clear()
+            prefix = self._prefixes[place] = keys.windows_of(self._partition, self._series, *place)
+        return keys.window(prefix, group)
 
     async def load(self, names: list[str]) -> list[tuple[list[tuple[bytes, int]], bytes]]:
         """Members (id, time) of each window, by time, and its notes; one round trip for every 1,000."""
@@ -111,16 +126,17 @@ class WindowStore:
         return keys.timers(self._partition, self._series)
 
     async def save(self, position: int, changes: Changes) -> None:
-        """Write the changes, then the position. Repeating it, or dying in the middle, does no harm:
-        members are ids, and the position moves last."""
-        windows, timers = changes
-        count = max(1, -(-len(windows) // _CHUNK), -(-len(timers) // _CHUNK))
-        for number in range(count):
-            part = windows[number * _CHUNK : (number + 1) * _CHUNK]
-            deadlines = timers[number * _CHUNK : (number + 1) * _CHUNK]
+        """Write the changes, then the position. Repeating it does no harm.
+
+        Nor does dying in the middle: members are ids, and come twice without effect. Notes and deadlines do
+        not; they come last, and whoever finds that only some of them were written does not trust the windows.
+        """
+        parts = _parts(changes)
+        for number, (part, deadlines) in enumerate(parts, 1):
             packed = [b"".join(map(_packed, part)), b"".join(_packed_timer(*timer) for timer in deadlines)]
-            last = int(number == count - 1)
-            args = [self._epoch, self._position, position, last, KEPT // 2, KEPT, *packed]
+            noted = deadlines or any(change.notes for change in part)
+            stage = "last" if number == len(parts) else "torn" if noted else "more"
+            args = [self._epoch, self._position, position, stage, KEPT // 2, KEPT, *packed]
             async with outage():
                 written = await self._write([self._key, self._timers, *(change.key for change in part)], args)
             if not written:
@@ -135,12 +151,32 @@ def _split(members: list[tuple[bytes, float]]) -> tuple[list[tuple[bytes, int]],
     return [(id_, int(score)) for id_, score in members], notes
 
 
+Part = tuple[list[Change], list[tuple[bytes, int | None]]]
+
+
+def _parts(changes: Changes) -> list[Part]:
+    """The changes in portions: first the windows without notes, then the others and the deadlines."""
+    plain = [change for change in changes.windows if not change.notes]
+    noted = [change for change in changes.windows if change.notes]
+    parts: list[Part] = [(part, []) for part in _portions(plain)]
+    both = zip_longest(_portions(noted), _portions(changes.timers))
+    parts += [(part or [], deadlines or []) for part, deadlines in both]
+    return parts or [([], [])]
+
+
+def _portions(all_: list[T]) -> list[list[T]]:
+    return [all_[start : start + _CHUNK] for start in range(0, len(all_), _CHUNK)]
+
+
 def _packed(change: Change) -> bytes:
-    pack, notes = _MEMBER.pack, change.notes
-    members = [pack(time, len(member)) + member for member, time in change.fresh]
+    pack, pack_id, notes = _MEMBER.pack, _ID.pack, change.notes
+    members = [
+        pack_id(time, 16, member) if len(member) == 16 else pack(time, len(member)) + member
+        for member, time in zip(*change.fresh, strict=True)
+    ]
+    head = _CHANGE.pack(change.rewrite | bool(notes) << 1, change.keep_for, len(members))
     if notes:
         members.append(struct.pack(">dI", _NOTES, len(notes)) + notes)
-    head = _CHANGE.pack(change.rewrite | bool(notes) << 1, change.keep_for, len(change.fresh))
     return head + b"".join(members)
 
 

@@ -3,8 +3,9 @@
 -- were lost, writes nothing.
 -- KEYS[1]  where the windows stand: a hash of epoch, position, series   KEYS[2] deadlines, a sorted set
 -- KEYS[3…] the windows' sorted sets
--- ARGV[1]  epoch of the owner   ARGV[2] position before   ARGV[3] position after   ARGV[4] 1 in the last part of a
---          checkpoint, which moves the position   ARGV[5] seconds the hash is kept   ARGV[6] and the deadlines
+-- ARGV[1]  epoch of the owner   ARGV[2] position before   ARGV[3] position after   ARGV[4] `last` for the last part
+--          of a checkpoint, which moves the position; `torn` when the windows are good for nothing until that one
+--          comes, else `more`   ARGV[5] seconds the hash is kept   ARGV[6] and the deadlines
 -- ARGV[7]  for each of KEYS[3…], big-endian: 1 byte of flags (1 begin with a clean slate, 2 notes follow), 4 bytes
 --          seconds to keep the set, 4 bytes number of new members, then of each its score (8 bytes, double), 2 bytes
 --          length and the member; then the notes, with -inf as score and 4 bytes length. One packed argument,
@@ -58,7 +59,10 @@ while place <= #timers do
     redis.call('ZADD', KEYS[2], due, member)
   end
 end
-if ARGV[4] == '1' then
+if ARGV[4] == 'torn' then
+  redis.call('HSET', KEYS[1], 'torn', '1')
+elseif ARGV[4] == 'last' then
+  redis.call('HDEL', KEYS[1], 'torn')
   redis.call('HSET', KEYS[1], 'position', ARGV[3])
   redis.call('EXPIRE', KEYS[1], ARGV[5])
   redis.call('EXPIRE', KEYS[2], ARGV[6])

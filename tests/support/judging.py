@@ -94,7 +94,7 @@ class Judging:
             before = self._checkpoint.get(place, Saved({}, b""))
             members = {} if state.rewrite else before.members
             notes = state.notes()
-            members.update(state.unsaved())
+            members.update(zip(*state.unsaved(), strict=True))
             self._checkpoint[place] = Saved(members, notes)
 
     def restart(self) -> None:

@@ -8,8 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from signaldesk.stream.windows import Changes, WindowStore
-from tests.support.lab import Lab, Life, Owner
+from signaldesk.ids import new_id
+from signaldesk.stream import windows
+from signaldesk.stream.windows import Change, Changes, WindowStore
+from tests.support.lab import Crashed, Lab, Life, Owner
 
 PATIENCE_S = 10
 
@@ -133,3 +135,32 @@ async def test_an_owner_that_dies_while_it_saves_leaves_nothing_out(
     assert await heir.work_off()
     assert fired(lab, org_id) == 1
     await heir.end()
+
+
+@pytest.mark.parametrize(("notes", "left"), [(b"", 10), (b"since noon", 0)])
+async def test_windows_are_not_trusted_when_only_some_of_their_notes_were_written(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, notes: bytes, left: int
+) -> None:
+    monkeypatch.setattr(windows, "_CHUNK", 1)
+    store = WindowStore(lab.redis, lab.partition)
+    await store.take(1)
+    await store.save(10, Changes([], []))
+    write, written = store._write, 0
+
+    async def dying(names: list[str], args: list[object]) -> object:
+        nonlocal written
+        if written == 1:
+            raise Crashed
+        written += 1
+        return await write(names, args)
+
+    monkeypatch.setattr(store, "_write", dying)
+    rule = new_id()
+    fresh = ([bytes(16)], [1])
+    changed = [Change(store.key(rule, 1, "", group), False, fresh, 60, notes) for group in ("ada", "bob")]
+    with pytest.raises(Crashed):
+        await store.save(20, Changes(changed, []))
+    heir = WindowStore(lab.redis, lab.partition)
+    assert await heir.take(2) == left
+    await heir.save(20, Changes([], []))
+    assert await WindowStore(lab.redis, lab.partition).take(3) == 20

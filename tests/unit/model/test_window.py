@@ -21,7 +21,7 @@ class Checkpoint:
 
     def save(self, window: Window) -> None:
         anew = window.rewrite
-        members = window.unsaved()
+        members = zip(*window.unsaved(), strict=True)
         if anew:
             self.times.clear()
         self.times |= dict(members)
@@ -131,12 +131,12 @@ def test_a_checkpoint_gets_only_what_is_new_unless_something_left_or_came_betwee
     window = Window()
     window.add(1, b"a")
     window.add(3, b"c")
-    assert (window.rewrite, window.unsaved()) == (False, [(b"a", 1), (b"c", 3)])
+    assert (window.rewrite, window.unsaved()) == (False, ([b"a", b"c"], [1, 3]))
     window.add(4, b"d")
-    assert (window.rewrite, window.unsaved()) == (False, [(b"d", 4)])
-    assert window.unsaved() == []
+    assert (window.rewrite, window.unsaved()) == (False, ([b"d"], [4]))
+    assert window.unsaved() == ([], [])
     window.add(2, b"b")
-    assert (window.rewrite, window.unsaved()) == (True, [(b"a", 1), (b"b", 2), (b"c", 3), (b"d", 4)])
+    assert (window.rewrite, window.unsaved()) == (True, ([b"a", b"b", b"c", b"d"], [1, 2, 3, 4]))
     window.thin(1, 10, 2)
-    assert (window.rewrite, window.unsaved()) == (True, [(b"c", 3), (b"d", 4)])
-    assert (window.rewrite, window.unsaved()) == (False, [])
+    assert (window.rewrite, window.unsaved()) == (True, ([b"c", b"d"], [3, 4]))
+    assert (window.rewrite, window.unsaved()) == (False, ([], []))
