@@ -6,8 +6,8 @@ _THRIFT = 20
 """A save waits so many times as long as the one before took: a twentieth of the time goes into saves."""
 _CHEAP_S = 0.025
 """What takes no longer than this needs no thrift."""
-_MOST_S = 30.0
-"""Never longer than this, whatever a save costs: a restart takes in again what came since the last one."""
+_MOST_S = 20.0
+"""Never longer, whatever a save costs: a restart takes what came since in again, and no faster."""
 
 
 class Cadence:

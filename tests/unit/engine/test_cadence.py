@@ -19,12 +19,12 @@ def test_dear_saves_take_a_twentieth_of_the_time() -> None:
     assert cadence.due(11.0)
 
 
-def test_no_save_is_put_off_for_longer_than_half_a_minute() -> None:
+def test_no_save_is_put_off_for_longer_than_twenty_seconds() -> None:
     cadence = Cadence(1.0, now=0.0)
     cadence.begun(0.0)
     cadence.took(60.0)
-    assert not cadence.due(29.9)
-    assert cadence.due(30.0)
+    assert not cadence.due(19.9)
+    assert cadence.due(20.0)
 
 
 def test_a_longer_interval_that_was_asked_for_is_kept() -> None:
