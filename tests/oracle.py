@@ -229,16 +229,18 @@ class _Fold:
         concerned = False
         held: list[Watched] = []
         for rule in self.rules.get(event.org, ()):
-            sample = rule.reading.sample(event) if rule.watches(event) else None
+            if not rule.watches(event):
+                continue
+            concerned = concerned or rule.reading.matches(event)
+            sample = rule.reading.sample(event)
             if sample is None:
                 continue
-            concerned = True
             if watermark - time > (rule.time("allowed_lateness") if has_lateness(rule) else rule.lateness):
                 found.late[rule.id, rule.since] += 1
                 continue
             watched = self.group_of(rule, event.org, event.lane, values(rule.by, event))
             if not any((one.time, one.id) == (time, event.id) for one in watched.past):
-                watched.past.append(Seen(time, event.id, sample, event.type, len(watched.rung)))
+                watched.past.append(Seen(time, event.id, sample, event.type))
             watched.event = event.id
             if self.evaluated(watched, time, rule.reading.judge(watched.past)):
                 held.append(watched)

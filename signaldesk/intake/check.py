@@ -43,9 +43,7 @@ class Rejection(NamedTuple):
     message: str
 
 
-class Wrong(Exception):
-    """What is wrong with an event, on its way out of the check."""
-
+class _Wrong(Exception):
     def __init__(self, code: str, field: str, message: str) -> None:
         self.rejection = Rejection(code, field, message)
 
@@ -66,43 +64,37 @@ def check(
     """
     try:
         if not isinstance(value, dict):
-            raise Wrong("wrong_type", "", f"an event is an object, found {_kind(value)}")
+            raise _Wrong("wrong_type", "", f"an event is an object, found {_kind(value)}")
         if cloud:
             value = _from_cloud(value)
         elif strangers := value.keys() - set(_FIELDS):
             raise _unknown(min(strangers), _FIELDS)
-        time = time_of(value.get("timestamp"), now_us)
+        time = _timestamp(value.get("timestamp"), now_us)
         skewed = time > now_us + skew_us
-        source = source_of(value)
+        source = _text(value, "source", SOURCE_MAX)
         chosen = _text(value, "id", ID_MAX)
         event = Event(
             id=_id(chosen, source, org) if chosen is not None else new_id(),
-            type=type_of(value),
+            type=_type(value),
             timestamp=now_us if skewed else time,
             payload=_payload(value.get("payload")),
             source=source,
             clock_skewed=skewed,
         )
-    except Wrong as wrong:
+    except _Wrong as wrong:
         return wrong.rejection
     return Checked(event, chosen is not None)
 
 
-def type_of(value: dict[str, Any]) -> str:
-    """An event's type. Raises Wrong."""
+def _type(value: dict[str, Any]) -> str:
     if "type" not in value:
-        raise Wrong("missing", "type", "every event has a type, such as checkout_failed")
+        raise _Wrong("missing", "type", "every event has a type, such as checkout_failed")
     found = _text(value, "type", TYPE_MAX)
     if not found:
-        raise Wrong("wrong_type", "type", "the type must be a text that is not empty")
+        raise _Wrong("wrong_type", "type", "the type must be a text that is not empty")
     if "*" in found:
-        raise Wrong("invalid", "type", "a type may not contain *, which stands for anything in rules")
+        raise _Wrong("invalid", "type", "a type may not contain *, which stands for anything in rules")
     return found
-
-
-def source_of(value: dict[str, Any]) -> str | None:
-    """An event's source. Raises Wrong."""
-    return _text(value, "source", SOURCE_MAX)
 
 
 def _text(value: dict[str, Any], field: str, limit: int) -> str | None:
@@ -110,16 +102,15 @@ def _text(value: dict[str, Any], field: str, limit: int) -> str | None:
     if found is None:
         return None
     if not isinstance(found, str):
-        raise Wrong("wrong_type", field, f"must be a text, found {_kind(found)}")
+        raise _Wrong("wrong_type", field, f"must be a text, found {_kind(found)}")
     if len(found) > limit:
-        raise Wrong("too_long", field, f"has {len(found)} characters; at most {limit} are allowed")
+        raise _Wrong("too_long", field, f"has {len(found)} characters; at most {limit} are allowed")
     if _CONTROL.search(found):
-        raise Wrong("invalid", field, "contains a control character")
+        raise _Wrong("invalid", field, "contains a control character")
     return found
 
 
-def time_of(found: Any, now_us: int) -> int:
-    """The moment a timestamp names, in microseconds since 1970; now for None. Raises Wrong."""
+def _timestamp(found: Any, now_us: int) -> int:
     if found is None:
         return now_us
     if isinstance(found, str):
@@ -130,15 +121,17 @@ def time_of(found: Any, now_us: int) -> int:
             reason = (
                 str(error) if "time zone" in str(error) else "write RFC 3339, such as 2026-01-31T12:00:00Z"
             )
-            raise Wrong("invalid", "timestamp", f"{found[:40]!r} is not a time: {reason}") from None
+            raise _Wrong("invalid", "timestamp", f"{found[:40]!r} is not a time: {reason}") from None
     elif isinstance(found, int | float) and not isinstance(found, bool):
         if abs(found) >= _SECONDS_MAX:
-            raise Wrong("invalid", "timestamp", "numbers are Unix seconds; these look like milliseconds")
+            raise _Wrong("invalid", "timestamp", "numbers are Unix seconds; these look like milliseconds")
         time = round(found * MICROS)
     else:
-        raise Wrong("wrong_type", "timestamp", f"must be RFC 3339 text or Unix seconds, found {_kind(found)}")
+        raise _Wrong(
+            "wrong_type", "timestamp", f"must be RFC 3339 text or Unix seconds, found {_kind(found)}"
+        )
     if time < 0:
-        raise Wrong("invalid", "timestamp", "lies before 1970")
+        raise _Wrong("invalid", "timestamp", "lies before 1970")
     return time
 
 
@@ -146,7 +139,7 @@ def _payload(found: Any) -> bytes:
     if found is None:
         return b"{}"
     if not isinstance(found, dict):
-        raise Wrong("wrong_type", "payload", f"must be an object, found {_kind(found)}")
+        raise _Wrong("wrong_type", "payload", f"must be an object, found {_kind(found)}")
     try:
         raw = orjson.dumps(found)
     except orjson.JSONEncodeError:  # what it read it can write, but for some hundred levels
@@ -155,17 +148,17 @@ def _payload(found: Any) -> bytes:
     if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX and _depth(found) > DEPTH_MAX:
         raise _too_deep()
     if b"\\u0000" in raw and _has_nul(found):
-        raise Wrong("invalid", "payload", "contains the NUL character (\\u0000), which cannot be stored")
+        raise _Wrong("invalid", "payload", "contains the NUL character (\\u0000), which cannot be stored")
     return raw
 
 
-def _too_deep() -> Wrong:
-    return Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
+def _too_deep() -> _Wrong:
+    return _Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
 
 
 def _id(chosen: str, source: str | None, org: str) -> bytes:
     if not chosen:
-        raise Wrong("invalid", "id", "must not be empty; leave it out to get one")
+        raise _Wrong("invalid", "id", "must not be empty; leave it out to get one")
     try:
         return UUID(chosen).bytes
     except ValueError:
@@ -175,12 +168,12 @@ def _id(chosen: str, source: str | None, org: str) -> bytes:
 def _from_cloud(value: dict[str, Any]) -> dict[str, Any]:
     """A CloudEvent (1.0) as an event of ours; its extension attributes join the payload."""
     if value.get("specversion") != "1.0":
-        raise Wrong("invalid", "specversion", 'must be "1.0"')
+        raise _Wrong("invalid", "specversion", 'must be "1.0"')
     for field in ("id", "source"):
         if not value.get(field):
-            raise Wrong("missing", field, "is required in a CloudEvent")
+            raise _Wrong("missing", field, "is required in a CloudEvent")
     if "data_base64" in value:
-        raise Wrong("invalid", "data_base64", "binary data is not accepted; send JSON in data")
+        raise _Wrong("invalid", "data_base64", "binary data is not accepted; send JSON in data")
     data = value.get("data")
     payload: dict[str, Any] = data if isinstance(data, dict) else {} if data is None else {"data": data}
     extra = {name: value[name] for name in value.keys() - set(_CLOUD_FIELDS)}
@@ -190,11 +183,11 @@ def _from_cloud(value: dict[str, Any]) -> dict[str, Any]:
     return {**event, "id": value["id"], "timestamp": value.get("time")}
 
 
-def _unknown(field: str, known: tuple[str, ...]) -> Wrong:
+def _unknown(field: str, known: tuple[str, ...]) -> _Wrong:
     field = field[:60]
     near = get_close_matches(field, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "put your own fields into payload"
-    return Wrong("unknown_field", field, f"unknown field; {hint}")
+    return _Wrong("unknown_field", field, f"unknown field; {hint}")
 
 
 def _depth(value: Any) -> int:

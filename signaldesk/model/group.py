@@ -67,17 +67,9 @@ def _getter(field: str) -> Callable[[Event, dict[str, Any]], Key]:
             return value if type(value) is str else _atom(value)
 
         return top
-    find = look_up(field)
-    return lambda event, payload: _atom(find(payload))
+    steps = field.split(".")
 
-
-def look_up(path: str) -> Callable[[dict[str, Any]], Any]:
-    """A function from a payload to what it has there: `a.b` goes into objects, `a.0` into lists; or None."""
-    if "." not in path:
-        return lambda payload: payload.get(path)
-    steps = path.split(".")
-
-    def deep(payload: dict[str, Any]) -> Any:
+    def deep(event: Event, payload: dict[str, Any]) -> Key:
         value: Any = payload
         for step in steps:
             if isinstance(value, dict):
@@ -86,7 +78,7 @@ def look_up(path: str) -> Callable[[dict[str, Any]], Any]:
                 value = value[int(step)]
             else:
                 return None
-        return value
+        return _atom(value)
 
     return deep
 

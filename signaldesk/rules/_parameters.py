@@ -9,7 +9,10 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from signaldesk import filters
+from signaldesk.errors import Invalid
 from signaldesk.model.duration import Duration
+from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition
 
@@ -113,3 +116,28 @@ Share = Annotated[
 def share_limit(description: str, *examples: float) -> Any:
     """A share that a part of a whole can be: 0 to 1."""
     return Field(le=1, description=description, examples=list(examples) or None)
+
+
+def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
+    """Refuses a text that the parser does not take, with the fault that it names."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except Invalid as error:
+            raise ValueError(error.errors[0].message if error.errors else error.detail) from error
+        return text
+
+    return AfterValidator(check)
+
+
+FilterText = Annotated[str, Field(max_length=4000), _parsed(filters.parse)]
+"""A condition in the language of filters."""
+ValueText = Annotated[str, Field(min_length=1, max_length=1000), _parsed(filters.parse_value)]
+"""A value of an event in the language of filters: a field, or what is worked out of some."""
+
+
+def value_of(text: str) -> Callable[[dict[str, Any], Event], Any]:
+    """A function from a payload and its event to a number, text or boolean, or None."""
+    value = filters.parse_value(text).value
+    return lambda payload, event: value(payload, event.type, event.source, event.timestamp)

@@ -11,12 +11,11 @@ from pydantic import AfterValidator, Field
 
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.group import look_up
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
-from signaldesk.rules._parameters import Compared, Within
+from signaldesk.rules._parameters import Compared, ValueText, Within, value_of
 from signaldesk.rules._series import Series, Tally
 from signaldesk.rules._tallies import Different, Ranks, Sums, digest, packed
 
@@ -89,12 +88,9 @@ class Aggregate(Compared):
     kind: Literal["aggregate"] = "aggregate"
     function: FunctionName
     field: Annotated[
-        str,
+        ValueText,
         Field(
-            min_length=1,
-            max_length=200,
-            strict=True,
-            description="Payload field whose values count; `user.plan` goes into objects",
+            description="What is taken of an event: a field, or an expression such as `price * quantity`",
             examples=["duration_ms"],
         ),
     ]
@@ -118,10 +114,10 @@ class _Judge(Judge):
         self.least = max(condition.min_events, found.least)
         self.span = self.lasting = condition.within
         self.takes = found.takes
-        self.find = look_up(condition.field)
+        self.find = value_of(condition.field)
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
-        value = self.takes(self.find(payload))
+        value = self.takes(self.find(payload, event))
         return SKIP if value is None else value
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:

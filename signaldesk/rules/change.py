@@ -9,12 +9,11 @@ from pydantic import Field, model_validator
 from signaldesk.errors import FieldError
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.group import look_up
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
-from signaldesk.rules._parameters import Share, Within
+from signaldesk.rules._parameters import Share, ValueText, Within, value_of
 from signaldesk.rules._series import Series
 from signaldesk.rules._tallies import Hits, Sums, packed
 
@@ -49,8 +48,8 @@ class Change(Condition):
         Literal["count", "sum", "avg"], Field(description="What is compared: events, or values of `field`")
     ] = "count"
     field: Annotated[
-        str | None,
-        Field(min_length=1, max_length=200, description="Payload field, for `sum` and `avg`"),
+        ValueText | None,
+        Field(description="What is taken of an event, for `sum` and `avg`: a field, or an expression"),
     ] = None
     within: Within
     against: Annotated[
@@ -111,7 +110,7 @@ class _Judge(Judge):
         self.word, self.threshold = condition.limit
         self.function = condition.function
         self.of = f"{condition.function} of {condition.field}" if condition.field else "events"
-        self.find = look_up(condition.field) if condition.field else None
+        self.find = value_of(condition.field) if condition.field else None
         self.least = condition.min_events
         self.width = self.lasting = condition.within
         self.ago = condition.ago
@@ -122,7 +121,7 @@ class _Judge(Judge):
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         if self.find is None:
             return b""
-        value = packed(self.find(payload))
+        value = packed(self.find(payload, event))
         return SKIP if value is None else value
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
@@ -158,8 +157,8 @@ class _Judge(Judge):
         return measured.change if measured else None
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
-        measured = self._measure(window, time)
-        assert measured is not None
+        # What came late may have left nothing to compare with, where an earlier evaluation held.
+        measured = self._measure(window, time) or _Measured(0.0, 0.0, 0.0, False)
         about = "about " if measured.rough else ""
         words = (
             f"{self.of} {'rose' if self.word.startswith('rise') else 'fell'} from {about}"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from signaldesk import filters
-from signaldesk.errors import FieldError, Invalid
+from signaldesk.errors import FieldError
 from signaldesk.model import duration
 from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
-from signaldesk.rules._parameters import Compared, Share, Within, share_limit
+from signaldesk.rules._parameters import Compared, FilterText, Share, Within, share_limit
 from signaldesk.rules._series import ID, Series
 from signaldesk.rules._tallies import Hits
 
@@ -22,23 +22,13 @@ PANES = 64
 """Past the cap of exact members, panes to a window."""
 
 
-def _filter(text: str) -> str:
-    try:
-        filters.parse(text)
-    except Invalid as error:
-        raise ValueError(error.errors[0].message if error.errors else error.detail) from error
-    return text
-
-
 class Ratio(Compared):
     """Holds when the share of events in (t - within, t] for which `where` holds compares so with a number."""
 
     kind: Literal["ratio"] = "ratio"
     among: Annotated[
-        str | None,
-        AfterValidator(lambda text: text if text is None else _filter(text)),
+        FilterText | None,
         Field(
-            max_length=4000,
             description="Filter: of which of the rule's events it is a share; all, when there is none",
         ),
     ] = None

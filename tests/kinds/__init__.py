@@ -24,8 +24,6 @@ class Seen(NamedTuple):
     id: bytes
     sample: Any
     type: str = ""
-    met: int = 0
-    """How many deadlines of its kind were met before it came."""
 
 
 @dataclass
@@ -62,6 +60,10 @@ class Reading:
     def sample(self, event: Event) -> Any:
         """What the condition needs of an event; None when it is none of its business."""
         return True if self.rule.where(event) else None
+
+    def matches(self, event: Event) -> bool:
+        """Whether the event passes the filter; there are kinds that make nothing of some that do."""
+        return self.sample(event) is not None
 
     def judge(self, past: list[Seen]) -> Found | None:
         """Whether it holds for the last one of `past`, at its time."""

@@ -102,8 +102,9 @@ class Judging:
         self.checkpoint()
         old = self.lane
         lane = self.lane = Lane(ORG, "", self._watches())
-        lane.watermark, lane.clock = old.watermark, old.clock
+        lane.watermark, lane.clock, lane.minutes = old.watermark, old.clock, old.minutes
         for watch in lane.watches.values():
+            watch.late = old.watches[watch.id].late
             for key, gone in old.watches[watch.id].states.items():
                 saved = self._checkpoint[watch.id, key]
                 state = watch.states[key] = State(watch, key)

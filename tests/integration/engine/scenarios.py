@@ -145,12 +145,14 @@ _sends = st.builds(
 )
 
 
-def _body(**fields: Any) -> Row:
+def fitting(**fields: Any) -> Row:
     """A rule, without what its kind does not take."""
     body = {name: value for name, value in fields.items() if value is not None}
     if not oracle.KINDS[body["when"]["kind"]].takes_event:
         del body["event"]
         body.pop("where", None)
+    if document.kinds()[body["when"]["kind"]].wants_where:
+        body.setdefault("where", "amount > 1")
     while True:
         try:
             document.parse({"name": "x", **body})
@@ -165,7 +167,7 @@ WHENS = {module.__name__.rpartition(".")[2]: module.WHENS for module in registry
 """Random conditions of every kind."""
 
 _bodies = st.builds(
-    _body,
+    fitting,
     event=st.sampled_from(["*", "paid*", "*a*", "paid", ["paid", "left"], ["*_late", "left"], "p*d"]),
     when=st.one_of(list(WHENS.values())),
     where=st.sampled_from([None, None, *FILTERS]),
