@@ -23,6 +23,8 @@ async def ensure_targets(connection: AsyncConnection, org_id: UUID, names: Seque
     Raises Invalid with one fault (`notify.0` …) for each name that is neither, with suggestions.
     """
     wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
     found = await store.ids_by_name(connection, org_id, wanted)
     missing = [name for name in wanted if name not in found]
     if not missing:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Insert, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -112,23 +112,13 @@ async def by_id(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> Sto
 async def add(connection: AsyncConnection, saved: SavedRule, by: UUID | None) -> StoredRule:
     """Store a new rule with its first version. Raises Conflict when its name is taken."""
     values = {"id": saved.id, "org_id": saved.org_id, **_changing(saved)}
-    try:
-        await connection.execute(insert(rules).values(**values))
-    except IntegrityError as error:
-        raise _taken(saved.rule.name) from error
-    await _add_version(connection, saved, by)
-    return await by_id(connection, saved.org_id, saved.id)
+    return await _written(connection, insert(rules).values(**values), saved, by)
 
 
 async def replace(connection: AsyncConnection, saved: SavedRule, by: UUID | None) -> StoredRule:
     """Store the next version of a rule. Raises Conflict when its new name is taken."""
     values = {**_changing(saved), "updated_at": func.now()}
-    try:
-        await connection.execute(update(rules).where(rules.c.id == saved.id).values(**values))
-    except IntegrityError as error:
-        raise _taken(saved.rule.name) from error
-    await _add_version(connection, saved, by)
-    return await by_id(connection, saved.org_id, saved.id)
+    return await _written(connection, update(rules).where(rules.c.id == saved.id).values(**values), saved, by)
 
 
 async def remove(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> None:
@@ -156,18 +146,28 @@ async def count_change(connection: AsyncConnection, org_id: UUID) -> None:
     )
 
 
-async def _add_version(connection: AsyncConnection, saved: SavedRule, by: UUID | None) -> None:
+async def _written(
+    connection: AsyncConnection, statement: Insert | Update, saved: SavedRule, by: UUID | None
+) -> StoredRule:
+    """Write the rule and its version; the rule as it is stored now."""
+    body = saved.rule.document()
+    try:
+        times = (await connection.execute(statement.returning(rules.c.created_at, rules.c.updated_at))).one()
+    except IntegrityError as error:
+        raise _taken(saved.rule.name) from error
     await connection.execute(
         insert(rule_versions).values(
             org_id=saved.org_id,
             rule_id=saved.id,
             version=saved.version,
             fingerprint=saved.fingerprint,
-            body=saved.rule.document(),
+            body=body,
             created_by=by,
         )
     )
     await count_change(connection, saved.org_id)
+    changing = (saved.rule.name, saved.version, saved.since_version, saved.fingerprint)
+    return StoredRule(saved.id, *changing, body, *times)
 
 
 def _changing(saved: SavedRule) -> dict[str, Any]:
