@@ -1,6 +1,8 @@
 """The tree as text: one spelling for one meaning, with no more parentheses than needed.
 
-Reading canonical text gives the same tree again; a rule's fingerprint is made from it.
+Reading canonical text gives the same meaning and the same text again; a rule's fingerprint is made from it.
+The parts of AND and OR are in the order of the alphabet, while the tree keeps them as written: whoever writes
+puts the cheap and rare condition first.
 """
 
 from __future__ import annotations
@@ -43,9 +45,9 @@ def canonical(condition: Condition) -> str:
     """The text of a condition."""
     match condition:
         case And(conditions):
-            return " AND ".join(_within(part, Or) for part in conditions)
+            return " AND ".join(sorted(_within(part, Or) for part in conditions))
         case Or(conditions):
-            return " OR ".join(canonical(part) for part in conditions)
+            return " OR ".join(sorted(canonical(part) for part in conditions))
         case Not(inner):
             return _positive(inner, negated=True)
         case _:

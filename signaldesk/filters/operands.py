@@ -116,7 +116,7 @@ class Operands:
             result = calculated(sign, left.value, right.value)  # type: ignore[arg-type]
             if result is None:
                 raise fault(node, "this number is too large", "the largest is about 1.8e308")
-            return number(int(result) if result.is_integer() and abs(result) < 2**53 else result)
+            return number(result)
         if sign in "+*" and _in_order(right) < _in_order(left):
             left, right = right, left
         return Call(sign, (left, right))

@@ -163,11 +163,12 @@ Condition: TypeAlias = Compare | Among | Like | IsNull | Truth | IsTruth | Not |
 
 
 def joined(junction: type[And] | type[Or], conditions: list[Condition]) -> Condition:
-    """The conditions under one `And` or `Or`, without nesting; a single one is itself."""
+    """The conditions under one `And` or `Or`, each once and without nesting; a single one is itself."""
     flat: list[Condition] = []
     for condition in conditions:
         flat.extend(condition.conditions if isinstance(condition, junction) else (condition,))
-    return junction(tuple(flat)) if len(flat) > 1 else flat[0]
+    unique = tuple(dict.fromkeys(flat))
+    return junction(unique) if len(unique) > 1 else unique[0]
 
 
 def negated(condition: Condition) -> Condition:

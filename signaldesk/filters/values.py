@@ -149,5 +149,7 @@ def number_of(digits: str, node: exp.Expr) -> Constant:
 
 
 def number(value: int | float) -> Constant:
-    """The constant of a number: beyond 64 bits an event's whole number is a float, so the filter's is too."""
+    """The constant of a number: 1.0 is 1, and a whole number beyond 64 bits a float, as an event's is."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
     return Constant(value if -(2**63) <= value < 2**64 else float(value), Kind.NUMBER)

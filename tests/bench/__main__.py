@@ -13,7 +13,18 @@ from types import ModuleType
 
 from rich.console import Console
 
-from tests.bench import anomaly, cold_start, ingest, latency, loop, machine, naive_side, page, rules_scale
+from tests.bench import (
+    anomaly,
+    cold_start,
+    filter_cost,
+    ingest,
+    latency,
+    loop,
+    machine,
+    naive_side,
+    page,
+    rules_scale,
+)
 from tests.bench.children import BenchError
 from tests.bench.harness import Bench, Options
 from tests.bench.report import OURS, Section, markdown, table
@@ -24,6 +35,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "ingest": ingest,
     "latency": latency,
     "rules_scale": rules_scale,
+    "filter_cost": filter_cost,
     "cold_start": cold_start,
 }
 ANOMALY = "anomaly"

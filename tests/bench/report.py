@@ -54,7 +54,7 @@ class Line:
 
     @property
     def lower_is_better(self) -> bool:
-        return self.unit in {"ms", "s"}
+        return self.unit in {"µs", "ms", "s"}
 
     def typical(self, label: str) -> float:
         """The median over the rounds; NaN if that side was not measured."""

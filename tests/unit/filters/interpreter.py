@@ -90,6 +90,8 @@ def value(node: Node, event: Event) -> Any:
             return getattr(event, name)
         case ("constant", int() as whole) if not -(2**63) <= whole < 2**64:
             return float(whole)
+        case ("constant", float() as written) if written.is_integer() and abs(written) < 2**53:
+            return int(written)
         case ("constant", constant):
             return constant
         case ("moment", text):

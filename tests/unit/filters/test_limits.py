@@ -12,9 +12,11 @@ import pytest
 from signaldesk import filters
 from signaldesk.filters import InvalidFilter
 from signaldesk.filters.like import MAX_PATTERN, matcher
-from signaldesk.filters.operands import MAX_TERMS
+from signaldesk.filters.operands import MAX_TERMS, MAX_VALUE_DEPTH
 from signaldesk.filters.order import MAX_DEPTH, MAX_PATH
 from signaldesk.filters.scan import MAX_CHARACTERS
+from tests.unit.filters.history import judged, open_history
+from tests.unit.filters.interpreter import Event
 
 T = TypeVar("T")
 A_SECOND = 1.0
@@ -41,6 +43,10 @@ HUGE = {
     "comparisons": "a" + "=a" * 1_900,
     "BETWEENs": "a BETWEEN " * 390,
     "empty calls": "f() = " * 600,
+    "sums": "a" + "+a" * 1_900 + " > 1",
+    "products in parentheses": "(" * 19 + "a" + "*a)" * 19 + "*a" * 1_900 + " > 1",
+    "alternatives": "coalesce(" + "a," * 1_900 + "1) = 1",
+    "functions of functions": "lower(" * 600 + "a" + ")" * 600 + " = 'x'",
 }  # fmt: skip
 
 
@@ -112,6 +118,21 @@ def test_the_longest_path_is_read_and_one_more_part_is_refused() -> None:
 def test_the_deepest_and_widest_filters_compile() -> None:
     inside = " AND ".join(["a.b.c.d.e = 'x'"] * 40)
     filters.parse("NOT (b OR (" * 6 + inside + "))" * 6)
+
+
+def test_the_most_operations_inside_one_another_are_read_and_judged_on_both_sides() -> None:
+    deepest = "a" + " + a" * MAX_VALUE_DEPTH + " > 1"
+    nested = "a" + " / (a" * (MAX_DEPTH - 1) + ")" * (MAX_DEPTH - 1) + " > 0"
+    alternatives = "a"
+    for _ in range(MAX_DEPTH // 2 - 1):
+        alternatives = f"lower(coalesce(b, {alternatives}))"
+    event = Event({"a": 1.0}, "t", None, 0)
+    some = [filters.parse(text) for text in (deepest, nested, f"{alternatives} = c", f"a * {nested}")]
+    with open_history() as history:
+        answers = judged(history, [one.tree for one in some], [event])
+    assert [answer is True for [answer] in answers] == [one.predicate(*event) for one in some]
+    with pytest.raises(InvalidFilter, match="inside one another"):
+        filters.parse(f"a + {deepest}")
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,51 @@ SENSELESS = [
     ('‸"" = 1', "field name"),
 ]
 
+CALCULATED = [
+    ("upper(‸5) = 'x'", "`upper` takes text, not a number"),
+    ("‸lower(a, b) = 'x'", "`lower` takes 1 value, not 2"),
+    ("‸lower() = 'x'", "write lower(country)"),
+    ("‸lower('ABC') = a", "does not look at the event"),
+    ("a + ‸'1' > 2", "`+` takes a number, not text"),
+    ("a + ‸lower(b) > 2", "`+` takes a number, not text"),
+    ("‸timestamp - 5 > a", "epoch(timestamp)"),
+    ("length(a) = ‸'x'", "never compares"),
+    ("‸length(a) = lower(b)", "never compares"),
+    ("a = (‸b > 1) + 1", "a comparison stands where a value"),
+    ("a / ‸0 > 1", "division by zero"),
+    ("a % (‸1 - 1) > 1", "division by zero"),
+    ("a > ‸1e300 * 1e300", "too large"),
+    ("‸a + 1", "not a condition"),
+    ("‸lower(a)", "not a condition"),
+    ("NOT ‸hour(timestamp)", "not a condition"),
+    ("‸1 + 1 = 2", "one side must be a field"),
+    ("‸coalesce(a) = 1", "takes 2 to 10 values"),
+    ("coalesce(a, 1, ‸b) = 1", "never used"),
+    ("coalesce(type, ‸'x') = 'y'", "never used"),
+    ("coalesce(a, ‸timestamp) = 1", "never NULL"),
+    ("‸hour(created) = 1", "the event's timestamp only"),
+    ("‸hour() = 1", "the event's timestamp only"),
+    ("hour(timestamp AT TIME ZONE ‸'Europe/Berln') = 1", "did you mean Europe/Berlin?"),
+    ("hour(timestamp AT TIME ZONE ‸a) = 1", "a time zone is text"),
+    ("‸epoch(timestamp AT TIME ZONE 'Europe/Berlin') = 1", "the event's timestamp only"),
+    ("extract(hour‸, timestamp) = 1", "cannot stand here"),
+    ("extract‸(hour FROM timestamp", "never closed"),
+    ("‸hous(timestamp) = 1", "did you mean `hour`?"),
+    ("regexp_matches(a, ‸b)", "written as text"),
+    ("regexp_matches(a, ‸'(')", "missing )"),
+    ("regexp_matches(a, ‸'(?=x)')", "no looking ahead"),
+    ("regexp_matches(a, ‸'(x)\\1')", "no reference to a group"),
+    ("regexp_matches(a, ‸'((x{100}){100}){100}')", "too large"),
+    ("regexp_matches(a, ‸'\\p{Greek}')", "list the letters"),
+    ("regexp_matches(a, ‸'(?<n>x)')", "(?P<name>"),
+    ("‸ifnull(a, 1) = 1", "coalesce(a, b)"),
+    ("‸count(a) > 1", "`when` counts"),
+    ("user.‸lower(a) = 1", "not a path"),
+    ("‸\"+\"(a, 1) > 2", "unknown function"),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("marked", "about"), FOREIGN + UNFINISHED + SENSELESS)
+
+@pytest.mark.parametrize(("marked", "about"), FOREIGN + UNFINISHED + SENSELESS + CALCULATED)
 def test_the_error_is_at_the_fault_and_says_what_to_write_instead(marked: str, about: str) -> None:
     position, text = marked.index("‸"), marked.replace("‸", "", 1)
     error = refusal(text)
@@ -179,10 +222,33 @@ def test_the_error_is_an_invalid_input_with_message_position_and_suggestion() ->
     assert error.errors == (FieldError("where", error.detail),)
 
 
+def test_all_faults_of_a_filter_are_told_at_once_in_their_order() -> None:
+    text = "lenght(a) > 1 OR (b = NULL AND upper(5) = foo(c)) OR type IN ('x', 7) OR a > 1"
+    error = refusal(text)
+    assert [fault.message for fault in error.faults] == [
+        "unknown function `lenght`, did you mean `length`?",
+        "nothing equals NULL, not even NULL",
+        "`upper` takes text, not a number",
+        "unknown function `foo`",
+        "a number never compares with text",
+    ]
+    assert [fault.position for fault in error.faults] == [
+        text.index(word) for word in ("lenght", "NULL", "5", "foo", "7")
+    ]
+    assert len(error.errors) == 5
+    assert all(one.field == "where" and "(at character" in one.message for one in error.errors)
+    assert error.message == error.faults[0].message
+
+
+def test_no_more_than_twenty_faults_are_told() -> None:
+    assert len(refusal(" OR ".join(f"foo{n}(a)" for n in range(100))).errors) == 20
+
+
 WORDS = [
     "a", "b.c", '"d e"', "type", "source", "timestamp", "payload", "and", "OR", "not", "in", "is", "null",
     "true", "like", "between", "escape", "select", "case", "lower", "(", ")", "[", "]", ",", ".", "=", "<>",
     "<", ">=", "-", "+", "*", ";", "--", "'x'", "'2026-01-31'", "1", "2.5", "1e999", "'", '"', "\\", "::",
+    "+", "/", "%", "lower(", "coalesce(", "hour(", "extract(", "FROM", "AT TIME ZONE", "regexp_matches(a,",
     "{", "é", "\u0000", "\n", "$1", "?", "e'x'",
 ]  # fmt: skip
 

@@ -92,6 +92,20 @@ def test_a_field_compares_with_another_field_alike_everywhere(
     check(history, conditions, [event(a=one, b=other) for one, other in product(VALUES, VALUES)])
 
 
+@pytest.mark.parametrize("sign", "+-*/%")
+def test_two_fields_are_calculated_alike_everywhere(history: duckdb.DuckDBPyConnection, sign: str) -> None:
+    result: Node = ("arithmetic", sign, FIELD, ("field", ("b",)))
+    conditions: list[Node] = [
+        ("null", result),
+        ("compare", "=", ("field", ("c",)), result),
+        ("compare", ">", ("arithmetic", "*", result, ("constant", 3)), ("constant", 0.5)),
+        ("compare", "<=", ("arithmetic", "/", ("constant", 1), result), ("constant", 1e-9)),
+    ]
+    numbers = [value for value in VALUES if isinstance(value, (int, float))]
+    pairs = [*product(numbers, numbers), *product(VALUES, [1]), *product([1.5], VALUES)]
+    check(history, conditions, [event(a=one, b=other, c=1) for one, other in pairs])
+
+
 def test_a_field_is_looked_up_in_a_list_alike_everywhere(history: duckdb.DuckDBPyConnection) -> None:
     lists: list[list[Any]] = [[True], WHOLE, FLOATS, NEIGHBOURS, TEXTS, [2**53 + 1], [2**64 + 1, 0.1]]
     conditions: list[Node] = [("in", FIELD, [("constant", item) for item in items]) for items in lists]
