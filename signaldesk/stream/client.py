@@ -17,8 +17,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from signaldesk import statements
 from signaldesk.errors import Unavailable
 
-_PASSING = ("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
-"""Beginnings of Redis's errors that pass by themselves, or as soon as the operator makes room."""
+_PASSING = {"LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "BUSY", "CLUSTERDOWN", "TRYAGAIN"}
+_PASSING |= {"NOREPLICAS"}
+"""First words of Redis's errors that pass by themselves, or as soon as the operator makes room."""
 
 
 def connect(url: str, *, connections: int = 32) -> Redis:
@@ -46,7 +47,8 @@ async def outage() -> AsyncIterator[None]:
     except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
         raise Unavailable("the event stream is away; try again shortly", retry_after=1) from error
     except ResponseError as error:
-        if str(error).startswith(_PASSING):
+        # redis-py takes the first word off the errors it has a class for.
+        if (error.status_code or str(error).partition(" ")[0]) in _PASSING:
             raise Unavailable("the event stream takes nothing right now", retry_after=1) from error
         raise
 
