@@ -240,7 +240,7 @@ class _Fold:
                 continue
             watched = self.group_of(rule, event.org, event.lane, values(rule.by, event))
             if not any((one.time, one.id) == (time, event.id) for one in watched.past):
-                watched.past.append(Seen(time, event.id, sample, event.type))
+                watched.past.append(Seen(time, event.id, sample, event.type, len(watched.rung)))
             watched.event = event.id
             if self.evaluated(watched, time, rule.reading.judge(watched.past)):
                 held.append(watched)

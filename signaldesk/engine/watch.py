@@ -110,7 +110,8 @@ class Watch:
     @property
     def reach(self) -> int:
         """How far before the watermark (µs) an event can matter to a window."""
-        return self.judge.span + self.lateness + self.holds_for + (self.quiet_for or 0)
+        judge = self.judge
+        return max(judge.span, judge.learned) + self.lateness + self.holds_for + (self.quiet_for or 0)
 
     def watches(self, type_: str) -> bool:
         return any(type_ == p if isinstance(p, str) else p.match(type_) is not None for p in self._patterns)

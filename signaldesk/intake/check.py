@@ -43,7 +43,9 @@ class Rejection(NamedTuple):
     message: str
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
+    """What is wrong with an event, on its way out of the check."""
+
     def __init__(self, code: str, field: str, message: str) -> None:
         self.rejection = Rejection(code, field, message)
 
@@ -64,37 +66,43 @@ def check(
     """
     try:
         if not isinstance(value, dict):
-            raise _Wrong("wrong_type", "", f"an event is an object, found {_kind(value)}")
+            raise Wrong("wrong_type", "", f"an event is an object, found {_kind(value)}")
         if cloud:
             value = _from_cloud(value)
         elif strangers := value.keys() - set(_FIELDS):
             raise _unknown(min(strangers), _FIELDS)
-        time = _timestamp(value.get("timestamp"), now_us)
+        time = time_of(value.get("timestamp"), now_us)
         skewed = time > now_us + skew_us
-        source = _text(value, "source", SOURCE_MAX)
+        source = source_of(value)
         chosen = _text(value, "id", ID_MAX)
         event = Event(
             id=_id(chosen, source, org) if chosen is not None else new_id(),
-            type=_type(value),
+            type=type_of(value),
             timestamp=now_us if skewed else time,
             payload=_payload(value.get("payload")),
             source=source,
             clock_skewed=skewed,
         )
-    except _Wrong as wrong:
+    except Wrong as wrong:
         return wrong.rejection
     return Checked(event, chosen is not None)
 
 
-def _type(value: dict[str, Any]) -> str:
+def type_of(value: dict[str, Any]) -> str:
+    """An event's type. Raises Wrong."""
     if "type" not in value:
-        raise _Wrong("missing", "type", "every event has a type, such as checkout_failed")
+        raise Wrong("missing", "type", "every event has a type, such as checkout_failed")
     found = _text(value, "type", TYPE_MAX)
     if not found:
-        raise _Wrong("wrong_type", "type", "the type must be a text that is not empty")
+        raise Wrong("wrong_type", "type", "the type must be a text that is not empty")
     if "*" in found:
-        raise _Wrong("invalid", "type", "a type may not contain *, which stands for anything in rules")
+        raise Wrong("invalid", "type", "a type may not contain *, which stands for anything in rules")
     return found
+
+
+def source_of(value: dict[str, Any]) -> str | None:
+    """An event's source. Raises Wrong."""
+    return _text(value, "source", SOURCE_MAX)
 
 
 def _text(value: dict[str, Any], field: str, limit: int) -> str | None:
@@ -102,15 +110,16 @@ def _text(value: dict[str, Any], field: str, limit: int) -> str | None:
     if found is None:
         return None
     if not isinstance(found, str):
-        raise _Wrong("wrong_type", field, f"must be a text, found {_kind(found)}")
+        raise Wrong("wrong_type", field, f"must be a text, found {_kind(found)}")
     if len(found) > limit:
-        raise _Wrong("too_long", field, f"has {len(found)} characters; at most {limit} are allowed")
+        raise Wrong("too_long", field, f"has {len(found)} characters; at most {limit} are allowed")
     if _CONTROL.search(found):
-        raise _Wrong("invalid", field, "contains a control character")
+        raise Wrong("invalid", field, "contains a control character")
     return found
 
 
-def _timestamp(found: Any, now_us: int) -> int:
+def time_of(found: Any, now_us: int) -> int:
+    """The moment a timestamp names, in microseconds since 1970; now for None. Raises Wrong."""
     if found is None:
         return now_us
     if isinstance(found, str):
@@ -121,17 +130,15 @@ def _timestamp(found: Any, now_us: int) -> int:
             reason = (
                 str(error) if "time zone" in str(error) else "write RFC 3339, such as 2026-01-31T12:00:00Z"
             )
-            raise _Wrong("invalid", "timestamp", f"{found[:40]!r} is not a time: {reason}") from None
+            raise Wrong("invalid", "timestamp", f"{found[:40]!r} is not a time: {reason}") from None
     elif isinstance(found, int | float) and not isinstance(found, bool):
         if abs(found) >= _SECONDS_MAX:
-            raise _Wrong("invalid", "timestamp", "numbers are Unix seconds; these look like milliseconds")
+            raise Wrong("invalid", "timestamp", "numbers are Unix seconds; these look like milliseconds")
         time = round(found * MICROS)
     else:
-        raise _Wrong(
-            "wrong_type", "timestamp", f"must be RFC 3339 text or Unix seconds, found {_kind(found)}"
-        )
+        raise Wrong("wrong_type", "timestamp", f"must be RFC 3339 text or Unix seconds, found {_kind(found)}")
     if time < 0:
-        raise _Wrong("invalid", "timestamp", "lies before 1970")
+        raise Wrong("invalid", "timestamp", "lies before 1970")
     return time
 
 
@@ -139,7 +146,7 @@ def _payload(found: Any) -> bytes:
     if found is None:
         return b"{}"
     if not isinstance(found, dict):
-        raise _Wrong("wrong_type", "payload", f"must be an object, found {_kind(found)}")
+        raise Wrong("wrong_type", "payload", f"must be an object, found {_kind(found)}")
     try:
         raw = orjson.dumps(found)
     except orjson.JSONEncodeError:  # what it read it can write, but for some hundred levels
@@ -148,17 +155,17 @@ def _payload(found: Any) -> bytes:
     if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX and _depth(found) > DEPTH_MAX:
         raise _too_deep()
     if b"\\u0000" in raw and _has_nul(found):
-        raise _Wrong("invalid", "payload", "contains the NUL character (\\u0000), which cannot be stored")
+        raise Wrong("invalid", "payload", "contains the NUL character (\\u0000), which cannot be stored")
     return raw
 
 
-def _too_deep() -> _Wrong:
-    return _Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
+def _too_deep() -> Wrong:
+    return Wrong("too_deep", "payload", f"is nested more than {DEPTH_MAX} levels deep")
 
 
 def _id(chosen: str, source: str | None, org: str) -> bytes:
     if not chosen:
-        raise _Wrong("invalid", "id", "must not be empty; leave it out to get one")
+        raise Wrong("invalid", "id", "must not be empty; leave it out to get one")
     try:
         return UUID(chosen).bytes
     except ValueError:
@@ -168,12 +175,12 @@ def _id(chosen: str, source: str | None, org: str) -> bytes:
 def _from_cloud(value: dict[str, Any]) -> dict[str, Any]:
     """A CloudEvent (1.0) as an event of ours; its extension attributes join the payload."""
     if value.get("specversion") != "1.0":
-        raise _Wrong("invalid", "specversion", 'must be "1.0"')
+        raise Wrong("invalid", "specversion", 'must be "1.0"')
     for field in ("id", "source"):
         if not value.get(field):
-            raise _Wrong("missing", field, "is required in a CloudEvent")
+            raise Wrong("missing", field, "is required in a CloudEvent")
     if "data_base64" in value:
-        raise _Wrong("invalid", "data_base64", "binary data is not accepted; send JSON in data")
+        raise Wrong("invalid", "data_base64", "binary data is not accepted; send JSON in data")
     data = value.get("data")
     payload: dict[str, Any] = data if isinstance(data, dict) else {} if data is None else {"data": data}
     extra = {name: value[name] for name in value.keys() - set(_CLOUD_FIELDS)}
@@ -183,11 +190,11 @@ def _from_cloud(value: dict[str, Any]) -> dict[str, Any]:
     return {**event, "id": value["id"], "timestamp": value.get("time")}
 
 
-def _unknown(field: str, known: tuple[str, ...]) -> _Wrong:
+def _unknown(field: str, known: tuple[str, ...]) -> Wrong:
     field = field[:60]
     near = get_close_matches(field, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "put your own fields into payload"
-    return _Wrong("unknown_field", field, f"unknown field; {hint}")
+    return Wrong("unknown_field", field, f"unknown field; {hint}")
 
 
 def _depth(value: Any) -> int:

@@ -20,21 +20,16 @@ ACCEPTED = (JSON, *NDJSON, CLOUD_EVENT, CLOUD_EVENTS)
 _FILLED_LINE = re.compile(rb"\S[^\n]*")
 
 
-class Line(NamedTuple):
-    """One would-be event: its decoded JSON, or why it could not be decoded."""
-
-    value: Any
-    fault: str = ""
-
-
 class Envelope(NamedTuple):
-    """The events of one body, before any check of their content."""
+    """The would-be events of one body as decoded JSON, before any check of their content."""
 
-    lines: list[Line]
+    values: list[Any]
     single: bool
     """Whether the client sent one event on its own, so that faults need no index."""
     cloud: bool
     """Whether the events are CloudEvents."""
+    faults: dict[int, str] = {}  # noqa: RUF012  never written to
+    """Why the value at an index could not be decoded; it is None then."""
 
 
 def media_type(header: str) -> str:
@@ -80,14 +75,11 @@ def read(body: bytes, content_type: str, *, most: int = 10_000) -> Envelope:
             return _listed(_events(value), most)
         if isinstance(value, list):
             return _listed(value, most)
-        return Envelope([Line(value)], single=True, cloud=isinstance(value, dict) and "specversion" in value)
+        return Envelope([value], single=True, cloud=isinstance(value, dict) and "specversion" in value)
     if kind in NDJSON:
-        lines = [_line(found[0]) for found in islice(_FILLED_LINE.finditer(body), most + 1)]
-        if len(lines) > most:
-            raise TooLarge(f"one request may carry {most} events, this one has more")
-        return Envelope(lines, single=False, cloud=False)
+        return _lines([found[0] for found in islice(_FILLED_LINE.finditer(body), most + 1)], most)
     if kind == CLOUD_EVENT:
-        return Envelope([Line(_json(body))], single=True, cloud=True)
+        return Envelope([_json(body)], single=True, cloud=True)
     if kind == CLOUD_EVENTS:
         value = _json(body)
         if not isinstance(value, list):
@@ -103,7 +95,7 @@ def read(body: bytes, content_type: str, *, most: int = 10_000) -> Envelope:
 def _listed(events: list[Any], most: int, *, cloud: bool = False) -> Envelope:
     if len(events) > most:
         raise TooLarge(f"one request may carry {most} events, this one has {len(events)}")
-    return Envelope([Line(item) for item in events], single=False, cloud=cloud)
+    return Envelope(events, single=False, cloud=cloud)
 
 
 def _events(value: dict[str, Any]) -> list[Any]:
@@ -126,11 +118,18 @@ def _json(body: bytes) -> Any:
         raise Malformed(f"the body is not valid JSON: {_reason(error)}") from error
 
 
-def _line(line: bytes) -> Line:
-    try:
-        return Line(orjson.loads(line))
-    except orjson.JSONDecodeError as error:
-        return Line(None, f"this line is not valid JSON: {_reason(error)}")
+def _lines(lines: list[bytes], most: int) -> Envelope:
+    if len(lines) > most:
+        raise TooLarge(f"one request may carry {most} events, this one has more")
+    values: list[Any] = []
+    faults: dict[int, str] = {}
+    for index, line in enumerate(lines):
+        try:
+            values.append(orjson.loads(line))
+        except orjson.JSONDecodeError as error:
+            values.append(None)
+            faults[index] = f"this line is not valid JSON: {_reason(error)}"
+    return Envelope(values, single=False, cloud=False, faults=faults)
 
 
 def _reason(error: orjson.JSONDecodeError) -> str:

@@ -13,9 +13,11 @@ import uuid_utils
 
 from signaldesk.clock import MICROS, Clock
 from signaldesk.errors import FieldError, Invalid, TooLarge
+from signaldesk.ids import new_ids
 from signaldesk.intake import envelope
 from signaldesk.intake.appender import Appender
 from signaldesk.intake.check import Checked, Rejection, check
+from signaldesk.intake.plain import PlainBatches
 from signaldesk.model.event import Event
 from signaldesk.stream.events import Append, EventStream
 
@@ -71,11 +73,13 @@ class Taken(NamedTuple):
     chosen: bool
     """Whether any id is the client's own."""
     rejected: list[dict[str, Any]]
+    ids: bytes
+    """The events' ids as the inside of a JSON array."""
 
     def answer(self) -> bytes:
         """The body of the 202."""
-        ids = [_uuid_text(event.id) for event in self.events]
-        return orjson.dumps({"accepted": len(ids), "ids": ids, "rejected": self.rejected})
+        rejected = orjson.dumps(self.rejected)
+        return b'{"accepted":%d,"ids":[%b],"rejected":%b}' % (len(self.events), self.ids, rejected)
 
 
 class Intake:
@@ -97,6 +101,7 @@ class Intake:
         self.max_batch = max_batch
         self._max_events = max_events
         self._skew = clock_skew * MICROS
+        self._plain = PlainBatches(self._skew)
         self._stream = stream
         self._appender = appender
         self._clock = clock
@@ -133,8 +138,13 @@ class Intake:
         found = envelope.read(body, delivery.content_type, most=self._max_events)
         if found.single and len(body) > self.max_body:
             raise TooLarge(f"one event may have {self.max_body} bytes, this one has {len(body)}")
-        if not found.lines:
+        if not found.values:
             raise Invalid("there are no events in the body; send at least one")
+        if not (found.single or found.cloud or found.faults):
+            ids = new_ids(len(found.values))
+            events = self._plain.read(found.values, body, ids.packed(), self._clock.now_us())
+            if events is not None:
+                return Taken(events, False, [], ids.texts())
         return self._check(sender, found)
 
     def _check(self, sender: Sender, found: envelope.Envelope) -> Taken:
@@ -149,8 +159,9 @@ class Intake:
         events: list[Event] = []
         rejected: list[dict[str, Any]] = []
         chosen = False
-        for index, line in enumerate(found.lines):
-            checked = Rejection("malformed", "", line.fault) if line.fault else one(line.value)
+        for index, value in enumerate(found.values):
+            fault = found.faults.get(index)
+            checked = Rejection("malformed", "", fault) if fault else one(value)
             if isinstance(checked, Checked):
                 events.append(checked.event)
                 chosen |= checked.chosen
@@ -158,7 +169,8 @@ class Intake:
                 rejected.append({"index": index, **checked._asdict()})
         if not events:
             raise RejectedEvents(rejected, single=found.single)
-        return Taken(events, chosen, rejected)
+        ids = ",".join([f'"{_uuid_text(event.id)}"' for event in events])
+        return Taken(events, chosen, rejected, ids.encode())
 
     async def _append_once(self, sender: Sender, delivery: Delivery, taken: Taken) -> bytes:
         lane, tell = _lane(delivery)

@@ -67,9 +67,17 @@ def _getter(field: str) -> Callable[[Event, dict[str, Any]], Key]:
             return value if type(value) is str else _atom(value)
 
         return top
-    steps = field.split(".")
+    find = look_up(field)
+    return lambda event, payload: _atom(find(payload))
 
-    def deep(event: Event, payload: dict[str, Any]) -> Key:
+
+def look_up(path: str) -> Callable[[dict[str, Any]], Any]:
+    """A function from a payload to what it has there: `a.b` goes into objects, `a.0` into lists; or None."""
+    if "." not in path:
+        return lambda payload: payload.get(path)
+    steps = path.split(".")
+
+    def deep(payload: dict[str, Any]) -> Any:
         value: Any = payload
         for step in steps:
             if isinstance(value, dict):
@@ -78,7 +86,7 @@ def _getter(field: str) -> Callable[[Event, dict[str, Any]], Key]:
                 value = value[int(step)]
             else:
                 return None
-        return _atom(value)
+        return value
 
     return deep
 

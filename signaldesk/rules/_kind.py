@@ -43,6 +43,8 @@ class Judge:
 
     span: int = 0
     """How far back in time (µs) members can matter; 0 when there are none."""
+    learned: int = 0
+    """How far back in time (µs) notes are learned anew from stored events when they were lost."""
     lasting: int = 0
     """How long (µs) what an evaluation found stays true when nothing more happens; 0: for its moment only."""
     sampled: bool = False

@@ -93,9 +93,9 @@ def test_json_is_what_it_looks_like(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks("ndjson"), ids=str)
 def test_lines_are_events(block: Block) -> None:
     read = envelope.read(block.text.encode(), "application/x-ndjson")
-    for line in read.lines:
-        assert not line.fault
-        _check_event(line.value)
+    assert not read.faults
+    for value in read.values:
+        _check_event(value)
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)

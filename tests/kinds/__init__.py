@@ -24,6 +24,8 @@ class Seen(NamedTuple):
     id: bytes
     sample: Any
     type: str = ""
+    met: int = 0
+    """How many deadlines of its kind were met before it came."""
 
 
 @dataclass

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from uuid import UUID
+import time
+from uuid import RFC_4122, UUID
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,10 +20,25 @@ def test_new_ids_are_uuid7_and_sort_by_when_they_were_made() -> None:
     assert {id_.version for id_ in made} == {7}
 
 
-def test_many_new_ids_ascend_too() -> None:
-    made = new_ids(10_000)
-    assert made == sorted(set(made))
-    assert all(len(id_) == 16 and UUID(bytes=id_).version == 7 for id_ in made[:10])
+@pytest.mark.parametrize("count", [1, 2, 255, 256, 257, 512, 10_000])
+def test_ids_made_at_once_are_uuid7_that_ascend_and_read_the_same_as_text(count: int) -> None:
+    made = new_ids(count)
+    ids = [UUID(bytes=packed) for packed in made.packed()]
+    assert len(ids) == count and ids == sorted(set(ids))
+    assert {id_.version for id_ in ids} == {7} and {id_.variant for id_ in ids} == {RFC_4122}
+    assert orjson.loads(b"[%s]" % made.texts()) == [str(id_) for id_ in ids]
+
+
+def test_ids_made_at_once_know_when_they_were_made() -> None:
+    before = time.time_ns() // 1_000_000
+    millis = {packed[:6] for packed in new_ids(300).packed()}
+    assert len(millis) == 1 and before <= int.from_bytes(millis.pop(), "big") <= time.time_ns() // 1_000_000
+
+
+def test_ids_made_at_once_never_meet_those_of_another_call() -> None:
+    made = [packed for _ in range(1_000) for packed in new_ids(300).packed()]
+    assert len(set(made)) == len(made)
+    assert len({packed[6:8] for packed in made}) > 500  # random where they may be
 
 
 def test_a_derived_id_stays_the_same_for_ever() -> None:

@@ -1,0 +1,199 @@
+"""`anomaly`: the count or another figure of a bin of time is unlike anything usual for its group."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from signaldesk.errors import FieldError
+from signaldesk.model import duration
+from signaldesk.model.duration import Duration
+from signaldesk.model.event import Event
+from signaldesk.model.group import look_up
+from signaldesk.model.message import number
+from signaldesk.model.rule import Condition, Rule
+from signaldesk.model.window import Window
+from signaldesk.rules._anomaly.bins import Bin, Bins
+from signaldesk.rules._anomaly.detector import SCORE_MAX, THRESHOLD
+from signaldesk.rules._kind import EVIDENCE_MAX, SKIP, Judge, Kind, Verdict
+
+MEMBERS = 1_000
+"""Newest events of a group whose ids are kept: for evidence, and so that one sent again counts once."""
+LEARNED = 2_000
+"""Bins of history that are learned anew from stored events when Redis lost what was known …"""
+LEARNED_MOST = 14 * 86_400_000_000
+"""… and the longest time (µs) that this may reach back."""
+
+Function = Literal["count", "sum", "avg", "min", "max"]
+_SIDES = {"up": 1, "down": -1, "both": 0}
+_MOST = {"up": "high", "down": "low", "both": "unusual"}
+
+
+class Anomaly(Condition):
+    """Holds when a bin of time ends whose figure is more unusual than `score`, for its hour and weekday."""
+
+    kind: Literal["anomaly"] = "anomaly"
+    bin: Annotated[Duration, Field(description="Length of a bin, 1s to 1 day", examples=["5m"])]
+    function: Annotated[
+        Function, Field(description="The figure of a bin: count, sum, avg, min, max", examples=["count"])
+    ] = "count"
+    field: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            strict=True,
+            description="Payload field for every function but count; `user.plan` goes into objects",
+        ),
+    ] = None
+    direction: Annotated[
+        Literal["up", "down", "both"],
+        Field(description="Whether only high figures are unusual (up), only low ones, or both"),
+    ] = "both"
+    score: Annotated[
+        float,
+        Field(
+            gt=1,
+            le=1000,
+            strict=True,
+            description="How unusual a bin has to be; 1 is like the fifth most unusual of the last 1,000",
+            examples=[THRESHOLD],
+        ),
+    ] = THRESHOLD
+    min_history: Annotated[
+        Duration, Field(description="Time that a group is only watched at first; at least 50 bins are")
+    ] = 86_400_000_000
+    settle: Annotated[
+        Duration, Field(description="How long after its end a bin waits for events that come late")
+    ] = 5_000_000
+
+    @field_validator("bin")
+    @classmethod
+    def _sensible(cls, value: int) -> int:
+        if not 1_000_000 <= value <= 86_400_000_000:
+            raise ValueError("a bin is 1s to 1d long")
+        return value
+
+    @field_validator("settle")
+    @classmethod
+    def _soon(cls, value: int) -> int:
+        if value > 3_600_000_000:
+            raise ValueError("a bin settles within 1h")
+        return value
+
+    @model_validator(mode="after")
+    def _field_of_function(self) -> Anomaly:
+        if self.function != "count" and self.field is None:
+            raise ValueError(f"`{self.function}` needs a `field`")
+        if self.function == "count" and self.field is not None:
+            raise ValueError("`count` takes no `field`; choose sum, avg, min or max")
+        return self
+
+
+class _Judge(Judge):
+    timed = noted = True
+
+    def __init__(self, condition: Anomaly) -> None:
+        self._what = condition
+        self.sampled = condition.field is not None
+        self._find = look_up(condition.field) if condition.field is not None else None
+        self._side = _SIDES[condition.direction]
+        self.span = 2 * condition.bin + condition.settle
+        self.learned = min(LEARNED * condition.bin, LEARNED_MOST)
+
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        assert self._find is not None
+        value = self._find(payload)
+        return float(value) if type(value) is float or type(value) is int else SKIP
+
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
+        if window.add(time, event):
+            bins: Bins = window.memory
+            bins.take(time, 1.0 if sample is None else sample)
+        return False
+
+    def due(self, window: Window) -> int | None:
+        bins: Bins = window.memory
+        return None if bins.next is None else bins.next + self._what.bin + self._what.settle
+
+    def ring(self, window: Window, time: int) -> bool:
+        what, bins = self._what, window.memory
+        assert isinstance(bins, Bins)
+        known = bins.detector.count * what.bin >= what.min_history
+        return bins.close(self._figure, what.score if known else SCORE_MAX + 1, self._side)
+
+    def _figure(self, one: Bin | None) -> float | None:
+        """The figure of a bin; None where there is none."""
+        function = self._what.function
+        if one is None:
+            return 0.0 if function in ("count", "sum") else None
+        if function == "avg":
+            return one.total / one.count
+        return {"count": float(one.count), "sum": one.total, "min": one.low, "max": one.high}[function]
+
+    def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        what, bins = self._what, window.memory
+        assert isinstance(bins, Bins)
+        start, end = bins.closed, bins.closed + what.bin
+        inside = zip(window.times, window.ids, strict=True)
+        evidence = [id_ for at, id_ in inside if start <= at < end][-EVIDENCE_MAX:]
+        figure = "events" if what.function == "count" else f"{what.function} of {what.field}"
+        shown = (
+            f"{number(bins.value)} events" if what.function == "count" else f"{figure} {number(bins.value)}"
+        )
+        usual = number(float(f"{bins.expected:.3g}"))
+        words = (
+            f"{shown} in {duration.seconds(what.bin)} is {_MOST[what.direction]}: about {usual} is usual at "
+            f"that time (score {bins.score:.2f}, limit {number(what.score)})"
+        )
+        return Verdict(bins.score, False, what.score, start, end, evidence, words)
+
+    def thin(self, window: Window, horizon: int) -> None:
+        """Keep the newest ids of bins that are open or were closed just now."""
+        bins: Bins = window.memory
+        first = max(0, len(window.times) - MEMBERS)
+        while first < len(window.times) and window.times[first] < bins.closed:
+            first += 1
+        if first:
+            window.times, window.ids = window.times[first:], window.ids[first:]
+            window.fresh, window.rewrite = min(window.fresh, len(window.times)), True
+        window.limit = 2 * MEMBERS
+
+    def dump(self, window: Window) -> Any:
+        bins: Bins = window.memory
+        return bins.dump()
+
+    def load(self, window: Window, notes: Any) -> None:
+        window.memory = Bins.load(self._what.bin, notes)
+
+
+class AnomalyKind(Kind):
+    name = "anomaly"
+    condition = Anomaly
+
+    def judge(self, rule: Rule) -> Judge:
+        assert isinstance(rule.when, Anomaly)
+        return _Judge(rule.when)
+
+    def sentence(self, condition: Condition) -> str:
+        assert isinstance(condition, Anomaly)
+        figure = "events" if condition.field is None else f"{condition.function} of {condition.field}"
+        return (
+            f"unusually {_MOST[condition.direction]} {figure} in {duration.seconds(condition.bin)}".replace(
+                "unusually unusual", "unusual"
+            )
+        )
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        faults = []
+        if rule.for_:
+            why = "has no meaning for anomaly, which holds for one bin; choose a longer `bin`"
+            faults.append(FieldError("for", why))
+        if rule.resolve is not None and rule.resolve.threshold is not None:
+            why = "has no meaning for anomaly, which begins once; say `quiet_for`"
+            faults.append(FieldError("resolve.threshold", why))
+        return faults
+
+
+KIND = AnomalyKind()
