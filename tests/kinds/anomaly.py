@@ -135,7 +135,7 @@ WHENS = st.builds(
         "kind": "anomaly", "bin": bin, "settle": settle, "direction": direction,
         "min_history": "0s", **figure,
     },
-    st.sampled_from(["20m", "1h"]),
+    st.sampled_from(["2h", "6h"]),
     st.sampled_from(["0s", "2s", "5s"]),
     st.sampled_from([{}, {"function": "sum", "field": "amount"}, {"function": "max", "field": "amount"}]),
     st.sampled_from(["both", "up", "down"]),
