@@ -229,12 +229,11 @@ class _Fold:
         concerned = False
         held: list[Watched] = []
         for rule in self.rules.get(event.org, ()):
-            if not rule.watches(event):
-                continue
-            concerned = concerned or rule.reading.matches(event)
-            sample = rule.reading.sample(event)
+            reading = rule.reading
+            sample = reading.sample(event) if rule.watches(event) or not reading.takes_event else None
             if sample is None:
                 continue
+            concerned = True
             if watermark - time > (rule.time("allowed_lateness") if has_lateness(rule) else rule.lateness):
                 found.late[rule.id, rule.since] += 1
                 continue

@@ -144,14 +144,13 @@ class Lane:
         return Matched(stored, hits, upto if replayed else watermark)
 
     def _match(self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit]) -> bool:
-        """Add a hit for each rule whose filter the event passes; whether there was any such rule."""
+        """Add a hit for each rule that the event concerns; whether there was any such rule."""
         time, batch, add = event.timestamp, self.batch, hits.append
         payload = orjson.loads(event.payload) if plan.needs_payload else _NOTHING
         matched = False
         for predicate, groups in plan.steps:
             if predicate is not None and not predicate(payload, event.type, event.source, time):
                 continue
-            matched = True
             for grouped, watches in groups:
                 key = grouped(event, payload)
                 for watch in watches:
@@ -160,6 +159,7 @@ class Lane:
                     sample = watch.judge.sample(payload, event) if watch.sampled else None
                     if sample is SKIP:
                         continue
+                    matched = True
                     if gap > watch.lateness:
                         watch.late += 1
                     else:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import translate
-from re import Pattern, compile
 from typing import Any
 from uuid import UUID
 
 from signaldesk import filters
 from signaldesk.engine.state import State
-from signaldesk.model import group
+from signaldesk.model import glob, group
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
 from signaldesk.model.rule import Mode, SavedRule
@@ -23,7 +21,6 @@ class Watch:
     """One rule in one lane."""
 
     __slots__ = (
-        "_patterns",
         "active",
         "active_from",
         "begun",
@@ -47,6 +44,7 @@ class Watch:
         "sampled",
         "saved",
         "states",
+        "watches",
         "where",
         "windowed",
     )
@@ -77,7 +75,8 @@ class Watch:
         self.cooldown = rule.cooldown
         self.plain = True
         """Whether nothing but the window and the cooldown decides: no timing, no notes."""
-        self._patterns = [_pattern(type_) for type_ in kind.events(rule)]
+        self.watches = glob.matcher(kind.events(rule))
+        """Whether an event type is one that it has to be shown."""
         self.update(saved, channels=channels, org_name=org_name)
 
     def update(self, saved: SavedRule, *, channels: list[UUID], org_name: str) -> None:
@@ -112,13 +111,3 @@ class Watch:
         """How far before the watermark (µs) an event can matter to a window."""
         judge = self.judge
         return max(judge.span, judge.learned) + self.lateness + self.holds_for + (self.quiet_for or 0)
-
-    def watches(self, type_: str) -> bool:
-        return any(type_ == p if isinstance(p, str) else p.match(type_) is not None for p in self._patterns)
-
-
-def _pattern(type_: str) -> str | Pattern[str]:
-    """A type as it is, or a glob in which only `*` is special."""
-    if "*" not in type_:
-        return type_
-    return compile(translate(type_.replace("[", "[[]").replace("?", "[?]")))

@@ -45,7 +45,8 @@ def _texts(value: Any) -> Iterable[str]:
     return [value] if isinstance(value, str) else value or ()
 
 
-Listed = BeforeValidator(_listed)
+Listed = BeforeValidator(_listed, json_schema_input_type=str | list[str])
+"""One text, or a list of them."""
 
 
 class Condition(BaseModel):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from tests.kinds import Found, Reading, Seen
+
+if TYPE_CHECKING:
+    from tests.oracle import Event
 
 
 class Composite(Reading):
     """Its `past` are the moments at which a part held; their samples are the parts' names."""
 
     takes_event = False
+
+    def sample(self, event: Event) -> Any:
+        return None
 
     @property
     def lasting(self) -> int:

@@ -158,9 +158,11 @@ def fitting(**fields: Any) -> Row:
             document.parse({"name": "x", **body})
             return body
         except Invalid as error:
-            refused = {fault.field.partition(".")[0] for fault in error.errors} & {"for", "resolve"}
-            assert refused, error.errors
-            body = {name: value for name, value in body.items() if name not in refused}
+            wrong = {fault.field for fault in error.errors}
+            leave_out = {field.partition(".")[0] for field in wrong} & {"for", "resolve"}
+            leave_out |= {"by"} if "when.field" in wrong else set()
+            assert leave_out & body.keys(), error.errors
+            body = {name: value for name, value in body.items() if name not in leave_out}
 
 
 WHENS = {module.__name__.rpartition(".")[2]: module.WHENS for module in registry.modules(kinds)}

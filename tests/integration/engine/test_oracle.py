@@ -26,7 +26,7 @@ from tests.support.lab import LATENESS_US, SKEW_S, Lab, Life, Owner
 
 SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 SHRINK = not os.environ.get("SIGNALDESK_TEST_NO_SHRINK")
-EXAMPLES = 100
+EXAMPLES = 60
 AFTERWARDS_S = 7200.0
 """How long, on its clock, a scenario goes on with nothing but deadlines."""
 

@@ -1,0 +1,152 @@
+"""`new_value`: a field has a value that was not seen for so long, or never."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from signaldesk.errors import FieldError
+from signaldesk.model import duration, group
+from signaldesk.model.duration import Duration
+from signaldesk.model.event import Event
+from signaldesk.model.message import clip
+from signaldesk.model.rule import Condition, Rule
+from signaldesk.model.window import Window
+from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._parameters import Within
+
+_MOST = 20_000
+"""Values that are remembered of a group; past that, the one that was not judged for longest is forgotten."""
+_SHOWN = 80
+
+
+class NewValue(Condition):
+    """Holds when no other event of the group had the same value of `field` in (t - within, t]."""
+
+    kind: Literal["new_value"] = "new_value"
+    field: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            examples=["country"],
+            description="Payload field whose values are watched; `user.plan` goes into objects",
+        ),
+    ]
+    within: Within
+    learn: Annotated[
+        Duration, Field(description="So long after a group's first event nothing is new, at most `within`")
+    ] = 0
+
+    @model_validator(mode="after")
+    def _learn_within(self) -> NewValue:
+        if self.learn > self.within:
+            raise ValueError("`learn` is at most as long as `within`")
+        return self
+
+
+class _Seen:
+    """Values and when they were seen: of each stretch of time as long as the window, the first and last."""
+
+    __slots__ = ("first", "now", "times")
+
+    def __init__(self) -> None:
+        self.times: dict[bytes, list[int]] = {}
+        """Digest of a value -> sorted times; the value that was not judged for longest comes first."""
+        self.first: int | None = None
+        """The group's earliest event, where it learns."""
+        self.now = ""
+        """The value at hand, for people."""
+
+
+class _Judge(Judge):
+    sampled = noted = True
+
+    def __init__(self, condition: NewValue) -> None:
+        self.span = condition.within
+        self._field = condition.field
+        self._learn = condition.learn
+        self._value = group.grouper((condition.field,))
+
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        value = self._value(event, payload)
+        return SKIP if value is None else group.text((self._field,), value)
+
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
+        seen: _Seen = window.memory
+        seen.now = sample
+        if self._learn and (seen.first is None or time < seen.first):
+            seen.first = time
+        value = blake2b(sample.encode(), digest_size=16).digest()
+        times = seen.times.pop(value, None)
+        new = times is None or bisect_right(times, time) == bisect_right(times, time - self.span)
+        if times is None:
+            times = []
+            if len(seen.times) >= _MOST:
+                del seen.times[next(iter(seen.times))]
+                window.rewrite = True
+        if bisect_left(times, time) == bisect_right(times, time):
+            insort(times, time)
+            window.add(time, value)
+        seen.times[value] = times
+        return new and (seen.first is None or time >= seen.first + self._learn)
+
+    def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        seen: _Seen = window.memory
+        words = f"{clip(seen.now, _SHOWN)} was not seen for {duration.seconds(self.span)}"
+        return Verdict(1, False, 1, time - self.span, time, [event], words)
+
+    def thin(self, window: Window, horizon: int) -> None:
+        seen: _Seen = window.memory
+        members = []
+        for value, times in list(seen.times.items()):
+            kept = [at for at in times if at > horizon]
+            slices: dict[int, list[int]] = {}
+            for at in kept:
+                slices.setdefault(at // self.span, []).append(at)
+            times[:] = sorted({at for some in slices.values() for at in (some[0], some[-1])})
+            if not times:
+                del seen.times[value]
+            members += [(at, value) for at in times]
+        if len(members) < len(window.times):
+            members.sort()
+            window.fill([(value, at) for at, value in members])
+            window.rewrite = True
+        window.limit = 2 * len(window.times) + 1_000
+
+    def dump(self, window: Window) -> Any:
+        return window.memory.first
+
+    def load(self, window: Window, notes: Any) -> None:
+        seen = window.memory = _Seen()
+        seen.first = notes
+        for at, value in zip(window.times, window.ids, strict=True):
+            times = seen.times.pop(value, [])
+            times.append(at)
+            seen.times[value] = times
+
+
+class NewValueKind(Kind):
+    name = "new_value"
+    condition = NewValue
+
+    def judge(self, rule: Rule) -> Judge:
+        assert isinstance(rule.when, NewValue)
+        return _Judge(rule.when)
+
+    def sentence(self, condition: Condition) -> str:
+        assert isinstance(condition, NewValue)
+        return f"{condition.field} not seen for {duration.seconds(condition.within)}"
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        assert isinstance(rule.when, NewValue)
+        if rule.when.field in rule.by:
+            message = "is one of the fields of `by`: within such a group it never changes"
+            return [FieldError("when.field", message)]
+        return []
+
+
+KIND = NewValueKind()

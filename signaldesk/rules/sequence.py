@@ -1,0 +1,242 @@
+"""`sequence`: one event after another, or one that is not followed by another, within a time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from signaldesk import filters
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import duration, glob
+from signaldesk.model.event import TYPE_MAX, Event
+from signaldesk.model.rule import Condition, Listed, Rule
+from signaldesk.model.window import Window
+from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._parameters import Within
+
+_MOST = 500
+"""Chains that are kept of each step; those that can matter only to what arrives late go first."""
+_WAITING = 10_000
+"""Chains of a group that wait for what must follow; more are not watched."""
+
+
+class Step(BaseModel):
+    """One event of a chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    event: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=TYPE_MAX)], ...],
+        Listed,
+        Field(min_length=1, max_length=50, description="Event types; `*` in one stands for anything"),
+    ]
+    where: Annotated[str | None, Field(max_length=4000, description="Filter of this step")] = None
+
+
+class Sequence(Condition):
+    """Holds when the `steps` came in order within (t - within, t], or `missing` has not followed them."""
+
+    kind: Literal["sequence"] = "sequence"
+    steps: Annotated[
+        tuple[Step, ...],
+        Field(
+            min_length=1,
+            max_length=10,
+            description="Events, one after the other; each has an `event` and may have a `where`",
+            examples=[[{"event": "y"}, {"event": "z"}]],
+        ),
+    ]
+    missing: Annotated[
+        Step | None, Field(description="What must follow them in time: the rule fires when it does not")
+    ] = None
+    within: Within
+
+    @model_validator(mode="after")
+    def _something_follows(self) -> Sequence:
+        if len(self.steps) < 2 and self.missing is None:
+            raise ValueError("name at least two steps, or one and what is `missing` after it")
+        return self
+
+
+class _Chain(NamedTuple):
+    """Steps that happened in order; times are µs, `ids` those of the events."""
+
+    end: int
+    start: int
+    ids: tuple[bytes, ...]
+
+
+class _Chains:
+    """What a group has of its chains."""
+
+    __slots__ = ("fired", "found", "returned", "steps", "waiting")
+
+    def __init__(self, steps: int) -> None:
+        self.steps: list[list[_Chain]] = [[] for _ in range(steps)]
+        """For each step the chains that end with it, by end; none begins earlier and ends later than one."""
+        self.waiting: list[_Chain] = []
+        """Whole chains that must be followed, by start."""
+        self.found = _Chain(0, 0, ())
+        """The one that was judged last."""
+        self.fired = False
+        self.returned = False
+
+
+class _Judge(Judge):
+    sampled = noted = True
+
+    def __init__(self, condition: Sequence) -> None:
+        self.span = condition.within
+        self._condition = condition
+        self._missing = condition.missing is not None
+        self.timed = self.ends = self._missing
+        every = (*condition.steps, *((condition.missing,) if condition.missing else ()))
+        self._matchers = [_matcher(step) for step in every]
+
+    def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        """The numbers of the steps that it can be, the last one first."""
+        found = [number for number, matches in enumerate(self._matchers) if matches(payload, event)]
+        return found[::-1] if found else SKIP
+
+    def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
+        chains: _Chains = window.memory
+        chains.returned, last = False, len(chains.steps) - 1
+        whole = None
+        for number in sample:
+            if number > last:
+                self._followed(chains, time)
+            elif (chain := self._extended(chains, number, time, event)) is not None:
+                _keep(chains.steps[number], chain)
+                whole = chain if number == last else whole
+        if whole is None:
+            return False
+        if self._missing:
+            _wait(chains.waiting, whole)
+            return False
+        chains.found = whole
+        return True
+
+    def _extended(self, chains: _Chains, number: int, time: int, event: bytes) -> _Chain | None:
+        """The chain that the event makes as that step: of those it can follow, the one that began last."""
+        if number == 0:
+            return _Chain(time, time, (event,))
+        before = chains.steps[number - 1]
+        for at in range(bisect_right(before, time, key=lambda chain: chain.end) - 1, -1, -1):
+            if event not in before[at].ids:
+                inside = before[at].start > time - self.span
+                return _Chain(time, before[at].start, (*before[at].ids, event)) if inside else None
+        return None
+
+    def _followed(self, chains: _Chains, time: int) -> None:
+        followed = [one for one in chains.waiting if one.end <= time < one.start + self.span]
+        chains.waiting = [one for one in chains.waiting if one not in followed]
+        chains.returned, chains.fired = chains.fired, False
+
+    def due(self, window: Window) -> int | None:
+        waiting = window.memory.waiting
+        return waiting[0].start + self.span if waiting else None
+
+    def ring(self, window: Window, time: int) -> bool:
+        chains: _Chains = window.memory
+        chains.found, chains.fired = chains.waiting.pop(0), True
+        return True
+
+    def over(self, window: Window) -> bool:
+        return bool(window.memory.returned)
+
+    def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
+        chain: _Chain = window.memory.found
+        took, limit = (time - chain.start) / 1e6, self.span / 1e6
+        words = _words(self._condition, f"{took:g} s" if not self._missing else "")
+        return Verdict(took, False, limit, time - self.span, time, list(chain.ids), words)
+
+    def dump(self, window: Window) -> Any:
+        chains: _Chains = window.memory
+        return (chains.steps, chains.waiting, chains.fired)
+
+    def load(self, window: Window, notes: Any) -> None:
+        chains = window.memory = _Chains(len(self._condition.steps))
+        if notes is not None:
+            steps, waiting, chains.fired = notes
+            chains.steps = [[_Chain(end, start, tuple(ids)) for end, start, ids in step] for step in steps]
+            chains.waiting = [_Chain(end, start, tuple(ids)) for end, start, ids in waiting]
+        else:
+            chains.fired = self._missing  # of a group without a past it is not known; it does no harm
+
+
+def _keep(chains: list[_Chain], new: _Chain) -> None:
+    """Add a chain unless another ends no later and begins no earlier; drop those it makes needless."""
+    at = bisect_right(chains, new.end, key=lambda chain: chain.end)
+    if at and chains[at - 1].start >= new.start:
+        return
+    upto = at
+    while upto < len(chains) and chains[upto].start <= new.start:
+        upto += 1
+    while at and chains[at - 1].end == new.end:
+        at -= 1
+    chains[at:upto] = [new]
+    if len(chains) > _MOST:
+        del chains[0]
+
+
+def _wait(waiting: list[_Chain], new: _Chain) -> None:
+    at = bisect_right(waiting, new.start, key=lambda chain: chain.start)
+    if len(waiting) < _WAITING and (not at or waiting[at - 1].start < new.start):
+        waiting.insert(at, new)
+
+
+def _matcher(step: Step) -> Callable[[dict[str, Any], Event], bool]:
+    watches = glob.matcher(step.event)
+    if step.where is None:
+        return lambda payload, event: watches(event.type)
+    holds = filters.parse(step.where).predicate
+    return lambda payload, event: (
+        watches(event.type) and holds(payload, event.type, event.source, event.timestamp) is True
+    )
+
+
+def _words(condition: Sequence, took: str) -> str:
+    chain = ", then ".join(" or ".join(step.event) for step in condition.steps)
+    if condition.missing is None:
+        return f"{chain} within {took or duration.seconds(condition.within)}"
+    missing = " or ".join(condition.missing.event)
+    return f"{chain} not followed by {missing} within {duration.seconds(condition.within)}"
+
+
+class SequenceKind(Kind):
+    name = "sequence"
+    condition = Sequence
+    takes_event = False
+
+    def judge(self, rule: Rule) -> Judge:
+        assert isinstance(rule.when, Sequence)
+        return _Judge(rule.when)
+
+    def events(self, rule: Rule) -> tuple[str, ...]:
+        assert isinstance(rule.when, Sequence)
+        every = (*rule.when.steps, *((rule.when.missing,) if rule.when.missing else ()))
+        return tuple(dict.fromkeys(type_ for step in every for type_ in step.event))
+
+    def sentence(self, condition: Condition) -> str:
+        assert isinstance(condition, Sequence)
+        return _words(condition, "")
+
+    def check(self, rule: Rule) -> list[FieldError]:
+        assert isinstance(rule.when, Sequence)
+        places = [(f"when.steps[{number}]", step) for number, step in enumerate(rule.when.steps)]
+        if rule.when.missing is not None:
+            places.append(("when.missing", rule.when.missing))
+        faults = []
+        for place, step in places:
+            if step.where is not None:
+                try:
+                    filters.parse(step.where)
+                except Invalid as error:
+                    faults.append(FieldError(f"{place}.where", error.detail))
+        return faults
+
+
+KIND = SequenceKind()
