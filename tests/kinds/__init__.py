@@ -63,10 +63,6 @@ class Reading:
         """What the condition needs of an event; None when it is none of its business."""
         return True if self.rule.where(event) else None
 
-    def matches(self, event: Event) -> bool:
-        """Whether the event passes the filter; there are kinds that make nothing of some that do."""
-        return self.sample(event) is not None
-
     def judge(self, past: list[Seen]) -> Found | None:
         """Whether it holds for the last one of `past`, at its time."""
         raise NotImplementedError

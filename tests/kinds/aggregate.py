@@ -80,9 +80,6 @@ class Aggregate(Measured):
             return (isinstance(value, bool), value)
         return Fraction(value) if is_number(value) else None
 
-    def matches(self, event: Event) -> bool:
-        return self.rule.where(event)
-
     def value(self, past: list[Seen], time: int) -> float | None:
         values = [one.sample for one in self.inside(past, time)]
         if len(values) < self.when.get("min_events", 1):

@@ -26,9 +26,6 @@ class Change(Measured):
         value = at(event.payload, self.when["field"])
         return Fraction(value) if is_number(value) else None
 
-    def matches(self, event: Event) -> bool:
-        return self.rule.where(event)
-
     @property
     def limit(self) -> tuple[str, float]:
         return next((name, self.when[name]) for name in LIMITS if name in self.when)
