@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from signaldesk.filters import moments, zones
 from signaldesk.filters.duckdb_numbers import number_key, whole_and_rest
-from signaldesk.filters.functions import ARITHMETIC, FUNCTIONS, PARTS, SINCE_1970
+from signaldesk.filters.functions import ARITHMETIC, FUNCTIONS, PARTS, REGEX, SINCE_1970
 from signaldesk.filters.python_values import is_exact
+from signaldesk.filters.regex import for_duckdb
 from signaldesk.filters.tree import Attribute, Call, Coalesce, Constant, Field, Kind, Operand, Part, Path
 from signaldesk.filters.values import kind_of
 
@@ -129,6 +130,8 @@ class Values:
         arguments = [
             self.of_kind(one, kind) for one, kind in zip(call.arguments, function.arguments, strict=True)
         ]
+        if call.function == REGEX and isinstance(call.arguments[1], Constant):
+            arguments[1] = quoted(for_duckdb(str(call.arguments[1].value)))
         return function.sql.format(*arguments)
 
     def _calculation(self, call: Call) -> str:

@@ -18,12 +18,14 @@ _MEMORY = 1 << 20
 """Bytes a pattern may take when it is checked; a small part of what both sides have when they run it."""
 
 # Escapes in pairs, so that `\\\\p` is a backslash and a p. Classes of Unicode differ between its versions,
-# `\C` splits characters, and the angle-bracket name of a group is unknown to DuckDB's release.
+# `\C` splits characters, `\Q` would quote what `for_duckdb` adds, and DuckDB's release does not know the name
+# of a group in angle brackets alone.
 _FOREIGN = re.compile(r"\\(?P<escape>.)|(?P<name>\(\?<(?![=!]))", re.DOTALL)
 _HINTS = {
     "p": "classes of Unicode are not the same everywhere; list the letters: [a-zà-ÿ]",
     "P": "classes of Unicode are not the same everywhere; list the letters: [^a-zà-ÿ]",
     "C": "write . for a character",
+    "Q": "write a backslash before each sign that is meant as it is",
 }
 
 
@@ -59,6 +61,15 @@ def searcher(pattern: str) -> Callable[[str], object]:
     only.Add(pattern)
     only.Compile()
     return only.Match  # type: ignore[no-any-return]
+
+
+def for_duckdb(pattern: str) -> str:
+    """The pattern in a group, with the same matches.
+
+    DuckDB before 2.0 rewrites simple patterns as LIKE and takes `^` and `$` for letters when they come twice
+    or out of place. It leaves a group alone.
+    """
+    return f"({pattern})"
 
 
 def _options(memory: int) -> re2.Options:
