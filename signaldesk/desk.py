@@ -23,6 +23,7 @@ from signaldesk.accounts.sessions import Sessions
 from signaldesk.accounts.users import Users
 from signaldesk.clock import MICROS, Clock, SystemClock
 from signaldesk.settings import Settings, Urls
+from signaldesk.store.alert_story import AlertStory
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
@@ -32,6 +33,7 @@ from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.rule_history import RuleHistory
+from signaldesk.store.silences import SilenceStore
 from signaldesk.stream import client
 from signaldesk.stream.events import EventStream
 from signaldesk.stream.health import StreamHealth
@@ -105,6 +107,14 @@ class Desk:
     @cached_property
     def alerts(self) -> AlertStore:
         return AlertStore(database=self.database)
+
+    @cached_property
+    def alert_story(self) -> AlertStory:
+        return AlertStory(database=self.database)
+
+    @cached_property
+    def silences(self) -> SilenceStore:
+        return SilenceStore(database=self.database)
 
     @cached_property
     def events(self) -> EventLog:
@@ -197,7 +207,7 @@ class Desk:
         )
 
     def ledger(self, owner: str) -> Ledger:
-        return Ledger(self.urls.database, owner=owner)
+        return Ledger(self.urls.database, owner=owner, storm_after=self.settings.storm_after)
 
     def processor(self) -> Processor:
         """A new processor; it must be built inside the running event loop."""

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     checkpoint_every: float = Field(
         1.0, gt=0, description="How often tallies are written down; windows too, unless that takes long"
     )
+    storm_after: int = Field(
+        10,
+        ge=1,
+        description="Alerts of a rule that people are told of singly within a minute; more come as one",
+    )
     stripe_secret_key: SecretStr | None = Field(None, description="Billing through Stripe")
     stripe_webhook_secret: SecretStr | None = Field(None, description="Verifies what Stripe sends")
     history_url: str | None = Field(None, description="Object store for history; `data_dir` without it")

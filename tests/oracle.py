@@ -23,6 +23,9 @@ from tests import kinds
 from tests.kinds import Found, Reading, Seen
 
 MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+FLAPS = 4
+SEVERITIES = ("info", "warning", "error", "critical")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KINDS: dict[str, type[Reading]] = {
     module.__name__.rpartition(".")[2]: module.READING for module in registry.modules(kinds)
@@ -122,7 +125,13 @@ class Alert:
     last_fired_at: int
     firings: int
     version: int
+    severity: str = "warning"
     state: str = "open"
+    told_at: int | None = None
+    """When people were told of it last."""
+    by_itself: bool = False
+    """Whether it was over by itself."""
+    flapping: bool = False
 
 
 @dataclass
@@ -133,6 +142,8 @@ class Findings:
     held: Counter[tuple[Group, str]] = field(default_factory=Counter)
     """(group, reason) -> firings held back."""
     alerts: list[Alert] = field(default_factory=list)
+    told_over: Counter[tuple[str, bytes]] = field(default_factory=Counter)
+    """(rule, event that opened the alert) -> how often people are told that it is over."""
     late: Counter[tuple[str, int]] = field(default_factory=Counter)
     """(rule, since) -> events that came too late for it."""
     counts: dict[tuple[str, int, str], tuple[int, int]] = field(default_factory=dict)
@@ -278,7 +289,7 @@ class _Fold:
                 watched.since = None
         if watched.due_quiet == time:
             watched.due_quiet = None
-            self.resolve(watched)
+            self.resolve(watched, time)
         if held:
             self.composites([watched], time, timer=True)
 
@@ -334,7 +345,7 @@ class _Fold:
         """Record a firing; it opens its group's alert, or adds to the open one. Shadow rules have none."""
         rule, group = watched.rule, watched.group
         shadow = rule.body.get("mode") == "shadow"
-        told = rule.tells and self.tell and not shadow
+        told = not shadow and self.tells(rule, self.alert(watched, time), time)
         self.found.firings.append(
             Firing(
                 group=group,
@@ -349,32 +360,63 @@ class _Fold:
                 told=told,
             )
         )
-        if shadow:
-            return
+
+    def alert(self, watched: Watched, time: int) -> tuple[Alert, bool]:
+        """The group's alert with this firing in it, and whether its severity rose."""
+        rule, group = watched.rule, watched.group
+        severity = rule.body.get("severity", "warning")
         for alert in self.found.alerts:
             if alert.group == group and alert.state == "open":
+                worse = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
                 alert.firings += 1
                 alert.last_fired_at = max(alert.last_fired_at, time)
-                alert.version = rule.version
-                return
-        self.found.alerts.append(Alert(group, watched.event, time, time, 1, rule.version))
+                alert.version, alert.severity = rule.version, severity
+                return alert, worse
+        fresh = Alert(group, watched.event, time, time, 1, rule.version, severity)
+        before = [
+            a for a in self.found.alerts if a.group == group and a.by_itself and a.opened_at > time - HOUR
+        ]
+        if len(before) >= FLAPS - 1:
+            fresh.flapping = True
+            fresh.told_at = max(
+                (a.told_at for a in before if a.flapping and a.told_at is not None), default=None
+            )
+        self.found.alerts.append(fresh)
+        return fresh, False
+
+    def tells(self, rule: Rule, found: tuple[Alert, bool], time: int) -> bool:
+        """Whether people are told of a firing; what is held back of those who would be is counted."""
+        alert, worse = found
+        if not (rule.tells and self.tell):
+            return False
+        reason = why_not(alert, worse, rule.body.get("repeat"), time)
+        if reason:
+            self.found.held[alert.group, reason] += 1
+        else:
+            alert.told_at = max(time, alert.told_at or time)
+        return not reason
 
     def perhaps_over(self, watched: Watched, time: int) -> None:
         reading = watched.rule.reading
         threshold = watched.rule.body.get("resolve", {}).get("threshold")
         if reading.ends and reading.over(watched.past, watched.rung, watched.begun):
             watched.due_quiet = None
-            self.resolve(watched)
+            self.resolve(watched, time)
         elif threshold is not None:
             value = reading.value(watched.past, time)
             if value is not None and reading.recovered(value, threshold):
                 watched.due_quiet = None
-                self.resolve(watched)
+                self.resolve(watched, time)
 
-    def resolve(self, watched: Watched) -> None:
+    def resolve(self, watched: Watched, time: int) -> None:
+        """It is over by itself; those who were told of it are told that, unless it flaps."""
+        if watched.rule.body.get("mode") == "shadow":
+            return
         for alert in self.found.alerts:
-            if alert.group == watched.group and watched.rule.body.get("mode") != "shadow":
-                alert.state = "resolved"
+            if alert.group == watched.group and alert.state == "open":
+                alert.state, alert.by_itself = "resolved", True
+                if watched.rule.tells and self.tell and alert.told_at is not None and not alert.flapping:
+                    self.found.told_over[watched.group.rule, alert.event] += 1
 
     def composites(self, held: list[Watched], time: int, *, timer: bool = False) -> None:
         """Rules over other rules: judged after them, once, when one of their parts held in the same group."""
@@ -462,3 +504,14 @@ def like(pattern: str, text: str) -> bool:
     if not star:
         return text == pattern
     return text.startswith(head) and any(like(rest, text[at:]) for at in range(len(head), len(text) + 1))
+
+
+def why_not(alert: Alert, worse: bool, repeat: str | None, time: int) -> str:
+    """Why people are not told of a firing; empty: they are."""
+    if alert.flapping and alert.told_at is not None and time < alert.opened_at + HOUR:
+        return "flapping"
+    if alert.told_at is None or worse or repeat is None:
+        return ""
+    if repeat != "never" and time >= alert.told_at + duration.parse(repeat):
+        return ""
+    return "repeat"

@@ -19,7 +19,13 @@ from signaldesk.clock import MICROS, iso, to_us
 from signaldesk.model.message import Message
 
 TOTAL, FIELDS, TITLE, DESCRIPTION, NAME, VALUE, FOOTER = 6000, 25, 256, 4096, 256, 1024, 2048
-_COLOURS = {"info": 0x3B82F6, "warning": 0xF59E0B, "error": 0xF97316, "critical": 0xDC2626}
+_COLOURS = {
+    "info": 0x3B82F6,
+    "warning": 0xF59E0B,
+    "error": 0xF97316,
+    "critical": 0xDC2626,
+    "resolved": 0x16A34A,
+}
 _MARKS = re.compile(r"([\\*_~`|<>@#\[\]:]|^-)", re.MULTILINE)
 _HOSTS = ("discord.com", "discordapp.com")
 _PATH = re.compile(r"https://[^/:]+/api/(v\d+/)?webhooks/\d+/[\w-]+/?(\?thread_id=\d+)?")
@@ -69,7 +75,7 @@ class DiscordChannel(HttpChannel[DiscordConfig]):
         embed: dict[str, Any] = {
             "title": title,
             "description": summary,
-            "color": _COLOURS[message.severity],
+            "color": _COLOURS[message.tone],
             "timestamp": iso(to_us(message.event.at)),
             "footer": {"text": footer},
         }

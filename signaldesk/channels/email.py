@@ -25,7 +25,13 @@ _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 )
-_COLOURS = {"info": "#2563eb", "warning": "#b45309", "error": "#c2410c", "critical": "#b91c1c"}
+_COLOURS = {
+    "info": "#2563eb",
+    "warning": "#b45309",
+    "error": "#c2410c",
+    "critical": "#b91c1c",
+    "resolved": "#15803d",
+}
 
 
 def _address(text: str) -> str:
@@ -71,7 +77,7 @@ class EmailChannel(Channel[EmailConfig]):
 
 
 def _subject(message: Message) -> str:
-    return clip(one_line(f"[{message.severity.upper()}] {message.title}"), SUBJECT)
+    return clip(one_line(f"[{message.tone.upper()}] {message.title}"), SUBJECT)
 
 
 def _text(message: Message, found: list[Fact]) -> str:
@@ -91,8 +97,8 @@ def _html(message: Message, found: list[Fact]) -> str:
     rest = [fact for fact in found if not fact.short and fact.link is None]
     links = [(fact.name, fact.link) for fact in found if fact.link is not None]
     return _PAGE.format(
-        colour=_COLOURS[message.severity],
-        severity=escape(message.severity),
+        colour=_COLOURS[message.tone],
+        severity=escape(message.tone),
         title=escape(one_line(message.title)),
         summary=escape(one_line(message.summary)),
         facts=_rows(first),

@@ -21,7 +21,7 @@ from signaldesk.clock import MICROS
 from signaldesk.model.message import Message
 
 BLOCKS, HEADER, SECTION, FIELDS, FIELD, CONTEXT, FALLBACK = 50, 150, 3000, 10, 2000, 2000, 3000
-_MARKS = {"info": "🔵", "warning": "🟡", "error": "🟠", "critical": "🔴"}
+_MARKS = {"info": "🔵", "warning": "🟡", "error": "🟠", "critical": "🔴", "resolved": "🟢"}
 _HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
 _PATH = re.compile(r"https://[^/:]+/(services|workflows|triggers)/[\w/-]+")
 
@@ -63,7 +63,7 @@ class SlackChannel(HttpChannel[SlackConfig]):
 
     def render(self, message: Message) -> dict[str, Any]:
         """Blocks, and the text that notifications and screen readers use instead."""
-        mark, found = _MARKS[message.severity], facts(message)
+        mark, found = _MARKS[message.tone], facts(message)
         short = [_cell(fact) for fact in found if fact.short]
         blocks: list[dict[str, Any]] = [
             {"type": "header", "text": _plain(f"{mark} {one_line(message.title)}", HEADER)},

@@ -36,7 +36,12 @@ _OURS = (
     "te",
     "trailer",
 )
-_TYPES = {"firing": "alert.fired", "test": "channel.test"}
+_TYPES = {
+    "firing": "alert.fired",
+    "resolved": "alert.resolved",
+    "storm": "alert.storm",
+    "test": "channel.test",
+}
 
 
 def _header_names(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:

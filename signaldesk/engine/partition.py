@@ -28,9 +28,11 @@ from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.outcome import AlertRow, Batch, Firing, GroupRef, Poison, Stored
+from signaldesk.model.life import Alert
+from signaldesk.model.outcome import Batch, Firing, Poison, Stored
+from signaldesk.store.alert_book import Compose
 from signaldesk.store.days import Days
-from signaldesk.store.ledger import Claim, Compose, Ledger
+from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
 from signaldesk.stream.windows import Changes, WindowsLost, WindowStore
 
@@ -360,13 +362,13 @@ class Partition:
         async def write() -> None:
             await tools.days.ensure(stored.received_at for stored in batch.stored)
             alerts = await asyncio.to_thread(self._write, batch)
-            tools.pulse.committed(batch.stored, batch.firings, alerts)
+            tools.pulse.committed(batch.stored, alerts)
 
         await self._again(write)
         self.committed = batch.after
         self.claim = self.claim._replace(tries=0)
 
-    def _write(self, batch: Batch) -> dict[GroupRef, AlertRow]:
+    def _write(self, batch: Batch) -> list[Alert]:
         alerts = self._ledger.commit(self.claim, batch, self._tools.compose)
         if any(one.channels for one in batch.firings) or any(one.channels for one in batch.resolutions):
             with contextlib.suppress(Unavailable):  # dispatchers will find the outbox by themselves

@@ -12,7 +12,8 @@ from signaldesk import log
 from signaldesk.clock import Clock, iso
 from signaldesk.errors import Unavailable
 from signaldesk.model.event import Event
-from signaldesk.model.outcome import AlertRow, Firing, GroupRef, Stored
+from signaldesk.model.life import Alert
+from signaldesk.model.outcome import Stored
 from signaldesk.stream.news import News
 
 _EVERY = 0.1
@@ -39,9 +40,7 @@ class Pulse:
         self._beats: dict[UUID, _Beat] = {}
         self._alerts: list[tuple[UUID, dict[str, Any]]] = []
 
-    def committed(
-        self, stored: list[Stored], firings: list[Firing], alerts: dict[GroupRef, AlertRow]
-    ) -> None:
+    def committed(self, stored: list[Stored], alerts: list[Alert]) -> None:
         """Take note of a committed batch."""
         for one in stored:
             if not one.lane and one.events:
@@ -51,9 +50,7 @@ class Pulse:
                     beat.types[event.type] = beat.types.get(event.type, 0) + 1
                 newest = [(event, one.received_at) for event in one.events[-_LATEST:]]
                 beat.latest = (beat.latest + newest)[-_LATEST:]
-        for firing in {firing.group: firing for firing in firings}.values():
-            if alert := alerts.get(firing.group):
-                self._alerts.append((firing.saved.org_id, _alert(firing, alert)))
+        self._alerts += [(alert.org_id, _alert(alert)) for alert in alerts]
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -90,20 +87,20 @@ def _event(event: Event, received_at: int) -> dict[str, Any]:
     }
 
 
-def _alert(firing: Firing, alert: AlertRow) -> dict[str, Any]:
-    rule = firing.saved.rule
+def _alert(alert: Alert) -> dict[str, Any]:
+    over = alert.resolved_at is not None
     return {
         "kind": "alert",
         "id": str(alert.id),
-        "state": "open" if alert.opened else "again",
-        "rule_id": str(firing.saved.id),
-        "title": rule.name,
-        "severity": rule.severity,
-        "group": firing.values,
-        "value": firing.value,
-        "at_least": firing.at_least,
-        "threshold": firing.threshold,
+        "state": "resolved" if over else "open" if alert.new else "again",
+        "rule_id": str(alert.group.rule_id),
+        "title": alert.title,
+        "severity": alert.severity,
+        "group": alert.values,
+        "value": alert.value,
+        "at_least": alert.at_least,
+        "threshold": alert.threshold,
         "firings": alert.firings,
-        "at": iso(firing.time),
-        "lane": firing.group.lane,
+        "at": iso(alert.resolved_at if alert.resolved_at is not None else alert.last_fired_at),
+        "lane": alert.group.lane,
     }

@@ -65,6 +65,17 @@ def seconds(micros: int) -> str:
     return f"{micros / 1_000_000:g} s"
 
 
+def rough(micros: int) -> str:
+    """For sentences, the longer the rougher: `40 s`, `12 min`, `3 h 20 min`, `2 d 5 h`."""
+    seconds_, minutes = micros // _UNITS["s"], micros // _UNITS["m"]
+    if minutes < 2:
+        return f"{seconds_} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 Duration = Annotated[
     int,
     BeforeValidator(parse),

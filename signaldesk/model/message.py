@@ -29,6 +29,10 @@ SAMPLE_CHARACTERS = 200
 TITLE_CHARACTERS = 200
 
 
+Kind = Literal["firing", "resolved", "storm", "test"]
+"""`resolved`: an alert is over by itself. `storm`: many alerts of one rule, told at once."""
+
+
 class RuleRef(msgspec.Struct, frozen=True, kw_only=True):
     """The rule that fired, as it was named at that moment."""
 
@@ -60,7 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: UUID
-    kind: Literal["firing", "test"]
+    kind: Kind
     org_id: UUID
     org: str
     rule: RuleRef
@@ -79,6 +83,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     runbook: str | None = None
     links: Links = Links()
     sample: dict[str, Any] = {}
+    alerts: int = 1
+    """How many alerts it is about."""
+    groups: tuple[dict[str, Any], ...] = ()
+    """Of a storm, the first few groups."""
+
+    @property
+    def tone(self) -> str:
+        """The severity, or `resolved`: what a channel chooses a colour by."""
+        return "resolved" if self.kind == "resolved" else self.severity
 
 
 _encoder = msgspec.json.Encoder()
@@ -118,7 +131,7 @@ def for_firing(
     runbook: str | None = None,
     alert_id: UUID | None = None,
     base_url: str = "",
-    kind: Literal["firing", "test"] = "firing",
+    kind: Kind = "firing",
     words: str = "",
 ) -> Message:
     """The message of one firing for one channel.
@@ -181,6 +194,53 @@ def for_test(*, id: UUID, org_id: UUID, org: str, now_us: int) -> Message:
         evidence=(id,),
         labels={"purpose": "test"},
         kind="test",
+    )
+
+
+def resolved(message: Message, *, reason: str, at_us: int, lasted_us: int, firings: int) -> Message:
+    """The message that an alert is over, of one that speaks of its opening."""
+    words = {
+        "quiet": "it has been quiet for long enough",
+        "threshold": "the value is back",
+        "returned": "what was missed has come back",
+    }.get(reason, reason)
+    often = "once" if firings == 1 else f"{firings} times"
+    return msgspec.structs.replace(
+        message,
+        kind="resolved",
+        title=clip(f"Resolved: {message.title}", TITLE_CHARACTERS),
+        summary=f"Resolved after {duration.rough(lasted_us)}: {words}. It fired {often}.",
+        event=EventRef(id=message.event.id, type=message.event.type, at=from_us(at_us)),
+    )
+
+
+def flapping(message: Message) -> Message:
+    """The message of a firing whose alert opens and closes again and again."""
+    note = "It keeps opening and closing: nothing more is said until it is stable."
+    return msgspec.structs.replace(
+        message,
+        title=clip(f"Flapping: {message.title}", TITLE_CHARACTERS),
+        summary=f"{message.summary}. {note}",
+    )
+
+
+def for_storm(message: Message, *, alerts: int, groups: Sequence[Mapping[str, Any]]) -> Message:
+    """The message of many alerts at once, of one that speaks of the latest of their firings."""
+    named = "; ".join(group_text(group) for group in groups if group)
+    rest = alerts - len(groups)
+    more = f", and {rest} more" if rest > 0 else ""
+    base = (message.links.rule or "").partition("/rules/")[0]
+    return msgspec.structs.replace(
+        message,
+        kind="storm",
+        title=clip(f"{message.rule.name}: {alerts} more alert{'' if alerts == 1 else 's'}", TITLE_CHARACTERS),
+        summary=f"Many alerts of this rule opened or fired at once: {named}{more}"
+        if named
+        else f"Many alerts of this rule opened or fired at once, {alerts} of them beyond those told singly",
+        group={},
+        alerts=alerts,
+        groups=tuple(dict(group) for group in groups),
+        links=Links(alert=f"{base}/alerts?rule={message.rule.id}" if base else None, rule=message.links.rule),
     )
 
 

@@ -83,6 +83,7 @@ class Held(NamedTuple):
     times: int
     first_event: bytes
     last_event: bytes
+    silence_id: UUID | None = None
 
 
 class Notice(NamedTuple):
@@ -90,7 +91,8 @@ class Notice(NamedTuple):
 
     id: UUID
     org_id: UUID
-    alert_id: UUID
+    alert_id: UUID | None
+    """None: about several."""
     channel_id: UUID
     message: str
     received_at: int
@@ -176,12 +178,3 @@ class Batch:
         self.resolutions += [one._replace(after=before + one.after) for one in later.resolutions]
         self.rules += later.rules
         self.poison += later.poison
-
-
-class AlertRow(NamedTuple):
-    """An alert as it stands after a batch."""
-
-    id: UUID
-    group: GroupRef
-    opened: bool
-    firings: int

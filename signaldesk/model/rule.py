@@ -14,11 +14,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SerializeAsAny,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from signaldesk.model import duration
 from signaldesk.model.active import Active
 from signaldesk.model.duration import Duration
 from signaldesk.model.event import TYPE_MAX
@@ -47,6 +50,30 @@ def _texts(value: Any) -> Iterable[str]:
 
 Listed = BeforeValidator(_listed, json_schema_input_type=str | list[str])
 """One text, or a list of them."""
+
+NEVER = -1
+"""The value of `repeat: never`."""
+
+
+def _repeat(value: Any) -> int:
+    if isinstance(value, str) and value.strip() == "never":
+        return NEVER
+    try:
+        micros = duration.parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or `never`") from None
+    if micros < 1000:
+        raise ValueError("people are told again after 1ms at the earliest; write 1h, or `never`")
+    return micros
+
+
+Repeat = Annotated[
+    int,
+    BeforeValidator(_repeat),
+    PlainSerializer(lambda micros: "never" if micros == NEVER else duration.text(micros), return_type=str),
+    WithJsonSchema({"type": "string", "title": "Repeat", "examples": ["1h", "never"]}),
+]
+"""Microseconds, or NEVER; reads and writes duration texts and `never`."""
 
 
 class Condition(BaseModel):
@@ -114,6 +141,13 @@ class Rule(BaseModel):
     cooldown: Annotated[
         Duration, Field(description="After a firing, hold this group's firings back so long")
     ] = 0
+    repeat: Annotated[
+        Repeat | None,
+        Field(
+            description="While an alert stays open, tell people of it again after so long, or `never`; "
+            "without it at every firing"
+        ),
+    ] = None
     allowed_lateness: Annotated[
         Duration | None, Field(description="How far behind the newest event one may come and still be judged")
     ] = None

@@ -25,6 +25,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     house = desk.housekeeping
     jobs: dict[str, tuple[Job, int]] = {
         "usage rolled up": (house.roll_up_usage, 60),
+        "snoozed alerts woken": (house.wake_snoozed, 15),
         "sessions swept": (house.sweep_sessions, 600),
         "tokens swept": (house.sweep_tokens, 3600),
     }

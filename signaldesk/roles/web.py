@@ -53,6 +53,8 @@ def services(desk: Desk) -> Services:
         rule_history=desk.rule_history,
         channels=desk.channels,
         alerts=desk.alerts,
+        alert_story=desk.alert_story,
+        silences=desk.silences,
         events=desk.events,
         notifications=desk.notifications,
         registry=CollectorRegistry(),

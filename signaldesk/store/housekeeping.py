@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from signaldesk import statements
 from signaldesk.clock import Clock, from_us
+from signaldesk.ids import new_id
 from signaldesk.store.database import Database
 
 KEPT = timedelta(days=7)
@@ -29,6 +30,16 @@ class Housekeeping:
         """Count the notifications of yesterday and today that were sent, by organisation and day (UTC)."""
         today = from_us(self._clock.now_us()).replace(hour=0, minute=0, second=0, microsecond=0)
         return await self._run("roll_up_usage", since=today - timedelta(days=1))
+
+    async def wake_snoozed(self) -> int:
+        """Open the alerts whose snooze is over; a firing wakes one by itself, this is for those without."""
+        now = from_us(self._clock.now_us())
+        async with self._database.system() as connection:
+            woken = (await connection.execute(text(self._sql["wake_snoozed"]), {"now": now})).all()
+            rows = [{"id": new_id(), "org_id": one.org_id, "alert_id": one.id, "now": now} for one in woken]
+            if rows:
+                await connection.execute(text(self._sql["note_woken"]), rows)
+        return len(rows)
 
     async def sweep_sessions(self) -> int:
         """Delete log-ins that are over."""

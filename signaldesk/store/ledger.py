@@ -6,8 +6,7 @@ Synchronous on purpose: the engine calls it in a thread, so that a commit costs 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -21,24 +20,12 @@ from signaldesk import statements
 from signaldesk.clock import from_us
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
-from signaldesk.model.outcome import (
-    AlertRow,
-    Batch,
-    Firing,
-    GroupRef,
-    Notice,
-    Resolution,
-    RuleChange,
-    Stored,
-    Tallies,
-)
+from signaldesk.model.life import STORM_AFTER, Alert
+from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, RuleChange, Stored, Tallies
+from signaldesk.store.alert_book import AlertBook, Compose, suppression
 from signaldesk.store.bell import RING
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
 from signaldesk.store.urls import libpq_url
-
-Compose = Callable[[list[Firing], dict[GroupRef, AlertRow]], list[Notice]]
-"""Makes the outbox rows, once it is known which alert each firing belongs to."""
-
 
 _TOO_MUCH = "54"
 """SQLSTATE class of what exceeds a limit of PostgreSQL's: no server that comes back would take it."""
@@ -83,9 +70,10 @@ class Progress(NamedTuple):
 class Ledger:
     """One connection; transactions take turns. Raises Unavailable when Postgres is away."""
 
-    def __init__(self, url: str, *, owner: str) -> None:
+    def __init__(self, url: str, *, owner: str, storm_after: int = STORM_AFTER) -> None:
         self._url = libpq_url(url)
         self._owner = owner
+        self._alerts = AlertBook(storm_after=storm_after)
         self._sql = statements.named("postgres/ledger.sql")
         self._connection: psycopg.Connection[Any] | None = None
         self._lock = threading.Lock()
@@ -145,47 +133,55 @@ class Ledger:
 
     # --- committing ------------------------------------------------------------------------------------
 
-    def commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
+    def commit(self, claim: Claim, batch: Batch, compose: Compose) -> list[Alert]:
         """Everything a batch comes to, in one transaction, fenced by the epoch and the position before.
 
-        Safe to repeat after Unavailable: when the first try was committed after all, nothing is written.
-        Raises Fenced when the partition has a new owner.
+        Returns the alerts that it changed. Safe to repeat after Unavailable: when the first try was committed
+        after all, nothing is written. Raises Fenced when the partition has a new owner.
         """
         try:
             return self._commit(claim, batch, compose)
-        except psycopg.errors.UniqueViolation:
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name == "alerts_open_key":
+                # A person re-opened an alert of a group at the moment in which a firing opened another.
+                return self._commit(claim, batch, compose)
             # A client used the id of an event once more, longer ago than such ids are remembered. To judge it
             # twice makes the same firing, and that is there.
-            fresh = self._without_known(batch.firings)
-            if len(fresh) == len(batch.firings):
+            fresh = self._without_known(batch)
+            if len(fresh.firings) == len(batch.firings):
                 raise
-            return self._commit(claim, replace(batch, firings=fresh), compose)
+            return self._commit(claim, fresh, compose)
 
     def ring(self) -> None:
         """Tell dispatchers that there is something in the outbox."""
         with self._connected() as connection:
             connection.execute(RING)
 
-    def _commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
+    def _commit(self, claim: Claim, batch: Batch, compose: Compose) -> list[Alert]:
         with self._transaction() as cursor:
             if not self._advance(cursor, claim, batch):
-                return {}
+                return []
             self._store_events(cursor, batch)
-            alerts: dict[GroupRef, AlertRow] = {}
-            for firings, resolutions in _waves(batch):
-                raised = self._raise_alerts(cursor, firings)
-                self._store_firings(cursor, batch.partition, firings, raised)
-                self._store_notices(cursor, compose(firings, raised))
-                self._resolve_alerts(cursor, resolutions)
-                alerts |= raised
+            changed: list[Alert] = []
+            if batch.firings or batch.resolutions:
+                lives = self._alerts.live(cursor, batch, compose)
+                changed = lives.alerts
+                self._store_firings(cursor, batch, lives.of_firing)
+                self._store_held(cursor, lives.held)
             for change in batch.rules:
-                since = {"position": batch.after, "begun": batch.begun}
-                cursor.execute(self._sql["go_live"], {**change._asdict(), **since})
+                self._go_live(cursor, change, batch)
             for poison in batch.poison:
                 cursor.execute(self._sql["set_aside"], {**poison._asdict(), "partition": batch.partition})
             if batch.tallies is not None:
                 self._store_tallies(cursor, batch.tallies)
-            return alerts
+            return changed
+
+    def _go_live(self, cursor: psycopg.Cursor[Any], change: RuleChange, batch: Batch) -> None:
+        since = {"position": batch.after, "begun": batch.begun}
+        over = cursor.execute(self._sql["go_live"], {**change._asdict(), **since}).fetchall()
+        self._alerts.note(
+            cursor, [(row.org_id, row.id, "resolved", row.resolved_at, {"by": "rule"}) for row in over]
+        )
 
     def _advance(self, cursor: psycopg.Cursor[Any], claim: Claim, batch: Batch) -> bool:
         values = {"id": claim.partition, "epoch": claim.epoch, "before": batch.before, "after": batch.after}
@@ -202,73 +198,39 @@ class Ledger:
             with cursor.copy(f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
                 copy.write(event_rows(batch.partition, batch.stored))
 
-    def _without_known(self, firings: list[Firing]) -> list[Firing]:
-        """The firings that are neither stored nor twice among themselves."""
+    def _without_known(self, batch: Batch) -> Batch:
+        """The batch with those firings only that are neither stored nor twice among themselves."""
         with self._transaction() as cursor:
-            ids = [firing.id for firing in firings]
+            ids = [firing.id for firing in batch.firings]
             known = {row.id for row in cursor.execute(self._sql["known_firings"], {"ids": ids})}
-        fresh = {firing.id: firing for firing in reversed(firings) if firing.id not in known}
-        return list(fresh.values())[::-1]
+        places = [0]
+        fresh: list[Firing] = []
+        for firing in batch.firings:
+            if firing.id not in known:
+                known.add(firing.id)
+                fresh.append(firing)
+            places.append(len(fresh))
+        over = [one._replace(after=places[one.after]) for one in batch.resolutions]
+        return replace(batch, firings=fresh, resolutions=over)
 
-    def _raise_alerts(self, cursor: psycopg.Cursor[Any], firings: list[Firing]) -> dict[GroupRef, AlertRow]:
-        """Open or extend one alert per rule, lane and group; shadow firings have none."""
-        grouped: dict[GroupRef, list[Firing]] = {}
-        for firing in firings:
-            if not firing.saved.rule.shadow:
-                grouped.setdefault(firing.group, []).append(firing)
-        rows = [_alert(group, fired) for group, fired in grouped.items()]
-        if not rows:
-            return {}
-        found = cursor.execute(self._sql["raise_alerts"], {"rows": Jsonb(rows)}).fetchall()
-        return {
-            (ref := GroupRef(row.rule_id, row.lane, row.group_key)): AlertRow(
-                row.id, ref, row.opened, row.firings
-            )
-            for row in found
-        }
-
-    def _store_firings(
-        self,
-        cursor: psycopg.Cursor[Any],
-        partition: int,
-        firings: list[Firing],
-        alerts: dict[GroupRef, AlertRow],
-    ) -> None:
-        if firings:
+    def _store_firings(self, cursor: psycopg.Cursor[Any], batch: Batch, alerts: dict[UUID, Alert]) -> None:
+        if batch.firings:
             with cursor.copy(self._sql["copy_firings"]) as copy:
-                for firing in firings:
-                    copy.write_row(_firing(partition, firing, alerts.get(firing.group)))
+                for firing in batch.firings:
+                    copy.write_row(_firing(batch.partition, firing, alerts.get(firing.id)))
 
-    def _resolve_alerts(self, cursor: psycopg.Cursor[Any], resolutions: list[Resolution]) -> None:
-        if resolutions:
-            rows = [
-                {
-                    "rule_id": str(one.group.rule_id),
-                    "lane": one.group.lane,
-                    "group_key": one.group.key,
-                    "at": from_us(one.at).isoformat(),
-                }
-                for one in resolutions
-            ]
-            cursor.execute(self._sql["resolve_alerts"], {"rows": Jsonb(rows)})
-
-    def _store_notices(self, cursor: psycopg.Cursor[Any], notices: list[Notice]) -> None:
-        if notices:
-            with cursor.copy(self._sql["copy_notifications"]) as copy:
-                for notice in notices:
-                    copy.write_row((*notice[:5], from_us(notice.received_at)))
+    def _store_held(self, cursor: psycopg.Cursor[Any], held: Iterable[Held]) -> None:
+        if rows := [suppression(one) for one in held]:
+            with cursor.copy(self._sql["copy_suppressions"]) as copy:
+                for row in rows:
+                    copy.write_row(row)
 
     def _store_tallies(self, cursor: psycopg.Cursor[Any], tallies: Tallies) -> None:
         """Write down what was counted, but for organisations that are gone: nobody is left to read it."""
         orgs = {org for org, *_ in (*tallies.progress, *tallies.minutes, *tallies.held)}
         asked = {"orgs": list(orgs)}
         living = {row.id for row in cursor.execute(self._sql["living"], asked)}
-        if tallies.held:
-            with cursor.copy(self._sql["copy_suppressions"]) as copy:
-                for held in (held for held in tallies.held if held.org_id in living):
-                    times = (from_us(held.since), from_us(held.until), held.times)
-                    ids = (UUID(bytes=held.first_event), UUID(bytes=held.last_event))
-                    copy.write_row((held.org_id, *held.group, Jsonb(held.values), held.reason, *times, *ids))
+        self._store_held(cursor, (held for held in tallies.held if held.org_id in living))
         for name, rows in _tally_rows(tallies, living).items():
             if rows:
                 cursor.executemany(self._sql[name], rows)
@@ -379,55 +341,7 @@ class Ledger:
             raise Unavailable("the database is away", retry_after=1) from error
 
 
-def _waves(batch: Batch) -> list[tuple[list[Firing], list[Resolution]]]:
-    """Firings, and the resolutions after them, in as few steps as keep the order within each group."""
-    waves: list[tuple[list[Firing], list[Resolution]]] = []
-    over: Counter[GroupRef] = Counter()
-
-    def wave(number: int) -> tuple[list[Firing], list[Resolution]]:
-        while len(waves) <= number:
-            waves.append(([], []))
-        return waves[number]
-
-    resolutions = iter([*batch.resolutions, None])
-    next_one = next(resolutions)
-    for number, firing in enumerate([*batch.firings, None]):
-        while next_one is not None and next_one.after <= number:
-            wave(over[next_one.group])[1].append(next_one)
-            over[next_one.group] += 1
-            next_one = next(resolutions)
-        if firing is not None:
-            wave(over[firing.group])[0].append(firing)
-    return waves
-
-
-def _alert(group: GroupRef, fired: list[Firing]) -> dict[str, Any]:
-    """What firings of one group, in the order of the stream, come to; the same however they are portioned."""
-    first, last = fired[0], fired[-1]
-    rule = last.saved.rule
-    return {
-        "id": str(first.alert_id),
-        "org_id": str(last.saved.org_id),
-        "rule_id": str(group.rule_id),
-        "rule_version": last.saved.version,
-        "lane": group.lane,
-        "group_key": group.key,
-        "group": last.values,
-        "title": rule.name,
-        "severity": rule.severity,
-        "labels": rule.labels,
-        "event_id": str(UUID(bytes=first.event.id)),
-        "opened_at": from_us(first.time).isoformat(),
-        "last_fired_at": from_us(max(firing.time for firing in fired)).isoformat(),
-        "firings": len(fired),
-        "value": last.value,
-        "at_least": last.at_least,
-        "threshold": last.threshold,
-        "window": last.window_to - last.window_from,
-    }
-
-
-def _firing(partition: int, firing: Firing, alert: AlertRow | None) -> tuple[Any, ...]:
+def _firing(partition: int, firing: Firing, alert: Alert | None) -> tuple[Any, ...]:
     return (
         firing.id,
         firing.saved.org_id,

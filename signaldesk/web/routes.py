@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from signaldesk.model.rule import Rule
-from signaldesk.web.api import alerts, auth, channels, events, keys, notifications, rule_history, rules
+from signaldesk.web.api import (
+    alerts,
+    auth,
+    channels,
+    events,
+    keys,
+    notifications,
+    rule_history,
+    rules,
+    silences,
+)
 from signaldesk.web.api.shapes import Page
 from signaldesk.web.route import Door, Handle, Route
 
@@ -100,9 +110,21 @@ API: tuple[Route, ...] = (
     _v1(
         "GET", "/alerts", alerts.list_alerts,
         "Alerts, latest firing first; without `state` those not resolved",
-        scope="alerts:read", answer=Page[alerts.AlertOut], query=(*LISTING, "state", "rule_id", "replay"),
+        scope="alerts:read", answer=Page[alerts.AlertOut],
+        query=(
+            *(*LISTING, "state", "severity", "rule_id", "label", "assignee", "group", "from", "to", "q"),
+            "replay",
+        ),
+    ),
+    _v1(
+        "POST", "/alerts/bulk", alerts.change_many, "The same for many alerts",
+        scope="alerts:write", answer=alerts.BulkOut, body=alerts.BulkIn,
     ),
     _v1("GET", "/alerts/{id}", alerts.get_alert, "One alert", scope="alerts:read", answer=alerts.AlertOut),
+    _v1(
+        "GET", "/alerts/{id}/timeline", alerts.show_timeline, "All that happened to an alert, oldest first",
+        scope="alerts:read", answer=Page[alerts.EntryOut],
+    ),
     _v1(
         "POST", "/alerts/{id}/acknowledge", alerts.acknowledge, "Say that somebody is on it",
         scope="alerts:write", answer=alerts.AlertOut,
@@ -110,6 +132,56 @@ API: tuple[Route, ...] = (
     _v1(
         "POST", "/alerts/{id}/resolve", alerts.resolve, "Close an alert; the next firing opens another",
         scope="alerts:write", answer=alerts.AlertOut,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/reopen", alerts.reopen, "Take back that it is resolved or acknowledged",
+        scope="alerts:write", answer=alerts.AlertOut,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/snooze", alerts.snooze, "Tell nobody until a time, or until it grows",
+        scope="alerts:write", answer=alerts.AlertOut, body=alerts.SnoozeIn,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/unsnooze", alerts.unsnooze, "End a snooze",
+        scope="alerts:write", answer=alerts.AlertOut,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/assign", alerts.assign, "Say whose it is",
+        scope="alerts:write", answer=alerts.AlertOut, body=alerts.AssignIn,
+    ),
+    _v1(
+        "POST", "/alerts/{id}/comment", alerts.comment, "Say something about it",
+        scope="alerts:write", answer=alerts.AlertOut, body=alerts.CommentIn,
+    ),
+    # --- silences and maintenance windows
+    _v1(
+        "GET", "/silences", silences.list_silences,
+        "Silences and maintenance windows, latest end first; without `state` those not expired",
+        scope="alerts:read", answer=Page[silences.SilenceOut], query=(*LISTING, "state"),
+    ),
+    _v1(
+        "POST", "/silences", silences.create_silence, "Make a silence or a maintenance window",
+        scope="alerts:write", answer=silences.SilenceOut, body=silences.SilenceIn, status=201,
+    ),
+    _v1(
+        "POST", "/silences/preview", silences.preview, "Which open alerts and rules matchers fit now",
+        scope="alerts:read", answer=silences.PreviewOut, body=silences.PreviewIn,
+    ),
+    _v1(
+        "GET", "/silences/{id}", silences.get_silence, "One silence",
+        scope="alerts:read", answer=silences.SilenceOut,
+    ),
+    _v1(
+        "PUT", "/silences/{id}", silences.put_silence, "Change a silence",
+        scope="alerts:write", answer=silences.SilenceOut, body=silences.SilenceIn,
+    ),
+    _v1(
+        "POST", "/silences/{id}/expire", silences.expire_silence, "End a silence now",
+        scope="alerts:write", answer=silences.SilenceOut,
+    ),
+    _v1(
+        "DELETE", "/silences/{id}", silences.delete_silence, "Delete a silence",
+        scope="alerts:write", status=204,
     ),
     # --- channels and what went through them
     _v1(

@@ -16,6 +16,7 @@ from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
+from signaldesk.store.alert_story import AlertStory
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.eventlog import EventLog
@@ -23,6 +24,7 @@ from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
 from signaldesk.store.rule_history import RuleHistory
+from signaldesk.store.silences import SilenceStore
 from signaldesk.stream.news import News
 from signaldesk.stream.tickets import Tickets
 from signaldesk.web.hub import Hub
@@ -50,6 +52,8 @@ class Services:
     rule_history: RuleHistory
     channels: ChannelCatalog
     alerts: AlertStore
+    alert_story: AlertStory
+    silences: SilenceStore
     events: EventLog
     notifications: NotificationStore
     registry: CollectorRegistry

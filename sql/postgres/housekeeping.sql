@@ -13,6 +13,16 @@ CROSS JOIN LATERAL (
 ON CONFLICT (org_id, day) DO UPDATE SET notifications = EXCLUDED.notifications
 WHERE usage.notifications <> EXCLUDED.notifications
 
+-- name: wake_snoozed
+UPDATE alerts SET state = 'open', snoozed_by = NULL, snoozed_until = NULL, snoozed_value = NULL,
+    snoozed_firings = NULL
+WHERE state = 'snoozed' AND snoozed_until <= :now
+RETURNING id, org_id
+
+-- name: note_woken
+INSERT INTO alert_changes (id, org_id, alert_id, kind, at, until)
+VALUES (:id, :org_id, :alert_id, 'woke', :now, :now)
+
 -- name: sweep_sessions
 DELETE FROM sessions WHERE expires_at <= :now
 

@@ -62,28 +62,9 @@ WITH live AS (
     SELECT org_id, id, %(since_version)s, %(position)s, %(begun)s FROM live WHERE %(version)s > 0
     ON CONFLICT DO NOTHING RETURNING rule_id
 )
-UPDATE alerts SET state = 'resolved', resolved_at = now()
+UPDATE alerts SET state = 'resolved', resolved_at = now(), resolved_reason = 'rule'
 FROM begun WHERE alerts.rule_id = begun.rule_id AND state <> 'resolved'
-
--- name: raise_alerts
--- One open alert per rule, lane and group: the partial unique index decides whether a firing opens or extends.
-INSERT INTO alerts AS a (
-    id, org_id, rule_id, rule_version, lane, group_key, "group", title, severity, labels, event_id,
-    opened_at, last_fired_at, firings, value, at_least, threshold, "window")
-SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
-    id uuid, org_id uuid, rule_id uuid, rule_version int, lane text, group_key text, "group" jsonb, title text,
-    severity text, labels jsonb, event_id uuid, opened_at timestamptz, last_fired_at timestamptz,
-    firings bigint, value float, at_least boolean, threshold float, "window" bigint)
-ON CONFLICT (rule_id, lane, group_key) WHERE state <> 'resolved' DO UPDATE SET
-    last_fired_at = greatest(a.last_fired_at, EXCLUDED.last_fired_at), firings = a.firings + EXCLUDED.firings,
-    value = EXCLUDED.value, at_least = EXCLUDED.at_least, threshold = EXCLUDED.threshold,
-    "window" = EXCLUDED."window", rule_version = EXCLUDED.rule_version, severity = EXCLUDED.severity
-RETURNING a.id, a.rule_id, a.lane, a.group_key, a.xmax = 0 AS opened, a.firings
-
--- name: resolve_alerts
-UPDATE alerts a SET state = 'resolved', resolved_at = r.at
-FROM jsonb_to_recordset(%(rows)s) AS r (rule_id uuid, lane text, group_key text, at timestamptz)
-WHERE a.rule_id = r.rule_id AND a.lane = r.lane AND a.group_key = r.group_key AND a.state <> 'resolved'
+RETURNING alerts.id, alerts.org_id, alerts.resolved_at
 
 -- name: known_firings
 SELECT id FROM firings WHERE id = ANY(%(ids)s)
@@ -93,12 +74,10 @@ COPY firings (
     id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
     threshold, window_from, window_to, evidence, shadow, partition, position) FROM STDIN
 
--- name: copy_notifications
-COPY notifications (id, org_id, alert_id, channel_id, message, received_at) FROM STDIN
-
 -- name: copy_suppressions
 COPY suppressions (
-    org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event) FROM STDIN
+    org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event,
+    silence_id) FROM STDIN
 
 -- name: set_aside
 INSERT INTO poison_events (id, org_id, partition, position, idx, body, error, tries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
+from signaldesk.store.alerts import AlertFilter
 from tests.browser.conftest import live
 from tests.support import eventually, rows
 from tests.support.web import Org, Web
@@ -45,12 +46,12 @@ async def test_buttons_do_the_same(web: Web, org: Org, alerts: Page) -> None:
     await expect(alerts.get_by_role("button", name="Acknowledge")).to_have_count(0)
     await alerts.get_by_role("button", name="Resolve").click()
     await expect(alerts.get_by_role("button", name="Resolve")).to_have_count(0)
-    found = await web.services.alerts.page(org.id, states=["resolved"], limit=5)
+    found = await web.services.alerts.page(org.id, AlertFilter(["resolved"]), limit=5)
     assert [alert.title for alert in found] == ["Checkout failures by country"]
 
 
 async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, alerts: Page) -> None:
-    listed = await web.services.alerts.page(org.id, states=["open"], limit=5)
+    listed = await web.services.alerts.page(org.id, AlertFilter(["open"]), limit=5)
     older = next(alert for alert in listed if alert.title == "Slow search")
     await alerts.goto(f"/alerts/{older.id}")
     await live(alerts)

@@ -12,6 +12,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from signaldesk.clock import iso
 from signaldesk.ids import new_id
+from signaldesk.store.alerts import Actor
 from tests.browser.conftest import live
 from tests.support import eventually, rows
 from tests.support.web import PASSWORD, Org, Web
@@ -74,7 +75,7 @@ async def test_an_alert_shows_up_and_leaves_again_by_itself(web: Web, org: Org, 
     alert_id = await rows.alert(web.services.database, org.id, title=EVIL)
     await web.services.news.publish(org.id, {"kind": "alert"})
     await expect(overview.get_by_text(EVIL).first).to_be_visible(timeout=3000)
-    await web.services.alerts.resolve(org.id, alert_id, by=None, at=rows.now())
+    await web.services.alerts.resolve(org.id, alert_id, by=Actor(None, "somebody"), at=rows.now())
     await web.services.news.publish(org.id, {"kind": "alert"})
     await expect(overview.get_by_text("All quiet")).to_be_visible(timeout=5000)
     assert await overview.title() == "Overview · Acme · SignalDesk"

@@ -31,14 +31,16 @@ from signaldesk.errors import Fenced, Unavailable
 from signaldesk.ids import new_id
 from signaldesk.intake.appender import Appender
 from signaldesk.intake.intake import Delivery, Intake, Sender
-from signaldesk.model.outcome import AlertRow, Batch, GroupRef, RuleChange
+from signaldesk.model.life import Alert
+from signaldesk.model.outcome import Batch, GroupRef, RuleChange
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.store import rules as rule_rows
 from signaldesk.store import tables as t
+from signaldesk.store.alert_book import Compose
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
-from signaldesk.store.ledger import Claim, Compose, Ledger
+from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream import client
 from signaldesk.stream.events import Entry, EventStream
 from signaldesk.stream.news import News
@@ -117,7 +119,7 @@ class FaultyLedger(Ledger):
 
     faults: Faults
 
-    def commit(self, claim: Claim, batch: Batch, compose: Compose) -> dict[GroupRef, AlertRow]:
+    def commit(self, claim: Claim, batch: Batch, compose: Compose) -> list[Alert]:
         return self.faults.around("commit", lambda: super(FaultyLedger, self).commit(claim, batch, compose))
 
     def last_fired(self, groups: list[GroupRef]) -> dict[GroupRef, int]:
@@ -162,6 +164,7 @@ class Life:
     most_entries: int = 1_000_000
     checkpoint_every: float = 1_000_000.0
     most_states: int = 1_000_000
+    storm_after: int = 1_000_000
     faults: tuple[Fault, ...] = ()
 
 
@@ -332,7 +335,8 @@ class Owner:
         return windows
 
     def _ledger(self) -> Ledger:
-        ledger = FaultyLedger(self.lab.database_url, owner=str(new_id()))
+        life = self.life
+        ledger = FaultyLedger(self.lab.database_url, owner=str(new_id()), storm_after=life.storm_after)
         ledger.faults = self.faults
         self._ledgers.append(ledger)
         return ledger

@@ -110,6 +110,8 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         rule_history=desk.rule_history,
         channels=desk.channels,
         alerts=AlertStore(database=database),
+        alert_story=desk.alert_story,
+        silences=desk.silences,
         events=EventLog(database=database),
         notifications=NotificationStore(database=database),
         registry=CollectorRegistry(),

@@ -14,7 +14,16 @@ from signaldesk.store.tables.intake import (
     poison_events,
     rule_activations,
 )
-from signaldesk.store.tables.outcomes import alerts, delivery_attempts, firings, notifications, suppressions
+from signaldesk.store.tables.outcomes import (
+    alert_changes,
+    alerts,
+    delivery_attempts,
+    firings,
+    notifications,
+    silences,
+    storms,
+    suppressions,
+)
 from signaldesk.store.tables.people import (
     api_keys,
     invites,
@@ -33,6 +42,7 @@ TENANT = tuple(table for table in metadata.sorted_tables if "org_id" in table.c)
 
 __all__ = [
     "TENANT",
+    "alert_changes",
     "alerts",
     "api_keys",
     "audit",
@@ -56,6 +66,8 @@ __all__ = [
     "rule_versions",
     "rules",
     "sessions",
+    "silences",
+    "storms",
     "suppressions",
     "system_alerts",
     "usage",

@@ -36,9 +36,15 @@ from signaldesk.store.tables._columns import (
 _GROUP = ("rule_id", "lane", "group_key")
 SUPPRESSED = (
     *("cooldown", "silence", "maintenance", "snoozed", "shadow", "paused", "quota"),
-    *("inactive", "flapping", "storm", "repeat"),
+    *("inactive", "flapping", "storm", "repeat", "acknowledged"),
 )
 """Reasons for which a firing, or only its message, is held back."""
+
+CHANGES = (
+    *("opened", "fired", "acknowledged", "assigned", "commented", "snoozed", "woke", "resolved", "reopened"),
+    *("flapping", "storm"),
+)
+"""What can happen to an alert, besides messages about it."""
 
 alerts = Table(
     "alerts",
@@ -67,9 +73,67 @@ alerts = Table(
     user("resolved_by", nullable=True),
     time("resolved_at"),
     now(),
+    time("notified_at"),
+    user("assigned_to", nullable=True),
+    Column("resolved_reason", Text),
+    user("snoozed_by", nullable=True),
+    time("snoozed_until"),
+    Column("snoozed_value", Float),
+    Column("snoozed_firings", BigInteger),
+    Column("flapping", Boolean, nullable=False, server_default=text("false")),
+    Column("storm_id", Uuid),
     one_of("state", "open", "acknowledged", "snoozed", "resolved"),
     Index("alerts_open_key", *_GROUP, unique=True, postgresql_where=text("state <> 'resolved'")),
     Index(None, "org_id", "last_fired_at"),
+    # Who was told of a rule's alerts lately, and how often a group's alert opened lately.
+    Index("alerts_told_idx", "rule_id", "notified_at", postgresql_where=text("lane = ''")),
+    Index("alerts_group_idx", *_GROUP, "opened_at"),
+)
+alert_changes = Table(
+    "alert_changes",
+    metadata,
+    id_column(),
+    org(index=True),
+    Column("alert_id", Uuid, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    words("kind"),
+    time("at", nullable=False),
+    time("until", nullable=False),
+    Column("count", BigInteger, nullable=False, server_default=text("1")),
+    user(nullable=True),
+    words("actor", ""),
+    json("detail"),
+    one_of("kind", *CHANGES),
+    Index(None, "alert_id", "id"),
+)
+silences = Table(
+    "silences",
+    metadata,
+    id_column(),
+    org(),
+    words("kind"),
+    json("matchers", "[]"),
+    time("starts_at", nullable=False),
+    time("ends_at", nullable=False),
+    words("comment", ""),
+    user("created_by", nullable=True),
+    words("author", ""),
+    now(),
+    now("updated_at"),
+    one_of("kind", "silence", "maintenance"),
+    Index(None, "org_id", "ends_at"),
+)
+storms = Table(
+    "storms",
+    metadata,
+    id_column(),
+    org(index=True),
+    Column("rule_id", Uuid, ForeignKey("rules.id", ondelete="CASCADE"), nullable=False),
+    time("since", nullable=False),
+    time("until", nullable=False),
+    count("alerts"),
+    json("groups", "[]"),
+    json("messages"),
+    Index(None, "rule_id", "until"),
 )
 firings = Table(
     "firings",
@@ -114,6 +178,7 @@ suppressions = Table(
     count("count"),
     Column("first_event", Uuid, nullable=False),
     Column("last_event", Uuid, nullable=False),
+    Column("silence_id", Uuid),
     Index("suppressions_group_idx", *_GROUP, "until"),
     one_of("reason", *SUPPRESSED),
 )

@@ -16,7 +16,7 @@ from signaldesk.rules.document import kinds, parse
 from signaldesk.store.rules import RuleFilter, StoredRule
 from signaldesk.web import paging
 from signaldesk.web.api.shapes import Ask, Shape
-from signaldesk.web.call import Answer, Call
+from signaldesk.web.call import Answer, Call, label
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -88,7 +88,7 @@ class Bulked(Shape):
 
 async def list_rules(call: Call) -> Answer:
     wanted = RuleFilter(
-        labels=[_label(text) for text in call.many("label")],
+        labels=[label(text) for text in call.many("label")],
         modes=call.choice("mode", [mode.value for mode in Mode], ()),
         severities=call.choice("severity", SEVERITIES, ()),
         kinds=call.choice("kind", sorted(kinds()), ()),
@@ -173,11 +173,3 @@ def _checked(done: RuleChanged) -> Checked:
 
 def _switched(one: RuleChanged) -> dict[str, Any]:
     return {"id": one.id, "name": one.name, "change": one.change, "version": one.version}
-
-
-def _label(text: str) -> tuple[str, str | None]:
-    """`team=payments`, or `team` for whatever value."""
-    name, equals, value = text.partition("=")
-    if not name:
-        raise Invalid(errors=[FieldError("label", "expected name=value, or a name; e.g. team=payments")])
-    return name, value if equals else None

@@ -176,6 +176,7 @@ _bodies = st.builds(
     by=st.sampled_from(
         [None, None, "country", "country", ["country", "amount"], "type", "user.plan", "source", "user"]
     ),
+    repeat=st.sampled_from([None, None, "never", "2s", "10s", "1m"]),
     cooldown=st.sampled_from([None, "2s", "5s", "1m", "1s"]),
     active=st.sampled_from([None, None, None, None, HOURS]),
     resolve=st.sampled_from(

@@ -11,6 +11,7 @@ from sqlalchemy import insert, update
 from signaldesk.clock import MICROS, to_us
 from signaldesk.model.overview import SPANS
 from signaldesk.store import tables as t
+from signaldesk.store.alerts import Actor
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.overview import OverviewQueries
 from tests.support import rows
@@ -20,6 +21,10 @@ from tests.support.web import Org, Web
 
 def overview(web: Web, org: Org) -> OverviewQueries:
     return OverviewQueries(database=web.services.database, org_id=org.id)
+
+
+def _mira(org: Org) -> Actor:
+    return Actor(org.founded.user_id, "Mira Kern")
 
 
 def inbox(web: Web, org: Org) -> InboxQueries:
@@ -76,7 +81,9 @@ async def test_attention_counts_all_and_lists_the_worst_first(web: Web, org: Org
 
 async def test_who_handles_an_alert_is_named(web: Web, org: Org) -> None:
     alert_id = await rows.alert(web.services.database, org.id)
-    await web.services.alerts.acknowledge(org.id, alert_id, by=org.founded.user_id, at=rows.now())
+    await web.services.alerts.acknowledge(
+        org.id, alert_id, by=Actor(org.founded.user_id, "Mira Kern"), at=rows.now()
+    )
     (line,) = (await overview(web, org).attention(5)).lines
     assert (line.state, line.handled_by) == ("acknowledged", "Mira Kern")
 
@@ -174,7 +181,9 @@ async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org
                 last_event=uuid4(),
             )
         )
-    await web.services.alerts.acknowledge(org.id, alert_id, by=org.founded.user_id, at=rows.now())
+    await web.services.alerts.acknowledge(
+        org.id, alert_id, by=Actor(org.founded.user_id, "Mira Kern"), at=rows.now()
+    )
     story = await inbox(web, org).detail(alert_id)
     assert story is not None
     assert {step.kind for step in story.steps} == {"opened", "fired", "told", "held", "acknowledged"}

@@ -1,0 +1,52 @@
+"""The timeline of an alert: its changes, the attempts to tell people of it, and what was held back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from signaldesk import statements
+from signaldesk.errors import NotFound
+from signaldesk.store.database import Database
+
+MOST = 500
+"""Most entries of each sort that a timeline shows, the latest ones."""
+
+
+class Entry(NamedTuple):
+    """Something that happened, `times` times from `at` to `until`.
+
+    `kind`: one of the changes, `notified`, `retrying`, `notification_failed`, or `held`.
+    """
+
+    at: datetime
+    until: datetime
+    kind: str
+    times: int
+    user_id: UUID | None
+    actor: str
+    detail: dict[str, Any]
+
+
+class AlertStory:
+    """Works as the tenant that is asked for."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+        self._sql = statements.named("postgres/alert_story.sql")
+
+    async def timeline(self, org_id: UUID, alert_id: UUID) -> list[Entry]:
+        """Oldest first. Raises NotFound."""
+        values: dict[str, Any] = {"org_id": org_id, "id": alert_id, "most": MOST}
+        async with self._database.tenant(org_id) as connection:
+            found = (await connection.execute(text(self._sql["alert"]), values)).one_or_none()
+            if found is None:
+                raise NotFound
+            rows: list[Any] = []
+            for name in ("changes", "attempts"):
+                rows += await connection.execute(text(self._sql[name]), values)
+            rows += await connection.execute(text(self._sql["held"]), {**values, **found._mapping})
+        return sorted((Entry(*row) for row in rows), key=lambda entry: entry.at)
