@@ -43,6 +43,7 @@ async def restore(memory: Memory, ledger: Ledger, windows: WindowStore, claim: C
         await windows.take(claim.epoch, anew=True)
         for one in progress:
             await _rebuild(memory, memory.lane(one.org_id, one.lane), one.watermark, ledger, claim)
+        await memory.fill()  # who has no events yet has deadlines all the same
         start = claim.checkpoint
     await _replay(memory, ledger, claim, start)
 
@@ -53,11 +54,10 @@ def _trusted(start: int, claim: Claim) -> bool:
 
 async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, claim: Claim) -> None:
     """Make the lane's windows, as of the ledger's checkpoint, from the stored events alone."""
-    reach = max((watch.reach for watch in lane.watches.values()), default=0)
     lane.rebuilding, events = True, 0
     for state in lane.missing:
         state.recall([], b"")
-    source = ledger.replay_org(lane.org_id, lane.name, watermark - reach, claim.checkpoint)
+    source = ledger.replay_org(lane.org_id, lane.name, watermark - _reach(lane), claim.checkpoint)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:
             events += len(stored.events)
@@ -73,6 +73,14 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
     await memory.fill_cooldowns(lane)
     lane.forget_counts()
     logger.info("windows rebuilt", org=str(lane.org_id), lane=lane.name, events=events)
+
+
+def _reach(lane: Lane) -> int:
+    """How far before the watermark (µs) events matter to any window."""
+    watches = lane.watches.values()
+    wholes = max((watch.reach for watch in watches if watch.parts), default=0)
+    # What a composite rule looks back on are moments of its parts, which look back themselves.
+    return wholes + max((watch.reach for watch in watches if not watch.parts), default=0)
 
 
 async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> None:
