@@ -177,4 +177,5 @@ class Batch:
         self.firings += later.firings
         self.resolutions += [one._replace(after=before + one.after) for one in later.resolutions]
         self.rules += later.rules
+        self.begun = max(self.begun, later.begun)
         self.poison += later.poison
