@@ -17,7 +17,8 @@ def resolution(after: int) -> Resolution:
 def test_batches_that_follow_each_other_become_one_in_the_same_order() -> None:
     change = RuleChange(ORG, UUID(int=2), 1, 1)
     first: Any = Batch(0, 10, 20, [stored(20)], ["a", "b"], [resolution(1)], clock=7)  # type: ignore[list-item]
-    later: Any = Batch(0, 20, 30, [stored(30)], ["c"], [resolution(0), resolution(1)], rules=[change], begun=9)  # type: ignore[list-item]
+    told = [resolution(0), resolution(1)]
+    later: Any = Batch(0, 20, 30, [stored(30)], ["c"], told, [change], begun=9)  # type: ignore[list-item]
     first.join(later)
     assert (first.before, first.after, first.clock) == (10, 30, 7)
     assert [one.position for one in first.stored] == [20, 30]
