@@ -27,6 +27,9 @@ class Anomaly(Reading):
         value = event.payload.get(self.when["field"])
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    def matches(self, event: Any) -> bool:
+        return bool(self.rule.where(event))
+
     def judge(self, past: list[Seen]) -> Found | None:
         return None
 
