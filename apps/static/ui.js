@@ -85,7 +85,9 @@
   const act = async (button) => {
     button.disabled = true;
     const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
-    const answer = await fetch(button.dataset.post, { method: "POST", headers }).catch(() => null);
+    const body = button.dataset.body;
+    if (body) headers["Content-Type"] = "application/json";
+    const answer = await fetch(button.dataset.post, { method: "POST", headers, body }).catch(() => null);
     if (answer?.status === 401) location.reload();
     if (!answer?.ok) button.disabled = false;
   };

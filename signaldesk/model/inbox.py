@@ -8,7 +8,7 @@ from uuid import UUID
 
 from signaldesk.model.overview import AlertLine, EventLine
 
-FOLDERS = ("open", "acknowledged", "resolved")
+FOLDERS = ("open", "acknowledged", "snoozed", "resolved")
 """The states by which alerts are sorted into lists."""
 
 
@@ -25,7 +25,8 @@ class Step:
     """Something that happened in an alert's life.
 
     `kind`: `opened`, `fired`, `told` (with `outcome` sent, retry, failed or waiting), `held`, `acknowledged`,
-    `resolved`. `subject` is a channel, a person or a reason; `detail` the destination's words.
+    `resolved`, `snoozed`, `woke`, `assigned`, `commented`, `reopened`, `flapping`, `storm`.
+    `subject` is a channel, a person or a reason; `detail` the destination's words, or a comment.
     """
 
     at_us: int

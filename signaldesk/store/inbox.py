@@ -48,6 +48,7 @@ class InboxQueries:
                 connection, "held", rule_id=alert.rule_id, group_key=alert.group_key, since=alert.opened_at,
                 limit=FIRINGS,
             )  # fmt: skip
+            changes = await self._ask(connection, "changes", id=alert_id, limit=MESSAGES)
             latest = firings[0] if firings else None
             ids = list(latest.evidence)[-EVIDENCE:] if latest else []
             events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
@@ -63,7 +64,7 @@ class InboxQueries:
             firings=alert.firings,
             evidence=tuple(map(_event, events)),
             evidence_total=len(latest.evidence) if latest else 0,
-            steps=_steps(alert, firings, messages, held, names),
+            steps=_steps(alert, firings, messages, held, changes, names),
         )
 
     async def _names(self, ids: Any) -> dict[UUID, str]:
@@ -81,7 +82,12 @@ class InboxQueries:
 
 
 def _steps(
-    alert: Any, firings: list[Any], messages: list[Any], held: list[Any], names: dict[UUID, str]
+    alert: Any,
+    firings: list[Any],
+    messages: list[Any],
+    held: list[Any],
+    changes: list[Any],
+    names: dict[UUID, str],
 ) -> tuple[Step, ...]:
     steps = [Step(to_us(alert.opened_at), "opened", detail=str(alert.event_id))]
     steps += [
@@ -93,6 +99,9 @@ def _steps(
     steps += [
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
         for row in held
+    ]
+    steps += [
+        Step(to_us(row.at), row.kind, subject=row.actor, detail=row.detail.get("text", "")) for row in changes
     ]
     for moment, kind, who in (
         (alert.acknowledged_at, "acknowledged", alert.acker),

@@ -3,7 +3,7 @@
 -- name: counts
 SELECT state, count(*) AS alerts
 FROM alerts
-WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged')
+WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged', 'snoozed')
 GROUP BY state
 
 -- name: lines
@@ -46,6 +46,14 @@ SELECT reason, since, until, count
 FROM suppressions
 WHERE org_id = :org_id AND rule_id = :rule_id AND lane = '' AND group_key = :group_key AND since >= :since
 ORDER BY since DESC
+LIMIT :limit
+
+-- name: changes
+SELECT kind, at, actor, detail
+FROM alert_changes
+WHERE org_id = :org_id AND alert_id = :id
+    AND kind IN ('snoozed', 'woke', 'assigned', 'commented', 'reopened', 'flapping', 'storm')
+ORDER BY id DESC
 LIMIT :limit
 
 -- name: evidence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -56,3 +58,19 @@ async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, alerts: P
     await alerts.goto(f"/alerts/{older.id}")
     await live(alerts)
     await expect(alerts.get_by_role("heading", name="Slow search")).to_be_visible()
+
+
+async def test_an_alert_is_snoozed_from_the_keyboard_and_woken_again(
+    alerts: Page, org: Org, complaints: list[str], screenshots: Path
+) -> None:
+    await alerts.keyboard.press("s")
+    await expect(alerts.get_by_role("link", name="Snoozed 1")).to_be_visible()
+    await expect(alerts.get_by_text(f"Snoozed by {org.email}")).to_be_visible()
+    for width in (1440, 390):
+        await alerts.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            await alerts.evaluate("scheme => document.documentElement.dataset.theme = scheme", scheme)
+            await alerts.screenshot(path=screenshots / f"alerts-{width}-{scheme}.png")
+    await alerts.get_by_role("button", name="Wake").click()
+    await expect(alerts.get_by_role("link", name="Open 2")).to_be_visible()
+    assert complaints == []

@@ -85,3 +85,14 @@ async def test_empty_folders_say_so(visit: Visit, inbox: FixedInbox, monkeypatch
     monkeypatch.setattr(inbox, "detail", nothing)
     assert "All quiet" in shown(await opened(visit))
     assert "No alert is chosen" in shown(await opened(visit, state="acknowledged"))
+
+
+async def test_an_alert_is_snoozed_woken_and_reopened_by_its_state(visit: Visit, inbox: FixedInbox) -> None:
+    for state, offered, hidden in (
+        ("open", "/snooze", "/unsnooze"),
+        ("snoozed", "/unsnooze", "/reopen"),
+        ("resolved", "/reopen", "/acknowledge"),
+    ):
+        inbox.lines = (replace(inbox.lines[0], state=state),)
+        html = shown(await opened(visit, alert=str(inbox.lines[0].id)))
+        assert offered in html and hidden not in html
