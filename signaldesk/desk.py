@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from signaldesk.channels.kinds import Means
     from signaldesk.channels.outbound import Outbound
     from signaldesk.delivery.dispatcher import Dispatcher
+    from signaldesk.engine.explain import Explainer
     from signaldesk.engine.processor import Processor
     from signaldesk.intake.appender import Appender
     from signaldesk.intake.intake import Intake
@@ -141,6 +142,12 @@ class Desk:
         from signaldesk.catalog.rules import RuleCatalog
 
         return RuleCatalog(database=self.database, stream=self.stream, clock=self.clock)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        from signaldesk.engine.explain import Explainer
+
+        return Explainer(database=self.database, lateness=self.settings.allowed_lateness * MICROS)
 
     @cached_property
     def rule_history(self) -> RuleHistory:

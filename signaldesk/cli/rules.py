@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signaldesk.cli import _local
-from signaldesk.cli._rules import applying, exporting, testing
+from signaldesk.cli._rules import applying, explaining, exporting, testing
+from signaldesk.cli._rules.finding import find
 
 if TYPE_CHECKING:
-    from signaldesk.desk import Desk
     from signaldesk.store.rules import StoredRule
 
 GROUP = typer.Typer(
@@ -27,6 +27,7 @@ GROUP.command("apply")(applying.apply)
 GROUP.command("diff")(applying.diff)
 GROUP.command("export")(exporting.export)
 GROUP.command("test")(testing.test)
+GROUP.command("explain")(explaining.explain)
 
 
 @GROUP.command("list")
@@ -68,7 +69,7 @@ def show(name: Name, org: _local.OrgName = None, data: _local.Data = None, json:
 
     async def work() -> StoredRule:
         async with _local.opened(data) as desk:
-            return (await _find(desk, org, name))[1]
+            return (await find(desk, org, name))[1]
 
     stored = _local.run(work())
     if json:
@@ -99,7 +100,7 @@ def delete(
 
     async def work() -> str:
         async with _local.opened(data) as desk:
-            org_id, rule = await _find(desk, org, name)
+            org_id, rule = await find(desk, org, name)
             if not yes:
                 typer.confirm(f"Delete the rule {rule.name!r}?", abort=True)
             await desk.rules.delete(org_id, rule.id)
@@ -111,22 +112,6 @@ def delete(
 async def _all(org: str | None, data: _local.Data) -> list[StoredRule]:
     async with _local.opened(data) as desk:
         return await desk.rules.all((await desk.orgs.choose(org)).id)
-
-
-async def _find(desk: Desk, org: str | None, name: str) -> tuple[Any, StoredRule]:
-    """(organisation, rule) by the rule's name or id. Raises NotFound with the nearest name."""
-    from difflib import get_close_matches
-
-    from signaldesk.errors import NotFound
-
-    org_id = (await desk.orgs.choose(org)).id
-    rules = await desk.rules.all(org_id)
-    for rule in rules:
-        if name in (rule.name, str(rule.id)):
-            return org_id, rule
-    near = get_close_matches(name, [rule.name for rule in rules], n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else "`signaldesk rules list` shows what there is"
-    raise NotFound(f"there is no rule {name[:100]!r}; {hint}")
 
 
 def _shown(rule: StoredRule) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Lane:
         self.watermark = 0
         self.clock = 0
         """How far time is (µs): the latest event time, or for live events the latest receipt."""
+        self.mark = 0
+        """The watermark as of the event that is judged; `watermark` itself may be ahead of it."""
         self.timers = Timers()
         self.sink = Sink(org_id, name)
         self.watches: dict[UUID, Watch] = {}
@@ -215,6 +217,7 @@ class Lane:
             if watermark > clock:
                 clock = watermark
             if clock > self.timers.next:
+                self.mark = max(self.mark, watermark)
                 self._ring_before(clock)
             time = event.timestamp
             holds = watch.judge.holds(state, time, event.id, sample)
@@ -230,6 +233,7 @@ class Lane:
                 self.tidy(state, watermark)
         if self.held:
             timing.composites(self)
+        self.mark = max(self.mark, upto)
         self.pass_time(max(clock, upto))
 
     def pass_time(self, clock: int) -> None:
@@ -245,7 +249,7 @@ class Lane:
             if self.held:
                 timing.composites(self, timer=True)
             self.timers.set(state)
-            self.tidy(state, clock)
+            self.tidy(state, self.mark)
 
     def tidy(self, state: State, watermark: int) -> None:
         """After a state changed: keep its window small, and remember that the checkpoint lacks it."""

@@ -23,7 +23,7 @@ def start(lane: Lane, state: State) -> None:
     state.event = Event(bytes(16), watch.saved.rule.event[0], watch.begun, b"{}")
     watch.judge.begin(state, watch.begun)
     lane.timers.set(state)
-    lane.tidy(state, lane.watermark)
+    lane.tidy(state, lane.mark)
 
 
 def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool = False) -> None:
@@ -78,7 +78,7 @@ def composites(lane: Lane, *, timer: bool = False) -> None:
         whole.keep_event(event)
         evaluated(lane, whole, time, holds, timer=timer)
         lane.timers.set(whole)
-        lane.tidy(whole, lane.watermark)
+        lane.tidy(whole, lane.mark)
     lane.held = []
 
 

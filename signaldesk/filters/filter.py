@@ -8,7 +8,7 @@ from signaldesk.filters.build import build
 from signaldesk.filters.canonical import canonical
 from signaldesk.filters.grammar import read
 from signaldesk.filters.predicate import Predicate, compile_predicate
-from signaldesk.filters.tree import Condition, Path, paths
+from signaldesk.filters.tree import And, Condition, Path, paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,12 @@ class Filter:
     """The payload paths it looks at, as tuples: `user.plan` is ('user', 'plan')."""
     predicate: Predicate = field(compare=False, repr=False)
     """(payload, type, source, timestamp_us) -> True where the filter is true, False where false or NULL."""
+
+    @property
+    def clauses(self) -> list[tuple[str, Predicate]]:
+        """The parts that must all be true, each as (text, predicate): one, for a filter without AND."""
+        parts = self.tree.conditions if isinstance(self.tree, And) else (self.tree,)
+        return [(canonical(part), compile_predicate(part)) for part in parts]
 
 
 def parse(text: str) -> Filter:

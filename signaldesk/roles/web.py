@@ -51,6 +51,7 @@ def services(desk: Desk) -> Services:
         intake=desk.intake,
         rules=desk.rules,
         rule_history=desk.rule_history,
+        explainer=desk.explainer,
         channels=desk.channels,
         alerts=desk.alerts,
         alert_story=desk.alert_story,

@@ -58,7 +58,7 @@ class EventLog:
         """
         query = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.lane == lane)
         if type is not None:
-            query = query.where(events.c.type.like(_like(type)) if "*" in type else events.c.type == type)
+            query = query.where(events.c.type.like(like(type)) if "*" in type else events.c.type == type)
         if since is not None:
             query = query.where(events.c.timestamp >= since)
         if until is not None:
@@ -95,6 +95,6 @@ class EventLog:
             return [TypeRecord(row[0], int(row[1]), int(row[2]), row[3]) for row in rows]
 
 
-def _like(pattern: str) -> str:
+def like(pattern: str) -> str:
     """A glob with `*` as a LIKE pattern."""
     return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")

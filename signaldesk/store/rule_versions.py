@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import NotFound
 from signaldesk.model.rule import Mode
-from signaldesk.store.tables import rule_versions
+from signaldesk.store.tables import rule_activations, rule_versions
 
 
 class RuleVersion(NamedTuple):
@@ -50,6 +50,25 @@ async def one(connection: AsyncConnection, org_id: UUID, rule_id: UUID, version:
     if row is None:
         raise NotFound
     return RuleVersion(*row)
+
+
+class Activation(NamedTuple):
+    """From where on the engine judged by a condition."""
+
+    since_version: int
+    """The version that introduced it."""
+    begun: int
+    """Time of the change, µs."""
+    position: int
+    """Its place in the stream: events after it were judged."""
+
+
+async def activations(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> list[Activation]:
+    """Newest first."""
+    columns = [rule_activations.c[name] for name in Activation._fields]
+    query = select(*columns).where(rule_activations.c.org_id == org_id, rule_activations.c.rule_id == rule_id)
+    rows = await connection.execute(query.order_by(rule_activations.c.since_version.desc()))
+    return [Activation(*row) for row in rows]
 
 
 async def modes_before_pause(

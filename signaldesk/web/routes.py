@@ -12,6 +12,7 @@ from signaldesk.web.api import (
     events,
     keys,
     notifications,
+    rule_explain,
     rule_history,
     rules,
     silences,
@@ -89,6 +90,10 @@ API: tuple[Route, ...] = (
     _v1(
         "GET", "/rules/{id}/state", rule_history.show_state, "How a rule and its groups stand",
         scope="rules:read", answer=rule_history.StateOut, query=(*LISTING, "replay"),
+    ),
+    _v1(
+        "GET", "/rules/{id}/explain", rule_explain.explain, "Why a rule fired, or did not, at a moment",
+        scope="rules:read", answer=rule_explain.ExplanationOut, query=("at", "group"),
     ),
     _v1(
         "GET", "/rules/{id}/firings", rule_history.list_firings, "Firings of a rule, newest first",

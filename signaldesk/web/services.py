@@ -14,6 +14,7 @@ from signaldesk.accounts.users import Users
 from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
+from signaldesk.engine.explain import Explainer
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
 from signaldesk.store.alert_story import AlertStory
@@ -50,6 +51,7 @@ class Services:
     intake: Intake
     rules: RuleCatalog
     rule_history: RuleHistory
+    explainer: Explainer
     channels: ChannelCatalog
     alerts: AlertStore
     alert_story: AlertStory

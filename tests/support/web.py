@@ -108,6 +108,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         intake=desk.intake,
         rules=desk.rules,
         rule_history=desk.rule_history,
+        explainer=desk.explainer,
         channels=desk.channels,
         alerts=AlertStore(database=database),
         alert_story=desk.alert_story,

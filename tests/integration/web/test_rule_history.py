@@ -160,3 +160,28 @@ async def test_an_unknown_rule_has_no_history(client: httpx.AsyncClient) -> None
 
 def _z(moment: Any) -> str:
     return str(moment.isoformat()).replace("+00:00", "Z")
+
+
+async def test_a_moment_is_explained(client: httpx.AsyncClient, rule: UUID) -> None:
+    path = f"/api/v1/rules/{rule}/explain"
+    asked = {"at": "2026-01-31T14:02:00Z", "group": '{"country": "DE"}'}
+    found = (await client.get(path, params=asked)).json()
+    assert (found["answer"], found["version"], found["group"]) == ("not_yet", 0, {"country": "DE"})
+    assert found["condition"] == "3 or more in 60 s"
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"group": '{"country": "DE"}'}, "at"),
+        ({"at": "yesterday"}, "at"),
+        ({"at": "2026-01-31T14:02:00Z"}, "group"),
+        ({"at": "2026-01-31T14:02:00Z", "group": "[1]"}, "group"),
+    ],
+)
+async def test_a_question_that_is_not_whole_says_what_is_missing(
+    client: httpx.AsyncClient, rule: UUID, asked: dict[str, str], field: str
+) -> None:
+    answer = await client.get(f"/api/v1/rules/{rule}/explain", params=asked)
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == [field]

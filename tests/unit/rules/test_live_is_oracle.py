@@ -53,11 +53,7 @@ def documents(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     }
 
 
-_LATE = pytest.mark.xfail(reason="new_value forgets earlier times of a value that a late event asks for")
-_KINDS = [pytest.param(name, marks=_LATE if name == "new_value" else ()) for name in ALONE]
-
-
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", ALONE)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data(), comings=_comings, restarts=st.sets(st.integers(0, 25)))
 def test_live_judgement_is_what_the_oracle_says(

@@ -1,0 +1,225 @@
+"""Why did a rule fire, or not, at a moment: what was written down then, and the live fold for the rest.
+
+What fired and what was held back stands in Postgres. For a moment at which neither happened, the stored
+events that its window could hold are judged again, in memory, as the live engine judged them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from signaldesk import filters
+from signaldesk.clock import from_us, iso, to_us
+from signaldesk.engine.lane import Lane
+from signaldesk.engine.watch import Watch
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import group as groups
+from signaldesk.model.explanation import Clause, Explanation
+from signaldesk.model.message import number
+from signaldesk.model.outcome import Stored
+from signaldesk.model.rule import Rule, SavedRule
+from signaldesk.rules import document
+from signaldesk.store import rule_versions, rules
+from signaldesk.store.database import Database
+from signaldesk.store.past import Past, Seen
+from signaldesk.store.rule_history import FiringRecord, RuleHistory, SuppressionRecord, Wanted
+from signaldesk.store.rule_versions import Activation, RuleVersion
+from signaldesk.store.tables.outcomes import SUPPRESSED
+
+MOST_EVENTS = 50_000
+"""Stored events that are judged again; in a larger window, the newest ones."""
+_VERSIONS = 1_000
+_NEVER = 1 << 31
+
+
+class Explainer:
+    """Answers for one organisation at a time. Raises NotFound for foreign rules."""
+
+    def __init__(self, *, database: Database, lateness: int) -> None:
+        """`lateness` (µs) is that of rules that say nothing of their own."""
+        self._database = database
+        self._history = RuleHistory(database=database)
+        self._past = Past(database=database)
+        self._lateness = lateness
+
+    async def explain(
+        self, org_id: UUID, rule_id: UUID, at: int, values: dict[str, Any] | None = None
+    ) -> Explanation:
+        """Why the rule fired or did not for a group at an event time (µs).
+
+        Raises Invalid when the rule has groups and `values` does not name one.
+        """
+        async with self._database.tenant(org_id) as connection:
+            stored = await rules.by_id(connection, org_id, rule_id)
+            versions = await rule_versions.page(connection, org_id, rule_id, limit=_VERSIONS)
+            began = await rule_versions.activations(connection, org_id, rule_id)
+            others = await rules.listed(connection, org_id)
+        version, after = _in_force(versions, began, at)
+        rule = document.parse((version or versions[-1]).body)
+        key = _group(rule, values)
+        shown = groups.values(rule.by, key)
+        condition = document.kinds()[rule.when.kind].sentence(rule.when)
+        if version is None:
+            since = f"since {iso(began[-1].begun)} only" if began else "not yet"
+            text = f"{rule.name} judges {since}"
+            return Explanation("not_yet", text, at, 0, condition, shown)
+        parts = document.kinds()[rule.when.kind].parts(rule.when)
+        wholes = [document.parse(one.body) for one in others if one.name in parts]
+        judged = _Judged([*wholes, rule], key, self._lateness, stored.id)
+        seen = await self._past.events(
+            org_id, judged.types, since=at - judged.reach, until=at, after=after, most=MOST_EVENTS
+        )
+        judged.run(seen, at)
+        wanted = Wanted("", groups.text(rule.by, key), None, from_us(at + 1))
+        fired = await self._history.firings(org_id, rule_id, wanted, limit=1)
+        held = await self._history.suppressions(org_id, rule_id, wanted, reasons=SUPPRESSED, limit=5)
+        found = _Finding(rule, version.version, condition, shown, at)
+        return _answer(found, judged, fired, held, seen)
+
+
+class _Finding:
+    """Makes explanations of one rule, group and moment."""
+
+    def __init__(self, rule: Rule, version: int, condition: str, group: dict[str, Any], at: int) -> None:
+        self.rule = rule
+        self.at = at
+        self._about = (at, version, condition, group)
+
+    def __call__(self, answer: Any, text: str, **more: Any) -> Explanation:
+        return Explanation(answer, text, *self._about, **more)
+
+
+class _Judged:
+    """The rule's fold over stored events, and what it saw of the group."""
+
+    def __init__(self, every: Sequence[Rule], key: Any, lateness: int, rule_id: UUID) -> None:
+        org_id = UUID(int=1)
+        watches = []
+        for place, rule in enumerate(every):
+            id_ = rule_id if rule is every[-1] else UUID(int=place)
+            saved = SavedRule(org_id=org_id, id=id_, version=1, since_version=1, fingerprint="", rule=rule)
+            watch = Watch(saved, channels=[], org_name="", lateness=lateness)
+            watch.complete = True
+            watches.append(watch)
+        self.watch = watches[-1]
+        self.lane = Lane(org_id, "", watches)
+        self.reach = sum(watch.reach for watch in watches)
+        self.key = key
+        self.latest: Seen | None = None
+        """The newest event that the rule judged for the group."""
+        self.late: Seen | None = None
+        kinds = document.kinds()
+        self.types = tuple({name for rule in every for name in kinds[rule.when.kind].events(rule)})
+
+    def run(self, seen: Sequence[Seen], at: int) -> None:
+        for place, one in enumerate(seen, 1):
+            behind = {0: one.behind} if one.behind else {}
+            matched = self.lane.match(
+                Stored(b"", "", place, one.received_at, [one.event], behind), replayed=True
+            )
+            self.lane.judge(matched)
+            if any(watch is self.watch and state.key == self.key for watch, state, *_ in matched.hits):
+                self.latest = one
+            elif self.watch.late:
+                self.watch.late, self.late = 0, one
+        self.lane.pass_time(at + 1)
+        self.lane.sink.take()
+
+
+def _in_force(
+    versions: Sequence[RuleVersion], began: Sequence[Activation], at: int
+) -> tuple[RuleVersion | None, int]:
+    """The version that judged at that time, and the place in the stream from which on its condition did."""
+    for place, one in enumerate(began):
+        if one.begun <= at:
+            ended = began[place - 1].since_version if place else _NEVER
+            same = [version for version in versions if one.since_version <= version.version < ended]
+            saved = (version for version in same if to_us(version.created_at) <= at)
+            return next(saved, same[-1]), one.position
+    return None, 0
+
+
+def _group(rule: Rule, values: dict[str, Any] | None) -> Any:
+    names = ", ".join(rule.by)
+    if set(values or {}) != set(rule.by):
+        what = f"name exactly the fields {names}" if rule.by else "this rule has no groups; leave it out"
+        raise Invalid(errors=[FieldError("group", f"{what}, as a JSON object")])
+    return groups.key(rule.by, values or {}) if rule.by else ()
+
+
+def _answer(
+    found: _Finding,
+    judged: _Judged,
+    fired: list[FiringRecord],
+    held: list[SuppressionRecord],
+    seen: Sequence[Seen],
+) -> Explanation:
+    rule, at, latest = found.rule, found.at, judged.latest
+    since = latest.event.timestamp if latest else at - judged.reach
+    if fired and to_us(fired[0].timestamp) >= since:
+        return _fired(found, fired[0])
+    for one in held:
+        if to_us(one.since) <= at and to_us(one.until) >= since:
+            return _held(found, one, fired)
+    if latest is None:
+        return _nothing(found, judged, seen)
+    event = {"event_id": UUID(bytes=latest.event.id), "event_at": latest.event.timestamp}
+    state = judged.watch.states[judged.key]
+    value = judged.watch.judge.value(state, latest.event.timestamp)
+    when = iso(latest.event.timestamp)
+    if not judged.watch.plain and rule.for_ and state.since is not None:
+        text = f"the condition holds since {iso(state.since)}, and must for {rule.document()['for']}"
+        return found("holds_not_long_enough", text, value=value, until=state.due_for, **event)
+    measured = f"the value was {number(value)}" if value is not None else "the condition did not hold"
+    sentence = document.kinds()[rule.when.kind].sentence(rule.when)
+    text = f"at the latest event, {when}, {measured}; the rule needs: {sentence}"
+    return found("not_enough", text, value=value, **event)
+
+
+def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
+    what = "and was only recorded (shadow)" if firing.shadow else "and told whom the rule names"
+    return found(
+        "fired",
+        f"it fired at {iso(to_us(firing.timestamp))} with the value {number(firing.value)}, {what}",
+        event_id=firing.event_id,
+        event_at=to_us(firing.timestamp),
+        value=firing.value,
+        firing_id=firing.id,
+        alert_id=firing.alert_id,
+    )
+
+
+def _held(found: _Finding, held: SuppressionRecord, fired: list[FiringRecord]) -> Explanation:
+    until, words = None, f"the condition held, and the firing was held back: {held.reason}"
+    if held.reason == "cooldown" and fired:
+        until = to_us(fired[0].timestamp) + found.rule.cooldown
+        words += f" until {iso(until)}, after the firing at {iso(to_us(fired[0].timestamp))}"
+    last = to_us(held.until)
+    return found("held_back", words, reason=held.reason, until=until, event_id=held.last_event, event_at=last)
+
+
+def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanation:
+    """No event of the group was judged: too late, not for this group, not true, or not there."""
+    if judged.late is not None:
+        event = judged.late.event
+        behind = number(judged.late.behind / 1e6)
+        text = f"the event of {iso(event.timestamp)} came {behind} s behind the newest one: too late"
+        return found("late", text, event_id=UUID(bytes=event.id), event_at=event.timestamp)
+    watch = judged.watch
+    for one in reversed(seen):
+        payload = orjson.loads(one.event.payload)
+        if watch.where and watch.watches(one.event.type) and watch.group(one.event, payload) == judged.key:
+            event, time = one.event, one.event.timestamp
+            clauses = tuple(
+                Clause(text, bool(holds(payload, event.type, event.source, time)))
+                for text, holds in filters.parse(watch.where).clauses
+            )
+            false = " and ".join(clause.text for clause in clauses if not clause.holds)
+            text = f"for the latest event, {iso(time)}, the filter is not true: {false}"
+            return found("filter_false", text, event_id=UUID(bytes=event.id), event_at=time, clauses=clauses)
+    span = number(judged.reach / 1e6)
+    return found("no_event", f"no event of this group came in the {span} s that the rule looks back")

@@ -1,0 +1,40 @@
+"""Why a rule fired, or did not, at a moment."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+Answer = Literal[
+    "fired", "held_back", "not_enough", "filter_false", "late", "no_event", "not_yet", "holds_not_long_enough"
+]
+
+
+class Clause(NamedTuple):
+    """One part of a filter, and whether it is true for the event."""
+
+    text: str
+    holds: bool
+
+
+class Explanation(NamedTuple):
+    """The answer for one rule, group and moment. Times are µs."""
+
+    answer: Answer
+    text: str
+    at: int
+    version: int
+    """The version that judged then; 0 when there was none."""
+    condition: str
+    group: dict[str, Any]
+    event_id: UUID | None = None
+    event_at: int | None = None
+    """The event that decided: the latest one, or for a deadline the latest before it."""
+    value: float | None = None
+    reason: str | None = None
+    """Why a firing was held back."""
+    until: int | None = None
+    """Until when that goes on, where it is known."""
+    firing_id: UUID | None = None
+    alert_id: UUID | None = None
+    clauses: tuple[Clause, ...] = ()
