@@ -26,6 +26,7 @@ from signaldesk.web.health import Healthz, Metrics, Readyz
 from signaldesk.web.identity import Doorkeeper
 from signaldesk.web.metrics import WebMetrics
 from signaldesk.web.origins import own_origins
+from signaldesk.web.reference import Reference
 from signaldesk.web.route import Route
 from signaldesk.web.routes import API
 from signaldesk.web.services import Services
@@ -71,6 +72,7 @@ def url_table(context: Context) -> list[Any]:
         (r"/", Landing, given),
         # Messages link to an alert by its id; the page has it in its query.
         (r"/alerts/([0-9a-f-]{36})", RedirectHandler, {"url": "/alerts?alert={0}", "permanent": False}),
+        (r"/docs", Reference, given),
         (r"/login", LogInPage, given),
         (r"/logout", LogOut, given),
         (r"/(?:static|assets)/.*%00.*", Missing, given),  # no name of a file, and Tornado stumbles over it

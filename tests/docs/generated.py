@@ -155,6 +155,7 @@ OTHERS = {
     "/metrics": "[metrics](operating.md#metrics)",
     "/ws": "[live messages](#websocket)",
     "/": "what SignalDesk is; whoever is logged in goes on to the workbench",
+    "/docs": "the API's description as a page",
     "/login": "the log-in form",
     "/logout": "ends the session",
 }
