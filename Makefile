@@ -5,6 +5,7 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 WORKERS ?= 2
 ARGS    ?=
+SOAK    ?= 25
 
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/sh
@@ -12,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: up test check lint format bench clean help
+.PHONY: up test check lint format soak bench clean help
 .DELETE_ON_ERROR:
 
 up: $(READY)  ## Start everything and serve http://localhost:5006 (ARGS="--demo" for a lively example)
@@ -33,6 +34,9 @@ lint: $(READY)  ## Only style, types and the import contract
 format: $(READY)  ## Bring the code into the project's style
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
+
+soak: $(READY)  ## Break things for longer than `make test` does (SOAK=25 times as long)
+	SIGNALDESK_TEST_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/faults tests/integration/engine/test_oracle.py $(ARGS)
 
 bench: $(READY)  ## Measure what docs/benchmarks.md promises (ARGS="--help" says what there is)
 	$(BIN)/python -m tests.bench $(ARGS)
