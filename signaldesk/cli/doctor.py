@@ -81,7 +81,7 @@ async def _servers(desk: Desk, running: Running | None) -> list[Finding]:
         at = place(desk.urls.redis)
         findings.append(failed("Redis", f"no answer at {at}", "start it, or correct SIGNALDESK_REDIS_URL"))
     if database and redis_ and not any(one.check == "schema" and one.status == "failed" for one in findings):
-        findings += [one async for one in engine.check(desk.health, desk.stream, desk.clock)]
+        findings += [one async for one in engine.check(desk.health, desk.stream_health, desk.clock)]
     return findings
 
 

@@ -17,6 +17,7 @@ from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
 from signaldesk.web import pages, server
 from signaldesk.web.hub import Hub
+from signaldesk.web.plant import Plant
 from signaldesk.web.services import Services
 
 log = get_logger(__name__)
@@ -59,6 +60,7 @@ def services(desk: Desk) -> Services:
         events=desk.events,
         notifications=desk.notifications,
         registry=CollectorRegistry(),
+        plant=Plant(health=desk.health, stream=desk.stream_health, clock=desk.clock),
     )
 
 

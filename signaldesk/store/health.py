@@ -105,6 +105,14 @@ class Health:
     async def trouble(self) -> Trouble:
         return Trouble(*(await self._rows("trouble"))[0])
 
+    async def notifications(self) -> dict[str, int]:
+        """Status -> notifications made within 24 hours, of all organisations."""
+        return {row.status: row.many for row in await self._rows("notifications")}
+
+    async def alerts(self) -> dict[str, int]:
+        """Severity -> alerts that are not resolved, of all organisations; imports are no part of it."""
+        return {row.severity: row.many for row in await self._rows("alerts")}
+
     async def _rows(self, name: str, **values: Any) -> list[Any]:
         async with self._database.system() as connection:
             return list(await connection.execute(text(self._sql[name]), values))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from signaldesk.clock import MICROS
+from signaldesk.stream import keys, positions
 from signaldesk.stream.client import Redis, RedisError, outage
 
 
@@ -45,6 +47,20 @@ class StreamHealth:
             appendfsync=await self._setting("appendfsync"),
             policy=await self._setting("maxmemory-policy"),
         )
+
+    async def lag_s(self, committed: Mapping[int, int], now_s: float) -> float:
+        """How long the oldest entry waits that is in the stream and not committed; 0 when none does.
+
+        `committed` is the position of each partition, `now_s` seconds since 1970.
+        """
+        async with outage():
+            pipeline = self._redis.pipeline(transaction=False)
+            for number, position in committed.items():
+                after = positions.unpack(position + 1)
+                pipeline.xrange(keys.events(number), min=after, count=1)
+            found = await pipeline.execute()
+        waiting = [positions.received_ms(positions.pack(entries[0][0])) for entries in found if entries]
+        return max(0.0, now_s - min(waiting) / 1000) if waiting else 0.0
 
     async def _setting(self, name: str) -> str | None:
         """A managed service may refuse CONFIG."""

@@ -44,13 +44,15 @@ class Readyz(Handler):
 
 
 class Metrics(Handler):
-    """What this process counted."""
+    """What this process counted, and how the whole installation stands."""
 
     route_name = "/metrics"
 
-    def get(self) -> None:
+    async def get(self) -> None:
+        services = self.context.services
+        stands = await services.plant.scrape()
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(generate_latest(self.context.services.registry))
+        self.finish(generate_latest(services.registry) + stands)
 
 
 async def _answers(ping: Any) -> bool:

@@ -29,6 +29,7 @@ from signaldesk.store.silences import SilenceStore
 from signaldesk.stream.news import News
 from signaldesk.stream.tickets import Tickets
 from signaldesk.web.hub import Hub
+from signaldesk.web.plant import Plant
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Services:
     events: EventLog
     notifications: NotificationStore
     registry: CollectorRegistry
+    plant: Plant
 
     def inbox(self, org_id: UUID) -> InboxQueries:
         return InboxQueries(database=self.database, org_id=org_id)

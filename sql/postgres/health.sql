@@ -1,4 +1,4 @@
--- What `signaldesk doctor` asks (signaldesk/store/health.py).
+-- What `signaldesk doctor` and `/metrics` ask (signaldesk/store/health.py).
 
 -- name: has_schema
 SELECT to_regclass('alembic_version') IS NOT NULL
@@ -43,3 +43,15 @@ WHERE status IN ('pending', 'retrying') AND next_attempt_at < now() - interval '
 SELECT (SELECT count(*) FROM poison_events WHERE replayed_at IS NULL) AS poison,
     (SELECT count(*) FROM channels WHERE NOT enabled AND failing_since IS NOT NULL) AS channels_off,
     (SELECT count(*) FROM memberships WHERE role = 'owner') AS owners
+
+-- name: notifications
+SELECT s.status, count(n.id) AS many
+FROM unnest(ARRAY['pending', 'retrying', 'sent', 'failed']) AS s (status)
+LEFT JOIN notifications n ON n.status = s.status AND n.created_at > now() - interval '24 hours'
+GROUP BY s.status
+
+-- name: alerts
+SELECT s.severity, count(a.id) AS many
+FROM unnest(ARRAY['info', 'warning', 'error', 'critical']) AS s (severity)
+LEFT JOIN alerts a ON a.severity = s.severity AND a.state <> 'resolved' AND a.lane = ''
+GROUP BY s.severity

@@ -27,6 +27,7 @@ from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 from signaldesk.settings import PREFIX, Settings
 from signaldesk.web.metrics import WebMetrics
+from signaldesk.web.plant import PlantGauges
 from signaldesk.web.route import Door
 from signaldesk.web.routes import API
 from tests.docs.pages import ROOT, Page, page
@@ -86,6 +87,7 @@ def used(setting: str) -> bool:
 def metrics() -> str:
     registry = CollectorRegistry()
     WebMetrics(registry, watching=lambda: 0)
+    PlantGauges(registry)
     rows = []
     for family in registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -25,6 +25,7 @@ from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
 from signaldesk.web import server
 from signaldesk.web.hub import Hub
+from signaldesk.web.plant import Plant
 from signaldesk.web.server import WebServer
 from signaldesk.web.services import Services
 from tests.support.waiting import eventually
@@ -116,6 +117,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         events=EventLog(database=database),
         notifications=NotificationStore(database=database),
         registry=CollectorRegistry(),
+        plant=Plant(health=desk.health, stream=desk.stream_health, clock=desk.clock),
     )
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from signaldesk.cli._doctor.finding import Finding, failed, ok, warning
-from signaldesk.clock import Clock
+from signaldesk.clock import MICROS, Clock
 from signaldesk.store.health import Health, PartitionPlace
-from signaldesk.stream import positions
-from signaldesk.stream.events import EventStream
+from signaldesk.stream.health import StreamHealth
 
 LAG_S = 10.0
 """Seconds that an accepted event may wait to be stored before it is worth a word."""
 
 
-async def check(health: Health, stream: EventStream, clock: Clock) -> AsyncIterator[Finding]:
+async def check(health: Health, stream: StreamHealth, clock: Clock) -> AsyncIterator[Finding]:
     partitions = await health.partitions()
     yield _owned(partitions)
     yield await _ingest_lag(partitions, stream, clock)
@@ -49,15 +48,9 @@ def _owned(partitions: list[PartitionPlace]) -> Finding:
     return ok("processors", f"own all {len(partitions)} partitions")
 
 
-async def _ingest_lag(partitions: list[PartitionPlace], stream: EventStream, clock: Clock) -> Finding:
+async def _ingest_lag(partitions: list[PartitionPlace], stream: StreamHealth, clock: Clock) -> Finding:
     """How long the oldest event waits that is accepted and not stored."""
-    oldest_ms: int | None = None
-    for one in partitions:
-        if await stream.last(one.id) > one.position:
-            waiting = await stream.read(one.id, one.position, count=1, block_ms=1)
-            found = [positions.received_ms(entry.position) for entry in waiting]
-            oldest_ms = min([*found, oldest_ms] if oldest_ms is not None else found, default=oldest_ms)
-    lag = max(0.0, clock.now_us() / 1_000_000 - oldest_ms / 1000) if oldest_ms is not None else 0.0
+    lag = await stream.lag_s({one.id: one.position for one in partitions}, clock.now_us() / MICROS)
     if lag > LAG_S:
         return warning("ingest lag", f"{lag:.0f} s", "start another processor: signaldesk run processor")
     return ok("ingest lag", f"{lag:.1f} s")

@@ -45,7 +45,7 @@ def apply(
       name: Checkout failures by country
       event: checkout_failed
       where: amount > 20
-      by: [country]
+      by: country
       when: {kind: count, at_least: 3, within: 60s}
       cooldown: 5m
       severity: critical
