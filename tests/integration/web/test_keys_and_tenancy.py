@@ -51,7 +51,14 @@ BODIES = {
     ("PATCH", "rules/{id}"): b'{"severity": "error"}',
     ("POST", "rules/{id}/rollback"): b'{"version": 1}',
     ("PUT", "channels/{id}"): b'{"name": "c"}',
+    ("POST", "alerts/{id}/snooze"): b'{"grows": true}',
+    ("POST", "alerts/{id}/assign"): b'{"to": null}',
+    ("POST", "alerts/{id}/comment"): b'{"text": "mine"}',
+    ("PUT", "silences/{id}"): (
+        b'{"matchers": [{"name": "severity", "value": "critical"}], "ends_at": "2099-01-01T00:00:00Z"}'
+    ),
 }
+QUERIES = {"rules/{id}/explain": {"at": "2026-01-31T12:00:00Z"}}
 WITH_ID = sorted({(route.method, route.path) for route in API if "{id}" in route.path})
 
 
@@ -61,10 +68,13 @@ async def test_a_foreign_thing_is_answered_like_a_missing_one_to_the_byte(
 ) -> None:
     foreign_id = await make_one(web, other, path)
     headers = {"X-Request-ID": "same", "Content-Type": "application/json"}
+    name = path.removeprefix("/api/v1/")
+    body, params = BODIES.get((method, name), b""), QUERIES.get(name, {})
     path = path.replace("{n}", "1")
-    body = BODIES.get((method, path.removeprefix("/api/v1/")), b"")
     answers = [
-        await client.request(method, path.replace("{id}", wanted), headers=headers, content=body)
+        await client.request(
+            method, path.replace("{id}", wanted), headers=headers, content=body, params=params
+        )
         for wanted in (str(foreign_id), str(uuid4()), "not-an-id")
     ]
     assert [answer.status_code for answer in answers] == [404, 404, 404]
@@ -84,6 +94,12 @@ async def make_one(web: Web, org: Org, path: str) -> object:
         if noun == "channels":
             channel = {"name": "theirs", "kind": "in_app", "config": {}}
             return (await owner.post("/api/v1/channels", json=channel)).json()["id"]
+        if noun == "silences":
+            silence = {
+                "matchers": [{"name": "severity", "value": "critical"}],
+                "ends_at": "2099-01-01T00:00:00Z",
+            }
+            return (await owner.post("/api/v1/silences", json=silence)).json()["id"]
     from tests.support import rows
 
     return await getattr(rows, noun.replace("-", "_").rstrip("s"))(web.services.database, org.id)
