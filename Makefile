@@ -35,8 +35,9 @@ format: $(READY)  ## Bring the code into the project's style
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
 
+LONG := tests/faults tests/integration/engine/test_oracle.py tests/integration/web/test_bad_input.py
 soak: $(READY)  ## Break things for longer than `make test` does (SOAK=25 times as long)
-	SIGNALDESK_TEST_SOAK=$(SOAK) $(BIN)/python -m pytest -q tests/faults tests/integration/engine/test_oracle.py $(ARGS)
+	SIGNALDESK_TEST_SOAK=$(SOAK) $(BIN)/python -m pytest -q $(LONG) $(ARGS)
 
 bench: $(READY)  ## Measure what docs/benchmarks.md promises (ARGS="--help" says what there is)
 	$(BIN)/python -m tests.bench $(ARGS)

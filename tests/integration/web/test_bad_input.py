@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +13,12 @@ import httpx
 import orjson
 import pytest
 
-BODIES = 250
-"""For each route that takes a body."""
+SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
+BODIES = 100 * SOAK
+"""For each route that takes a body; `make soak` sends many times more."""
+EVENTS = 50_000 if SOAK > 1 else 400
+FORMS = ("application/json", "application/x-ndjson", "application/cloudevents+json",
+         "application/cloudevents-batch+json", "text/plain")  # fmt: skip
 
 GOOD: dict[str, Any] = {
     "/api/v1/rules": {
@@ -90,6 +96,24 @@ async def test_no_wrong_body_is_our_fault(client: httpx.AsyncClient, path: str) 
         if answer.status_code >= 400:
             problem = answer.json()
             assert problem["code"] and problem["detail"], (answer.text, body)
+
+
+async def test_no_wrong_event_is_our_fault_in_any_form(client: httpx.AsyncClient) -> None:
+    chance, path = random.Random("events"), "/api/v1/events"
+    cloud = {"specversion": "1.0", "id": "1", "source": "/s", "type": "a", "data": {"x": 1}}
+    for _ in range(EVENTS):
+        good = chance.choice([GOOD[path], GOOD[path][0], {"events": GOOD[path]}, cloud, [cloud]])
+        body = _made(lambda good=good: orjson.dumps(mutilate(chance, good)))
+        if chance.random() < 0.5:
+            body = break_bytes(chance, body)
+        headers = {"Content-Type": chance.choice(FORMS)}
+        if chance.random() < 0.2:
+            headers["Content-Encoding"] = "gzip"
+            body = break_bytes(chance, gzip.compress(body, mtime=0)) if chance.random() < 0.5 else body
+        answer = await client.post(path, content=body, headers=headers)
+        assert answer.status_code < 500, (answer.text, body)
+        if answer.status_code >= 400:
+            assert answer.json()["code"] and answer.json()["detail"], (answer.text, body)
 
 
 ADDRESSES = [
