@@ -1,8 +1,9 @@
-"""Active hours: the parts of a week, on the clocks of a place, in which a rule may fire."""
+"""Hours of a week on the clocks of a place: those in which a rule may fire, or a maintenance window holds."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -10,11 +11,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
+from signaldesk.clock import to_us
+
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _MINUTES = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = 60_000_000
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_LOOK_AHEAD = 15
+"""Days within which hours come again, also those that clocks leave out once."""
 
 
 @lru_cache(maxsize=600)
@@ -84,6 +92,41 @@ class Active(BaseModel):
         return (today in self.days and start <= minute < end) or (
             before in self.days and minute + _MINUTES < end
         )
+
+    def stretch(self, since: int) -> tuple[int, int]:
+        """From when until before when (µs) they hold: `since` and what follows, or the next time.
+
+        What goes on for longer than fifteen days is cut off there.
+        """
+        holds = self.at(since)
+        start = before = since
+        for moment in self._samples(since):
+            if self.at(moment) != holds:
+                edge = self._edge(before, moment)
+                if holds:
+                    return start, edge
+                start, holds = edge, True
+            before = moment
+        return start, before
+
+    def _samples(self, since: int) -> Iterator[int]:
+        """Later moments so close to each other that hours begin or end at most once between two."""
+        there, first = zone(self.timezone), since // _DAY
+        for day in range(first, first + _LOOK_AHEAD):
+            found = {day * _DAY + hour * _HOUR for hour in range(24)}
+            for near in (day - 1, day, day + 1):
+                for minute in self._bounds:
+                    local = (_EPOCH + timedelta(days=near, minutes=minute)).replace(tzinfo=there)
+                    found |= {to_us(local), to_us(local.replace(fold=1))}
+            yield from sorted(one for one in found if one > since and one // _DAY == day)
+
+    def _edge(self, before: int, after: int) -> int:
+        """The minute at which what is so at `after`, and was not at `before`, begins."""
+        low, high = before // _MINUTE, after // _MINUTE
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.at(middle * _MINUTE) == self.at(after) else (middle, high)
+        return high * _MINUTE
 
 
 def _minute(text: str) -> int:

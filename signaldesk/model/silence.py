@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import re2
 
+from signaldesk.model.active import Active
 from signaldesk.model.message import plain
 
 Operator = Literal["=", "!=", "=~", "!~"]
 OPERATORS: tuple[Operator, ...] = ("=", "!=", "=~", "!~")
 KINDS = ("silence", "maintenance")
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of what goes on until somebody ends it."""
 
 
 class Matcher(NamedTuple):
@@ -31,16 +35,33 @@ class Matcher(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """Matchers that must all fit, from `starts_at` on and before `ends_at` (event time, µs)."""
+    """Matchers that must all fit, from `starts_at` on and before `ends_at` (event time, µs).
+
+    One with `hours` comes again and again: it holds in these hours of the week only.
+    """
 
     id: UUID
     kind: str
     matchers: tuple[Matcher, ...]
     starts_at: int
     ends_at: int
+    hours: Active | None = None
 
     def holds(self, subject: Mapping[str, str], at: int) -> bool:
-        return self.starts_at <= at < self.ends_at and fit(self.matchers, subject)
+        return (
+            self.starts_at <= at < self.ends_at
+            and (self.hours is None or self.hours.at(at))
+            and fit(self.matchers, subject)
+        )
+
+
+def stretch(starts_at: int, ends_at: int, hours: Active | None, at: int) -> tuple[int, int] | None:
+    """From when until before when it holds, at that time or next; None: never again. Times are µs."""
+    since = max(at, starts_at)
+    if hours is None:
+        return (starts_at, ends_at) if since < ends_at else None
+    start, end = hours.stretch(since)
+    return (start, min(end, ends_at)) if start < ends_at else None
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from signaldesk import statements
 from signaldesk.clock import from_us, to_us
 from signaldesk.ids import derived_id, new_id
+from signaldesk.model.active import Active
 from signaldesk.model.life import Alert, Gathered, Ground, Lives, Opening, Over, Step, Storm, Told
 from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, Notice, Resolution
 from signaldesk.model.silence import Matcher, Silence
@@ -246,7 +247,8 @@ def _alert(row: Any) -> Alert:
 
 def _silence(row: Any) -> Silence:
     matchers = tuple(Matcher(*one) for one in row.matchers)
-    return Silence(row.id, row.kind, matchers, to_us(row.starts_at), to_us(row.ends_at))
+    hours = None if row.hours is None else Active.model_validate(row.hours)
+    return Silence(row.id, row.kind, matchers, to_us(row.starts_at), to_us(row.ends_at), hours)
 
 
 def _us(moment: datetime | None) -> int | None:

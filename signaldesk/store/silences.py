@@ -19,13 +19,14 @@ from signaldesk.store.tables import alerts, audit, rule_versions, rules, silence
 
 
 class SilenceDraft(NamedTuple):
-    """What people say of one."""
+    """What people say of one. `hours` as JSON: it comes again in these hours of the week."""
 
     kind: str
     matchers: tuple[Matcher, ...]
     starts_at: datetime
     ends_at: datetime
     comment: str
+    hours: dict[str, Any] | None = None
 
 
 class SilenceRecord(NamedTuple):
@@ -41,6 +42,7 @@ class SilenceRecord(NamedTuple):
     author: str
     created_at: datetime
     updated_at: datetime
+    hours: dict[str, Any] | None
 
 
 class Match(NamedTuple):

@@ -36,7 +36,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM storms WHERE rule_id = r.rule_id AND until > %(since)s ORDER BY until DESC LIMIT 1) AS s
 
 -- name: silences
-SELECT id, org_id, kind, matchers, starts_at, ends_at
+SELECT id, org_id, kind, matchers, starts_at, ends_at, hours
 FROM silences
 WHERE org_id = ANY(%(orgs)s) AND ends_at > %(since)s AND starts_at <= %(until)s
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from signaldesk.store.tables._columns import (
     count,
@@ -119,6 +120,7 @@ silences = Table(
     words("author", ""),
     now(),
     now("updated_at"),
+    Column("hours", JSONB(none_as_null=True)),
     one_of("kind", "silence", "maintenance"),
     Index(None, "org_id", "ends_at"),
 )

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from signaldesk.clock import from_us, to_us
 from signaldesk.errors import Conflict
-from signaldesk.model.silence import Matcher, Operator, pattern
+from signaldesk.model.active import Active
+from signaldesk.model.silence import FOREVER, Matcher, Operator, pattern, stretch
 from signaldesk.store.silences import Match, SilenceDraft, SilenceRecord
 from signaldesk.web import paging
 from signaldesk.web.api.alerts import actor
@@ -50,12 +52,16 @@ Matchers = Annotated[list[MatcherIn], Field(min_length=1, max_length=20)]
 
 
 class SilenceIn(Ask):
-    """From `starts_at` (now, when left out) on and before `ends_at`, in event time."""
+    """From `starts_at` (now, when left out) on and before `ends_at`, in event time.
+
+    One with `hours` comes again and again, in these hours of the week; it may go without `ends_at`.
+    """
 
     kind: Literal["silence", "maintenance"] = "silence"
     matchers: Matchers
     starts_at: Moment | None = None
-    ends_at: Moment
+    ends_at: Moment | None = None
+    hours: Annotated[Active | None, Field(strict=False)] = None
     comment: Annotated[str, Field(max_length=2000)] = ""
 
     @model_validator(mode="after")
@@ -64,9 +70,15 @@ class SilenceIn(Ask):
             moment = getattr(self, name)
             if moment is not None and moment.tzinfo is None:
                 raise ValueError(f"`{name}` has no time zone; write e.g. 2026-01-31T12:00:00Z")
-        if self.starts_at is not None and self.ends_at <= self.starts_at:
+        if self.ends_at is None and self.hours is None:
+            raise ValueError("`ends_at` is missing; only one with `hours` can go without")
+        if self.starts_at is not None and self.end <= self.starts_at:
             raise ValueError("`ends_at` must come after `starts_at`")
         return self
+
+    @property
+    def end(self) -> datetime:
+        return FOREVER if self.ends_at is None else self.ends_at
 
 
 class PreviewIn(Ask):
@@ -76,14 +88,20 @@ class PreviewIn(Ask):
 
 
 class SilenceOut(Shape):
-    """A silence or a maintenance window. `state`: `active`, `pending`, `expired`."""
+    """A silence or a maintenance window. `state`: `active`, `pending`, `expired`.
+
+    `holds_from` to `holds_until`: the stretch of time in which it holds messages back, this one or the next.
+    """
 
     id: UUID
     kind: str
     state: str
     matchers: list[dict[str, str]]
     starts_at: datetime
-    ends_at: datetime
+    ends_at: datetime | None
+    hours: Active | None
+    holds_from: datetime | None
+    holds_until: datetime | None
     comment: str
     created_by: UUID | None
     author: str
@@ -164,8 +182,9 @@ async def preview(call: Call) -> PreviewOut:
 
 def _draft(call: Call) -> SilenceDraft:
     given = call.body(SilenceIn)
-    starts_at = given.starts_at or min(call.now, given.ends_at)
-    return SilenceDraft(given.kind, _matchers(given.matchers), starts_at, given.ends_at, given.comment)
+    starts_at = given.starts_at or min(call.now, given.end)
+    hours = given.hours.model_dump(mode="json") if given.hours else None
+    return SilenceDraft(given.kind, _matchers(given.matchers), starts_at, given.end, given.comment, hours)
 
 
 def _matchers(given: list[MatcherIn]) -> tuple[Matcher, ...]:
@@ -181,4 +200,13 @@ def _out(silence: SilenceRecord, now: datetime) -> SilenceOut:
     names = ("name", "operator", "value")
     values["matchers"] = [dict(zip(names, one, strict=True)) for one in silence.matchers]
     over, begun = silence.ends_at <= now, silence.starts_at <= now
-    return SilenceOut(**values, state="expired" if over else "active" if begun else "pending")
+    hours = values["hours"] = Active.model_validate(silence.hours) if silence.hours else None
+    holds = stretch(to_us(silence.starts_at), to_us(silence.ends_at), hours, to_us(now))
+    if silence.ends_at == FOREVER:
+        values["ends_at"] = None
+    return SilenceOut(
+        **values,
+        state="expired" if over else "active" if begun else "pending",
+        holds_from=from_us(holds[0]) if holds else None,
+        holds_until=from_us(holds[1]) if holds else None,
+    )

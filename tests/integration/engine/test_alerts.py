@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from signaldesk.clock import MICROS, from_us
-from signaldesk.model.silence import Matcher
+from signaldesk.model.silence import FOREVER, Matcher
 from signaldesk.store.alerts import Actor, AlertStore, Snooze
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.silences import SilenceDraft, SilenceStore
@@ -56,6 +56,23 @@ async def test_a_silenced_alert_opens_and_nobody_is_told(lab: Lab) -> None:
     assert [message["group"] for message in messages(lab)] == [{"country": "FR"}]
     (held,) = lab.rows("SELECT reason, count, silence_id FROM suppressions")
     assert held == {"reason": "silence", "count": 2, "silence_id": silence.id}
+
+
+async def test_a_maintenance_window_that_comes_again_holds_in_its_hours_only(lab: Lab) -> None:
+    org_id = await lab.org()
+    await lab.save_rule(org_id, RULE)
+    now = from_us(lab.clock.now_us())
+    begins = (now + timedelta(minutes=10)).replace(second=0)
+    hours = {"from": f"{begins:%H:%M}", "to": f"{begins + timedelta(minutes=30):%H:%M}"}
+    draft = SilenceDraft("maintenance", (Matcher("rule", "=", "Failures"),), now, FOREVER, "", hours)
+    await SilenceStore(database=lab.database).create(org_id, draft, by=MIRA, at=now)
+    await send(lab, org_id, "A")
+    for minutes, country in ((10, "B"), (30, "C"), (24 * 60 - 30, "D"), (30, "E")):
+        lab.clock.advance(minutes * 60)
+        await send(lab, org_id, country)
+    assert [message["group"]["country"] for message in messages(lab)] == ["A", "C", "E"]
+    held = lab.rows("SELECT reason, \"group\" ->> 'country' AS country FROM suppressions ORDER BY since")
+    assert [tuple(row.values()) for row in held] == [("maintenance", "B"), ("maintenance", "D")]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -151,6 +151,42 @@ async def test_a_silence_is_made_changed_ended_and_deleted(client: httpx.AsyncCl
     assert len((await client.get("/api/v1/silences?state=expired")).json()["items"]) == 1
     assert (await client.delete(address)).status_code == 204
     assert (await client.get(address)).status_code == 404
+
+
+NIGHT = {"days": "mon-fri", "from": "23:30", "to": "01:00", "timezone": "Europe/Berlin"}
+
+
+async def test_a_maintenance_window_comes_again_without_an_end(client: httpx.AsyncClient) -> None:
+    made = await client.post(
+        "/api/v1/silences", json={"kind": "maintenance", "matchers": MATCHERS, "hours": NIGHT}
+    )
+    assert made.status_code == 201, made.text
+    window = made.json()
+    assert (window["state"], window["ends_at"]) == ("active", None)
+    assert window["hours"] == {**NIGHT, "days": ["mon", "tue", "wed", "thu", "fri"]}
+    first, last = (datetime.fromisoformat(window[name]) for name in ("holds_from", "holds_until"))
+    assert timedelta(0) < last - first <= timedelta(minutes=90) and last > rows.now()
+    (listed,) = (await client.get("/api/v1/silences?limit=1")).json()["items"]
+    assert listed["id"] == window["id"]
+    over = (await client.post(f"{made.headers['Location']}/expire")).json()
+    assert (over["state"], over["holds_from"]) == ("expired", None) and over["ends_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "only one with `hours` can go without"),
+        ({"hours": {"timezone": "Berlin"}}, "is no IANA time zone"),
+        ({"hours": {"from": "9"}}, "expected a time of day"),
+        ({"hours": {"untill": "09:00"}}, "unknown field"),
+    ],
+)
+async def test_hours_that_cannot_be_are_named(
+    client: httpx.AsyncClient, more: dict[str, Any], said: str
+) -> None:
+    answer = await client.post("/api/v1/silences", json={"matchers": MATCHERS, **more})
+    assert answer.status_code == 422
+    assert said in answer.json()["errors"][0]["message"]
 
 
 async def test_a_preview_counts_what_matches_now(
