@@ -14,6 +14,8 @@ import orjson
 
 from signaldesk import filters
 from signaldesk.clock import from_us, iso, to_us
+from signaldesk.engine import audience
+from signaldesk.engine.audience import Audience, Audiences
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import FieldError, Invalid
@@ -34,6 +36,8 @@ MOST_EVENTS = 50_000
 """Stored events that are judged again; in a larger window, the newest ones."""
 _VERSIONS = 1_000
 _NEVER = 1 << 31
+_UNFIRED = [reason for reason in SUPPRESSED if reason not in audience.REASONS]
+_HELD = {"paused": "the rule was paused", "inactive": "it was outside of the rule's active hours"}
 
 
 class Explainer:
@@ -44,6 +48,7 @@ class Explainer:
         self._database = database
         self._history = RuleHistory(database=database)
         self._past = Past(database=database)
+        self._audiences = Audiences(database=database)
         self._lateness = lateness
 
     async def explain(
@@ -66,7 +71,7 @@ class Explainer:
         if version is None:
             since = f"since {iso(began[-1].begun)} only" if began else "not yet"
             text = f"{rule.name} judges {since}"
-            return Explanation("not_yet", text, at, 0, condition, shown)
+            return Explanation("not_yet", text, at, 0, stored.version, condition, shown)
         parts = document.kinds()[rule.when.kind].parts(rule.when)
         wholes = [document.parse(one.body) for one in others if one.name in parts]
         judged = _Judged([*wholes, rule], key, self._lateness, stored.id)
@@ -74,20 +79,27 @@ class Explainer:
             org_id, judged.types, since=at - judged.reach, until=at, after=after, most=MOST_EVENTS
         )
         judged.run(seen, at)
-        wanted = Wanted("", groups.text(rule.by, key), None, from_us(at + 1))
+        group = groups.text(rule.by, key)
+        wanted = Wanted("", group, None, from_us(at + 1))
         fired = await self._history.firings(org_id, rule_id, wanted, limit=1)
-        held = await self._history.suppressions(org_id, rule_id, wanted, reasons=SUPPRESSED, limit=5)
-        found = _Finding(rule, version.version, condition, shown, at)
-        return _answer(found, judged, fired, held, seen)
+        held = await self._history.suppressions(org_id, rule_id, wanted, reasons=_UNFIRED, limit=5)
+        found = _Finding(rule, (version.version, stored.version), condition, shown, at)
+        answer = _answer(found, judged, fired, held, seen)
+        if answer.answer == "fired":
+            answer = _heard(answer, await self._audiences.of(org_id, rule_id, rule, fired[0], group))
+        return answer
 
 
 class _Finding:
     """Makes explanations of one rule, group and moment."""
 
-    def __init__(self, rule: Rule, version: int, condition: str, group: dict[str, Any], at: int) -> None:
+    def __init__(
+        self, rule: Rule, versions: tuple[int, int], condition: str, group: dict[str, Any], at: int
+    ) -> None:
+        """`versions`: the one that judged then, and the newest one."""
         self.rule = rule
         self.at = at
-        self._about = (at, version, condition, group)
+        self._about = (at, *versions, condition, group)
 
     def __call__(self, answer: Any, text: str, **more: Any) -> Explanation:
         return Explanation(answer, text, *self._about, **more)
@@ -181,10 +193,9 @@ def _answer(
 
 
 def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
-    what = "and was only recorded (shadow)" if firing.shadow else "and told whom the rule names"
     return found(
         "fired",
-        f"it fired at {iso(to_us(firing.timestamp))} with the value {number(firing.value)}, {what}",
+        f"it fired at {iso(to_us(firing.timestamp))} with the value {number(firing.value)}",
         event_id=firing.event_id,
         event_at=to_us(firing.timestamp),
         value=firing.value,
@@ -193,8 +204,14 @@ def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
     )
 
 
+def _heard(fired: Explanation, by: Audience) -> Explanation:
+    """The same with what people heard of it."""
+    return fired._replace(text=fired.text + by.text, told=by.told, reason=by.reason, until=by.until)
+
+
 def _held(found: _Finding, held: SuppressionRecord, fired: list[FiringRecord]) -> Explanation:
-    until, words = None, f"the condition held, and the firing was held back: {held.reason}"
+    why = _HELD.get(held.reason, held.reason)
+    until, words = None, f"the condition held, and the firing was held back: {why}"
     if held.reason == "cooldown" and fired:
         until = to_us(fired[0].timestamp) + found.rule.cooldown
         words += f" until {iso(until)}, after the firing at {iso(to_us(fired[0].timestamp))}"

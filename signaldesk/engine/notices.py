@@ -28,11 +28,16 @@ def composer(base_url: str) -> Callable[[list[Told | Over | Gathered]], list[Not
     return compose
 
 
+def firing_message(firing_id: UUID, channel_id: UUID) -> UUID:
+    """The id of the message about a firing through a channel."""
+    return derived_id("notification", str(firing_id), str(channel_id))
+
+
 def _notices(telling: Told | Over | Gathered, base_url: str) -> Iterator[Notice]:
     match telling:
         case Told(firing, alert, reason):
             for channel in firing.channels:
-                id_ = derived_id("notification", str(firing.id), str(channel))
+                id_ = firing_message(firing.id, channel)
                 text = _fired(id_, firing, alert, reason, base_url)
                 yield _notice(text, alert.id, channel, firing.received_at)
         case Over(resolution, alert):

@@ -25,6 +25,8 @@ class Explanation(NamedTuple):
     at: int
     version: int
     """The version that judged then; 0 when there was none."""
+    newest: int
+    """The rule's version now."""
     condition: str
     group: dict[str, Any]
     event_id: UUID | None = None
@@ -32,9 +34,11 @@ class Explanation(NamedTuple):
     """The event that decided: the latest one, or for a deadline the latest before it."""
     value: float | None = None
     reason: str | None = None
-    """Why a firing was held back."""
+    """Why a firing was held back, or why it fired and nobody was told."""
     until: int | None = None
     """Until when that goes on, where it is known."""
     firing_id: UUID | None = None
     alert_id: UUID | None = None
+    told: tuple[str, ...] = ()
+    """The channels that were told of the firing."""
     clauses: tuple[Clause, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -88,6 +88,14 @@ class NotificationStore:
         query = query.order_by(notifications.c.created_at.desc(), notifications.c.id.desc()).limit(limit)
         async with self._database.tenant(org_id) as connection:
             return [NotificationRecord(*row) for row in await connection.execute(query)]
+
+    async def among(self, org_id: UUID, ids: Collection[UUID]) -> list[UUID]:
+        """Those of these ids that are messages."""
+        query = select(notifications.c.id).where(
+            notifications.c.org_id == org_id, notifications.c.id.in_(ids)
+        )
+        async with self._database.tenant(org_id) as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def get(self, org_id: UUID, notification_id: UUID) -> tuple[NotificationRecord, list[Attempt]]:
         """The message and its attempts, first one first. Raises NotFound."""

@@ -55,6 +55,7 @@ class SuppressionRecord(NamedTuple):
     times: int
     first_event: UUID
     last_event: UUID
+    silence_id: UUID | None
 
 
 class GroupState(NamedTuple):
@@ -126,7 +127,17 @@ class RuleHistory:
     ) -> list[SuppressionRecord]:
         """Latest first; `before` is the (until, last_event) of the last one on the page before."""
         table = suppressions.c
-        names = ("lane", "group", "reason", "since", "until", "count", "first_event", "last_event")
+        names = (
+            "lane",
+            "group",
+            "reason",
+            "since",
+            "until",
+            "count",
+            "first_event",
+            "last_event",
+            "silence_id",
+        )
         query = select(*(table[name] for name in names))
         query = _narrowed(query, table, org_id, rule_id, wanted, table.until, table.since)
         query = query.where(table.reason.in_(reasons))

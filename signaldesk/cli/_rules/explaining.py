@@ -47,7 +47,8 @@ def explain(
         _out.data({**found._asdict(), "clauses": [clause._asdict() for clause in found.clauses]})
         return
     _out.say(f"{found.answer.replace('_', ' ')}: {found.text}")
-    _out.say(f"at {iso(found.at)}, version {found.version}: {found.condition}")
+    older = f" (now {found.newest})" if 0 < found.version < found.newest else ""
+    _out.say(f"at {iso(found.at)}, version {found.version}{older}: {found.condition}")
     for clause in found.clauses:
         _out.say(f"  {'true ' if clause.holds else 'false'}  {clause.text}")
 

@@ -23,12 +23,18 @@ class ClauseOut(Shape):
 
 
 class ExplanationOut(Shape):
-    """The answer for one rule, group and moment, in a word, in a sentence, and with what decided it."""
+    """The answer for one rule, group and moment, in a word, in a sentence, and with what decided it.
+
+    `version` judged then, `newest` is the rule's version now. `told` are the channels that a firing was sent
+    to; when there are none, `reason` says why: `silence`, `maintenance`, `snoozed`, `flapping`, `storm`,
+    `repeat`, `acknowledged` or `shadow`.
+    """
 
     answer: Answer
     text: str
     at: datetime
     version: int
+    newest: int
     condition: str
     group: dict[str, Any]
     event_id: UUID | None
@@ -38,6 +44,7 @@ class ExplanationOut(Shape):
     until: datetime | None
     firing_id: UUID | None
     alert_id: UUID | None
+    told: list[str]
     clauses: list[ClauseOut]
 
 
@@ -55,6 +62,7 @@ async def explain(call: Call) -> ExplanationOut:
             "at": from_us(found.at),
             "event_at": from_us(found.event_at) if found.event_at is not None else None,
             "until": from_us(found.until) if found.until is not None else None,
+            "told": list(found.told),
             "clauses": [ClauseOut(**clause._asdict()) for clause in found.clauses],
         }
     )

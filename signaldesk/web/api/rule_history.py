@@ -125,6 +125,7 @@ class SuppressionOut(Shape):
     times: int
     first_event: UUID
     last_event: UUID
+    silence_id: UUID | None
 
 
 class ChannelTried(Tried):

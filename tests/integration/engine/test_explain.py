@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from signaldesk.clock import MICROS
+from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.engine.explain import Explainer
 from signaldesk.errors import Invalid, NotFound
 from signaldesk.ids import new_id
 from signaldesk.model.explanation import Explanation
-from tests.support.lab import LATENESS_US, Lab
+from signaldesk.model.rule import SavedRule
+from signaldesk.model.silence import Matcher
+from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.silences import SilenceDraft, SilenceStore
+from tests.support.lab import LATENESS_US, Lab, Life
+
+PLAIN = Life()
 
 RULE = {
     "name": "failures",
@@ -85,6 +92,138 @@ async def test_a_cooldown_is_told_with_its_end(desk: Desk) -> None:
     why = await desk.why()
     assert (why.answer, why.reason, why.until) == ("held_back", "cooldown", fired + 300 * MICROS)
     assert (await desk.why(at=fired)).answer == "fired"
+
+
+HOUR = timedelta(hours=1)
+MIRA = Actor(None, "Mira Kern")
+
+
+async def fire(desk: Desk, *countries: str, life: Life = PLAIN) -> None:
+    """An event for each of these countries, each of which is a firing of the loud rule."""
+    for country in countries:
+        await desk.send({"type": "loud", "payload": {"country": country}})
+    owner = await desk.lab.owner(life)
+    assert await owner.work_off()
+    await owner.end()
+
+
+@pytest.fixture
+async def loud(desk: Desk) -> Callable[..., Awaitable[Desk]]:
+    """The same desk with a rule that fires at each event, and tells a channel."""
+
+    saved: SavedRule | None = None
+
+    async def make(**more: Any) -> Desk:
+        nonlocal saved
+        saved = await desk.lab.save_rule(desk.org_id, {**LOUD, **more}, saved)
+        desk.rule_id = saved.id
+        return desk
+
+    return make
+
+
+LOUD = {"name": "Loud", "event": "loud", "by": "country", "when": {"kind": "each"}, "notify": "hook"}
+
+
+async def the_alert(desk: Desk) -> tuple[AlertStore, UUID]:
+    (alert,) = desk.lab.rows("SELECT id FROM alerts WHERE state <> 'resolved'")
+    return AlertStore(database=desk.lab.database), alert["id"]
+
+
+Loud = Callable[..., Awaitable[Desk]]
+
+
+async def test_who_was_told_of_a_firing_is_named(loud: Loud) -> None:
+    desk = await loud()
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.told, why.reason) == ("fired", ("hook",), None)
+    assert why.text.endswith("with the value 1, and told hook")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("silence", "a silence"), ("maintenance", "a maintenance window")]
+)
+async def test_a_firing_in_a_silence_names_it_with_its_end(loud: Loud, kind: str, said: str) -> None:
+    desk = await loud()
+    now = from_us(desk.lab.clock.now_us())
+    draft = SilenceDraft(kind, (Matcher("country", "=", "DE"),), now, now + HOUR, "a new provider")
+    await SilenceStore(database=desk.lab.database).create(desk.org_id, draft, by=MIRA, at=now)
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.told, why.reason, why.until) == ("fired", (), kind, to_us(now + HOUR))
+    assert f"nobody was told: {said} of Mira Kern (a new provider) held until" in why.text
+
+
+async def test_a_firing_of_a_snoozed_alert_says_so(loud: Loud) -> None:
+    desk = await loud()
+    await fire(desk, "DE")
+    store, alert = await the_alert(desk)
+    now = from_us(desk.lab.clock.now_us())
+    await store.snooze(desk.org_id, alert, Snooze(now + HOUR), by=MIRA, at=now)
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.reason, why.told) == ("fired", "snoozed", ())
+
+
+async def test_a_firing_of_an_acknowledged_alert_says_so(loud: Loud) -> None:
+    desk = await loud()
+    await fire(desk, "DE")
+    store, alert = await the_alert(desk)
+    await store.acknowledge(desk.org_id, alert, by=MIRA, at=from_us(desk.lab.clock.now_us()))
+    await fire(desk, "DE")
+    assert "somebody had acknowledged the alert" in (await desk.why()).text
+
+
+async def test_a_firing_within_repeat_says_so(loud: Loud) -> None:
+    desk = await loud(repeat="1h")
+    await fire(desk, "DE", "DE")
+    why = await desk.why()
+    assert (why.answer, why.reason) == ("fired", "repeat")
+    assert why.text.endswith("nobody was told again, for the rule's `repeat` is 1h")
+    assert (await desk.why(at=desk.lab.clock.now_us() - MICROS)).told == ("hook",)
+
+
+async def test_a_firing_in_a_storm_says_so(loud: Loud) -> None:
+    desk = await loud()
+    await fire(desk, "A", "B", "DE", life=Life(storm_after=2))
+    why = await desk.why()
+    assert (why.answer, why.reason) == ("fired", "storm")
+    assert "in one message together with other alerts" in why.text
+
+
+async def test_a_firing_of_a_flapping_alert_says_so(loud: Loud) -> None:
+    desk = await loud(resolve={"quiet_for": "10s"})
+    for _ in range(4):
+        await fire(desk, "DE")
+        desk.lab.clock.advance(30)
+        await fire(desk, "FR")  # Time passes for the alert of DE, and it is over.
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.reason, why.told) == ("fired", "flapping", ())
+
+
+async def test_a_shadow_and_a_paused_rule_say_so(loud: Loud) -> None:
+    desk = await loud(mode="shadow")
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.reason) == ("fired", "shadow") and "only recorded" in why.text
+    await loud(mode="paused")
+    await fire(desk, "DE")
+    why = await desk.why()
+    assert (why.answer, why.reason) == ("held_back", "paused")
+    assert why.text.endswith("held back: the rule was paused")
+
+
+async def test_a_version_that_is_not_the_newest_one_is_named(loud: Loud) -> None:
+    desk = await loud()
+    await fire(desk, "DE")
+    fired = desk.lab.clock.now_us()
+    desk.lab.clock.advance(1)
+    await loud(where="country IS NOT NULL")
+    await fire(desk, "DE")
+    old, new = await desk.why(at=fired), await desk.why()
+    assert (old.version, old.newest) == (1, 2) and (new.version, new.newest) == (2, 2)
 
 
 async def test_the_clause_that_is_false_is_named(desk: Desk) -> None:
