@@ -14,15 +14,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Any, NamedTuple
 
 import pytest
 
 from tests.support.waiting import eventually_now
+from tests.support.warm import WarmCommands
 
 COMMAND = (sys.executable, "-W", "error", "-m", "signaldesk")
 START_S = 60.0
 STOP_S = 30.0
+
+
+_warm = WarmCommands()
 
 
 class Said(NamedTuple):
@@ -50,16 +55,12 @@ class Terminal:
 
     def run(self, *words: str | Path, stdin: str = "", expect: int = 0) -> Said:
         """Run a command to its end; fails the test unless it exits as expected."""
-        done = subprocess.run(
-            [*COMMAND, *map(str, words)],
-            cwd=self.folder,
-            env=self.environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=START_S,
-        )
-        said = Said(done.stdout, done.stderr, done.returncode)
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode())
+            files = [given, out, err]
+            given.seek(0)
+            code = _warm.run([*map(str, words)], self.folder, self.environment(), files, patience=START_S)
+            said = Said(_whole(out), _whole(err), code)
         if said.code != expect:
             pytest.fail(f"{words}: exit code {said.code}, not {expect}\n{said.out}{said.err}", pytrace=False)
         return said
@@ -195,6 +196,11 @@ def ask(port: int, method: str, path: str, *, body: bytes | None = None, key: st
         return 0, b""
     finally:
         connection.close()
+
+
+def _whole(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode().replace("\r\n", "\n")
 
 
 def free_port() -> int:

@@ -1,0 +1,152 @@
+"""A process that has imported every command, and forks for each that a test runs.
+
+A command is a process of its own all the same, with its own folder, environment and exit code; it only does
+not spend a second of a core on imports that the next test would spend again. What starting costs is measured
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any
+
+HEAVY = (
+    "httpx",
+    "psycopg",
+    "rich.progress",
+    "signaldesk.desk",
+    "signaldesk.catalog.rules",
+    "sqlalchemy.dialects.postgresql.psycopg",
+)
+
+
+class WarmCommands:
+    """Runs commands one after the other."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: dict[str, str],
+        files: Sequence[IO[Any]],
+        *,
+        patience: float,
+    ) -> int:
+        """Its exit code; `files` are its input, output and error stream. Raises TimeoutError."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            said = json.dumps([words, str(folder), environment, patience]).encode()
+            socket.send_fds(self._socket, [len(said).to_bytes(4, "big")], [file.fileno() for file in files])
+            self._socket.sendall(said)
+            answer = self._socket.recv(64)
+        if not answer:
+            raise RuntimeError("the process that runs commands is gone")
+        if answer == b"late":
+            raise TimeoutError(f"`signaldesk {' '.join(words)}` took longer than {patience} s")
+        return int(answer)
+
+    def _start(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALDESK_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.support.warm", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=Path(__file__).parents[2],
+            env=plain | {"COLUMNS": "200"},
+        )
+        theirs.close()
+        atexit.register(self._end, self._process, self._socket)
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes], asking: socket.socket) -> None:
+        asking.close()
+        process.wait()
+
+
+def serve(asked: socket.socket) -> None:
+    """Run what is asked for until nobody can ask any more."""
+    while True:
+        head, files, _, _ = socket.recv_fds(asked, 4, 3)
+        if not head:
+            return
+        length, said = int.from_bytes(head, "big"), b""
+        while len(said) < length:
+            said += asked.recv(length - len(said))
+        words, folder, environment, patience = json.loads(said)
+        pid = os.fork()
+        if not pid:
+            asked.close()
+            become(words, folder, environment, files)
+        for file in files:
+            os.close(file)
+        asked.sendall(_end(pid, patience))
+
+
+def become(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:
+    """Be the command from here on."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.argv[:] = ["signaldesk", *words]
+    code: Any = 0
+    try:
+        runpy.run_module("signaldesk", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def _end(pid: int, patience: float) -> bytes:
+    pidfd = os.pidfd_open(pid)
+    try:
+        if not select.select([pidfd], [], [], patience)[0]:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+            return b"late"
+    finally:
+        os.close(pidfd)
+    return str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode()
+
+
+def main() -> None:
+    from signaldesk import cli
+
+    for module in pkgutil.walk_packages(cli.__path__, "signaldesk.cli."):
+        importlib.import_module(module.name)
+    for name in HEAVY:
+        importlib.import_module(name)
+    gc.freeze()
+    serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
