@@ -21,6 +21,8 @@ def parts_css() -> str:
 class Html(pn.pane.HTML):
     """A live piece of a page: HTML made by `render`, in the look of `parts.css`."""
 
+    object: Any
+
     def __init__(self, classes: str = "bare", **params: Any) -> None:
         super().__init__(
             "", css_classes=classes.split(), stylesheets=[parts_css()], margin=0, sizing_mode=None, **params
@@ -32,7 +34,7 @@ class Html(pn.pane.HTML):
 
     def fill(self, template: str, **values: Any) -> None:
         """Draw it anew; nothing is sent to the browser when it comes out as it was."""
-        html = render(template, **values)
+        html: str = render(template, **values)
         if html != self.object:
             self.object = html
 

@@ -144,7 +144,7 @@ class Traffic(pn.viewable.Viewer):
         if any(patches.values()):
             self._source.patch({name: found for name, found in patches.items() if found})
         if fresh["start"]:
-            self._source.stream(fresh, rollover=rollover)  # type: ignore[arg-type]
+            self._source.stream(fresh, rollover=rollover)
 
     def _columns(self, bars: Bars, now_us: int) -> dict[str, Any]:
         rates = bars.rates(now_us)

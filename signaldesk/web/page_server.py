@@ -201,7 +201,7 @@ class PageDocument(DocHandler, Html):
 class PageSocket(WSHandler):
     """The line between a page and its document."""
 
-    def initialize(self, **given: Any) -> None:  # type: ignore[override]
+    def initialize(self, **given: Any) -> None:
         self.context: Context = given["context"]
         self.route_name: str = given["route_name"]
 
@@ -209,7 +209,7 @@ class PageSocket(WSHandler):
         """Lets in our own pages, with the session they were made for. Tornado checks neither."""
         try:
             self.context.doorkeeper.check_origin(self.request, needed=True)
-            await super().prepare()  # type: ignore[no-untyped-call]
+            await super().prepare()
             if not self._finished and not self._same_person():
                 raise Forbidden("this page was made for somebody else; load it again")
         except SignalDeskError as error:
@@ -218,7 +218,7 @@ class PageSocket(WSHandler):
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         self.context.lines.add(self)
-        return super().open(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return super().open(*args, **kwargs)
 
     def on_close(self) -> None:
         self.context.lines.discard(self)
@@ -284,7 +284,7 @@ def build(context: Context, patterns: list[Any], **settings: Any) -> BokehTornad
 
 
 def _served(page: Any, host: PageHost) -> Application:
-    return Application(PageHandler(page, host))  # type: ignore[no-untyped-call]
+    return Application(PageHandler(page, host))
 
 
 def _query(request: Any) -> dict[str, str]:

@@ -99,7 +99,8 @@ def build(services: Services, *, pages: bool = True) -> Application:
     if pages:
         from signaldesk.web import page_server
 
-        return page_server.build(context, url_table(context), **settings)
+        with_pages: Application = page_server.build(context, url_table(context), **settings)
+        return with_pages
     settings |= {"default_handler_class": Missing, "default_handler_args": {"context": context}}
     return Application(url_table(context), **settings)
 

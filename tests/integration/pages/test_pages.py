@@ -18,7 +18,7 @@ from signaldesk.web.pages import find_pages
 from tests.support import eventually
 from tests.support.web import PASSWORD, Org, Web, hang_up
 
-VISITS = 100
+VISITS = 25
 
 
 def token(page: str) -> str:
@@ -122,7 +122,7 @@ async def test_the_database_being_away_is_said_in_a_page(
 
 
 @pytest.mark.slow
-async def test_a_hundred_visits_leave_nothing_behind(web: Web, member: httpx.AsyncClient) -> None:
+async def test_visits_leave_nothing_behind(web: Web, member: httpx.AsyncClient) -> None:
     from apps.overview import Overview
 
     def alive() -> dict[str, int]:
