@@ -1,4 +1,7 @@
-"""A real Chromium. Without one these tests are skipped, except on CI, where they fail."""
+"""A real Chromium. Without one these tests are skipped, except on CI, where they fail.
+
+It is started once; so these tests, and their fixtures, share one event loop.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.web import PASSWORD, Org, Web, running_web
@@ -23,6 +27,15 @@ FLAGS = [
 ]
 
 
+shared_loop = pytest_asyncio.fixture(loop_scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a browser: SIGNALDESK's tests bring none of their own."""
@@ -35,7 +48,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -43,18 +56,18 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@shared_loop
 async def web(database_url: str, redis_url: str) -> AsyncIterator[Web]:
     async with running_web(database_url, redis_url, pages=True) as web:
         yield web
 
 
-@pytest.fixture
+@shared_loop
 async def org(web: Web) -> Org:
     return await web.found("Acme")
 
 
-@pytest.fixture
+@shared_loop
 async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(
         base_url=web.url,
@@ -66,13 +79,13 @@ async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
     await context.close()
 
 
-@pytest.fixture
+@shared_loop
 async def complaints() -> list[str]:
     """What the browser had to complain about; a test of a good page ends with it empty."""
     return []
 
 
-@pytest.fixture
+@shared_loop
 async def page(context: BrowserContext, complaints: list[str]) -> Page:
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -80,7 +93,7 @@ async def page(context: BrowserContext, complaints: list[str]) -> Page:
     return page
 
 
-@pytest.fixture
+@shared_loop
 async def overview(page: Page, org: Org) -> Page:
     """The Overview, logged in and live."""
     await page.goto("/overview")

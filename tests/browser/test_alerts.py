@@ -8,14 +8,14 @@ import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.store.alerts import AlertFilter
-from tests.browser.conftest import live
+from tests.browser.conftest import live, shared_loop
 from tests.support import eventually, rows
 from tests.support.web import Org, Web
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@shared_loop
 async def alerts(web: Web, org: Org, overview: Page) -> Page:
     """The inbox with two open alerts, live."""
     for title in ("Slow search", "Checkout failures by country"):
