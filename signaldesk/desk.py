@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from signaldesk.delivery.dispatcher import Dispatcher
     from signaldesk.engine.explain import Explainer
     from signaldesk.engine.processor import Processor
+    from signaldesk.history.queries import Queries
     from signaldesk.intake.appender import Appender
     from signaldesk.intake.intake import Intake
 
@@ -148,6 +149,28 @@ class Desk:
         from signaldesk.engine.explain import Explainer
 
         return Explainer(database=self.database, lateness=self.settings.allowed_lateness * MICROS)
+
+    @cached_property
+    def queries(self) -> Queries:
+        from signaldesk.history.holdings import Holdings
+        from signaldesk.history.queries import Queries
+        from signaldesk.history.sandbox.limits import Limits
+        from signaldesk.store.extract import Extract
+
+        settings = self.settings
+        limits = Limits(
+            seconds=settings.query_seconds,
+            memory=settings.query_memory,
+            rows=settings.query_rows,
+            result=settings.query_result,
+            threads=min(2, os.cpu_count() or 1),
+        )
+        return Queries(
+            holdings=Holdings(Extract(self.urls.database)),
+            limits=limits,
+            at_once=settings.query_at_once,
+            at_once_per_org=settings.query_at_once_per_org,
+        )
 
     @cached_property
     def rule_history(self) -> RuleHistory:
@@ -257,6 +280,8 @@ class Desk:
     async def close(self) -> None:
         """Close what was opened."""
         built = self.__dict__
+        if "queries" in built:
+            self.queries.close()
         if "appender" in built:
             await self.appender.close()
         if "outbound" in built:

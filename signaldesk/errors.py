@@ -73,6 +73,10 @@ class MethodNotAllowed(SignalDeskError):
     status, code, title = 405, "method_not_allowed", "This method is not supported here"
 
 
+class NotAcceptable(SignalDeskError):
+    status, code, title = 406, "not_acceptable", "There is no such format here"
+
+
 class Conflict(SignalDeskError):
     status, code, title = 409, "conflict", "This clashes with what is already there"
 

@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Alerts of a rule that people are told of singly within a minute; more come as one",
     )
+    query_seconds: float = Field(30.0, gt=0, description="How long one SQL query may run")
+    query_memory: int = Field(1 << 30, ge=64 << 20, description="Memory that one SQL query may use")
+    query_rows: int = Field(1_000_000, ge=1, description="Most rows in the result of one SQL query")
+    query_result: int = Field(256 << 20, ge=1024, description="Largest result of one SQL query")
+    query_at_once: int = Field(4, ge=1, description="SQL queries that run at once in one web process")
+    query_at_once_per_org: int = Field(2, ge=1, description="The same, of one organisation")
     stripe_secret_key: SecretStr | None = Field(None, description="Billing through Stripe")
     stripe_webhook_secret: SecretStr | None = Field(None, description="Verifies what Stripe sends")
     history_url: str | None = Field(None, description="Object store for history; `data_dir` without it")

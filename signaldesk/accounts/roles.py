@@ -14,6 +14,7 @@ Role = Literal["owner", "admin", "editor", "viewer"]
 SCOPES = {
     "events:write": "send events",
     "events:read": "read stored events",
+    "query:read": "ask in SQL: events, alerts and firings",
     "rules:read": "read rules",
     "rules:write": "make, change and delete rules",
     "channels:read": "read channels, without their secrets",

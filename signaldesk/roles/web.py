@@ -53,6 +53,7 @@ def services(desk: Desk) -> Services:
         rules=desk.rules,
         rule_history=desk.rule_history,
         explainer=desk.explainer,
+        queries=desk.queries,
         channels=desk.channels,
         alerts=desk.alerts,
         alert_story=desk.alert_story,

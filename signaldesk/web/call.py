@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import orjson
@@ -24,6 +24,14 @@ from signaldesk.web.services import Services
 M = TypeVar("M", bound=BaseModel)
 
 
+class Stream(Protocol):
+    """Bytes that come one after the other; closed whatever happens."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back: `body` is JSON-able, ready bytes, or None for no content."""
@@ -33,6 +41,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     session: str | None = None
     """A session's token to put into the cookie; an empty text takes the cookie away."""
+    stream: Stream | None = None
+    """Sent piece by piece instead of a body."""
 
     def encoded(self) -> bytes:
         return (

@@ -10,6 +10,7 @@ from uuid import uuid4
 from weakref import WeakSet
 
 import orjson
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
@@ -26,7 +27,7 @@ from signaldesk.errors import (
 )
 from signaldesk.log import get_logger
 from signaldesk.model import problem
-from signaldesk.web.call import Answer, Call
+from signaldesk.web.call import Answer, Call, Stream
 from signaldesk.web.cookies import CSRF_HEADER, Cookies
 from signaldesk.web.identity import Doorkeeper, Identity
 from signaldesk.web.origins import client_address
@@ -199,7 +200,11 @@ class ApiHandler(Handler):
         except Exception as error:
             self.refuse(error)
             return
-        self._answer(answer if isinstance(answer, Answer) else Answer(answer, self._route.status))
+        answer = answer if isinstance(answer, Answer) else Answer(answer, self._route.status)
+        if answer.stream is not None:
+            await self._send(answer.stream, answer)
+        else:
+            self._answer(answer)
 
     get = post = put = patch = delete = head = _serve
 
@@ -262,6 +267,27 @@ class ApiHandler(Handler):
             member=identity.member if identity else None,
             session=identity.session if identity else "",
         )
+
+    async def _send(self, stream: Stream, answer: Answer) -> None:
+        """Piece by piece, as fast as the client takes them. What fails on the way cuts the connection, so
+        that half an answer is not taken for a whole one."""
+        self.set_status(answer.status)
+        self.set_header("Cache-Control", "no-store")
+        for name, value in answer.headers.items():
+            self.set_header(name, value)
+        try:
+            async for piece in stream:
+                self.write(piece)
+                await self.flush()
+            self.finish()
+        except StreamClosedError:
+            return  # nobody listens any more
+        except Exception as error:
+            detail = error.detail if isinstance(error, SignalDeskError) else repr(error)
+            log.warning("an answer broke off", request=self.request_id, detail=detail)
+            self.detach().close()
+        finally:
+            stream.close()
 
     def _answer(self, answer: Answer) -> None:
         self.set_status(answer.status)

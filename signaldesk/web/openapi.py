@@ -66,7 +66,8 @@ def document(routes: Iterable[Route], *, base_url: str, version: str) -> dict[st
 def _operation(route: Route, refs: Any) -> dict[str, Any]:
     answers: dict[str, Any] = {str(route.status): {"description": "Done"}}
     if route.answer is not None:
-        answers[str(route.status)]["content"] = _json(refs[route.answer, "serialization"])
+        other = {media: {"schema": {"type": "string", "format": "binary"}} for media in route.also}
+        answers[str(route.status)]["content"] = _json(refs[route.answer, "serialization"]) | other
     answers["default"] = {
         "description": "Refused or failed; the problem document says why",
         "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},

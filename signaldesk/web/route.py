@@ -34,6 +34,8 @@ class Route:
     scope: str | None = None
     answer: type[BaseModel] | None = None
     """Shape of the body of a good answer; None: no content."""
+    also: tuple[str, ...] = ()
+    """Media types, beside JSON, in which a good answer may be asked for by `Accept`."""
     body: type[BaseModel] | None = None
     """Shape of the request's body."""
     status: int = 200

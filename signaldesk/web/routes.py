@@ -12,6 +12,7 @@ from signaldesk.web.api import (
     events,
     keys,
     notifications,
+    query,
     rule_explain,
     rule_history,
     rules,
@@ -42,6 +43,10 @@ API: tuple[Route, ...] = (
     _v1(
         "GET", "/event-types", events.list_types, "Event types, most used first",
         scope="events:read", answer=Page[events.TypeOut], query=("from",),
+    ),
+    _v1(
+        "POST", "/query", query.ask, "Ask in SQL: one SELECT over the organisation's own tables",
+        scope="query:read", answer=query.ResultOut, body=query.QueryIn, also=tuple(query.FORMATS)[1:],
     ),
     # --- rules
     _v1(

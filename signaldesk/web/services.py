@@ -15,6 +15,7 @@ from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
 from signaldesk.engine.explain import Explainer
+from signaldesk.history.queries import Queries
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
 from signaldesk.store.alert_story import AlertStory
@@ -53,6 +54,7 @@ class Services:
     rules: RuleCatalog
     rule_history: RuleHistory
     explainer: Explainer
+    queries: Queries
     channels: ChannelCatalog
     alerts: AlertStore
     alert_story: AlertStory

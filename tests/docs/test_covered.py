@@ -12,8 +12,10 @@ import pytest
 
 import signaldesk.roles
 from signaldesk.channels import kinds as channel_kinds
+from signaldesk.history.holdings import Holdings
 from signaldesk.rules import document
 from signaldesk.settings import PREFIX, Settings
+from signaldesk.store.extract import Extract
 from signaldesk.web.routes import API
 from signaldesk.web.server import url_table
 from tests.docs.generated import OTHERS, all_commands, workbench
@@ -101,6 +103,12 @@ def test_every_room() -> None:
     folders = {path.name for path in (ROOT / "signaldesk").iterdir() if (path / "__init__.py").exists()}
     missing = {name for name in folders if f"\n  {name}/" not in page("architecture.md").text}
     assert not missing
+
+
+def test_every_table_and_column_that_can_be_asked_for() -> None:
+    (table,) = page("querying.md").tables("table", "columns")
+    documented = {name: [one.strip(' `"') for one in columns.split(",")] for name, columns in table.rows}
+    assert documented == Holdings(Extract("postgresql://nowhere")).tables
 
 
 def test_every_code_of_a_rejected_event() -> None:

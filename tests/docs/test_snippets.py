@@ -28,6 +28,7 @@ from signaldesk.intake.check import Checked, check
 from signaldesk.model.event import Event
 from signaldesk.model.message import Message
 from signaldesk.rules import document
+from signaldesk.web.api.query import ResultOut
 from tests.docs.pages import DOCS, Block, Page, Table, page, pages
 from tests.support.judging import MICROS, Judging, event
 from tests.support.messages import firing_message
@@ -82,6 +83,8 @@ def test_json_is_what_it_looks_like(block: Block) -> None:
             channels.parse(channels.kind(one["kind"]), one["config"])
         elif one.get("type") == "about:blank":
             assert one.keys() == {"type", "title", "status", "code", "detail", "errors", "request_id"}
+        elif "columns" in one:
+            ResultOut.model_validate(one)
         elif "accepted" in one:
             assert one.keys() == {"accepted", "ids", "rejected"} and one["accepted"] == len(one["ids"])
         elif "data" in one and "specversion" not in one:

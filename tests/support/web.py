@@ -110,6 +110,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         rules=desk.rules,
         rule_history=desk.rule_history,
         explainer=desk.explainer,
+        queries=desk.queries,
         channels=desk.channels,
         alerts=AlertStore(database=database),
         alert_story=desk.alert_story,

@@ -1,0 +1,1 @@
+"""History: what DuckDB reads, and what people ask of it in SQL."""

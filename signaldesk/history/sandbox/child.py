@@ -1,0 +1,124 @@
+"""One query, from its job to the last byte of its answer. Runs in a process that ends with it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+import duckdb
+import msgspec
+
+from signaldesk.history.sandbox import checked, fields, rendering, wire
+from signaldesk.history.sandbox.confinement import confine
+from signaldesk.history.sandbox.faults import Refused, Wrong, fault_of
+from signaldesk.history.sandbox.wire import End, Hello, Job
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "temp_directory": "",
+    "threads": "1",
+}
+_NEWER = {"async_threads": "1"}
+"""Settings that DuckDB 1.5 does not know."""
+_TYPED_FIELDS = int(duckdb.__version__.partition(".")[0]) >= 2
+
+
+def opened() -> duckdb.DuckDBPyConnection:
+    """A database in memory. Made before the job is known, for it takes a while."""
+    settings = {**_SETTINGS, **(_NEWER if _TYPED_FIELDS else {})}
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET python_enable_replacements = false")
+    connection.sql("SELECT json_array(1), strftime(now(), '%Y')").fetchall()  # loads what queries need
+    return connection
+
+
+def answer(connection: duckdb.DuckDBPyConnection, line: socket.socket) -> None:
+    """Say who we are, take the job, answer it."""
+    line.sendall(wire.frame(b"H", msgspec.json.encode(Hello(os.getpid()))))
+    job, files = _receive(line)
+    try:
+        _prepare(connection, job, files)
+        confine(memory=job.limits.memory, cpu_s=job.limits.seconds * job.limits.threads + 1)
+        rows = _run(connection, job, line)
+        line.sendall(wire.frame(b"E", msgspec.json.encode(End(rows))))
+    except (BrokenPipeError, ConnectionResetError):
+        return  # nobody waits for it any more
+    except BaseException as error:
+        fault = fault_of(error, job.limits)
+        del error
+        line.sendall(wire.frame(b"F", msgspec.json.encode(fault)))
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, job: Job, files: Sequence[int]) -> None:
+    """Load the organisation's rows, and lock the door behind us."""
+    connection.execute(f"SET threads = {job.limits.threads}")
+    connection.execute(f"SET memory_limit = '{job.limits.memory}B'")
+    for statement in job.setup:
+        for number, descriptor in enumerate(files):
+            statement = statement.replace(f"${number}", f"/dev/fd/{descriptor}")
+        connection.execute(statement)
+    for descriptor in files:
+        os.close(descriptor)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _run(connection: duckdb.DuckDBPyConnection, job: Job, line: socket.socket) -> int:
+    checked.check_length(job.sql, job.limits)
+    found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [job.sql]).fetchall()
+    parts = checked.check(found[0][0].encode(), job.sql, job.tables)
+    edited = fields.typed(job.sql, parts) if _TYPED_FIELDS else fields.Edited(job.sql, job.sql, ())
+    del found, parts
+    try:
+        rows = _send(connection, edited.sql, job, line)
+    except duckdb.Error as error:
+        fault = fault_of(error, job.limits, edited.sql)
+        if fault.kind != "wrong":
+            raise
+        raise Wrong(fields.as_written(fault.detail), *edited.place(fault.line, fault.column)) from None
+    return rows
+
+
+def _send(connection: duckdb.DuckDBPyConnection, sql: str, job: Job, line: socket.socket) -> int:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise Refused("only one query is answered here: a statement that begins with SELECT, FROM or WITH")
+    relation = _bound(connection, sql)
+    columns = rendering.columns_of(relation)
+    line.sendall(wire.frame(b"C", msgspec.json.encode(columns)))
+    rows = 0
+    for count, piece in rendering.pieces(relation, columns, job.format, job.limits):
+        rows = count
+        for start in range(0, len(piece), wire.LARGEST):
+            line.sendall(wire.frame(b"D", piece[start : start + wire.LARGEST]))
+    return rows
+
+
+def _bound(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    try:
+        return connection.sql(sql)
+    except duckdb.Error:
+        connection.execute(sql)  # fails in the same way, and says where
+        raise
+
+
+def _receive(line: socket.socket) -> tuple[Job, list[int]]:
+    head, files, _, _ = socket.recv_fds(line, wire.HEAD.size, 64)
+    while len(head) < wire.HEAD.size:
+        head += _some(line, wire.HEAD.size - len(head))
+    _, length = wire.HEAD.unpack(head)
+    body = b""
+    while len(body) < length:
+        body += _some(line, length - len(body))
+    return msgspec.json.decode(body, type=Job), list(files)
+
+
+def _some(line: socket.socket, most: int) -> bytes:
+    data = line.recv(min(most, 1 << 20))
+    if not data:
+        raise BrokenPipeError
+    return data

@@ -1,0 +1,97 @@
+"""What can be wrong with a query, and DuckDB's errors said in our words."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+from signaldesk.history.sandbox.limits import Limits, too_much_memory, too_slow
+from signaldesk.history.sandbox.wire import Fault
+
+_LINE = re.compile(r"\n\nLINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<mark>[ ]*)\^")
+_CANDIDATES = re.compile(r"\n\s*Candidate (?P<what>bindings|functions):\s*(?P<names>.*)", re.DOTALL)
+_KIND = re.compile(r"^[A-Z][A-Za-z ]{2,40} Error: ")
+
+
+class Refused(Exception):
+    """The statement asks for something that is not answered here."""
+
+
+class Wrong(Exception):
+    """The statement cannot be read."""
+
+    def __init__(self, detail: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(detail)
+        self.line, self.column = line, column
+
+
+NESTED = "the statement is nested too deeply; take it apart with WITH"
+
+
+class OverLimit(Exception):
+    """The query wanted more than it may have."""
+
+
+def place_of(sql: str, offset: int) -> tuple[int, int]:
+    """(line, column), from 1, of a byte of the statement."""
+    before = sql.encode()[:offset].decode(errors="ignore")
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def fault_of(error: BaseException, limits: Limits, sql: str = "") -> Fault:
+    """Any error of a query as what its sender is told; `sql` is what DuckDB was given."""
+    if isinstance(error, Refused):
+        return Fault("refused", str(error))
+    if isinstance(error, Wrong):
+        return Fault("wrong", str(error), error.line, error.column)
+    if isinstance(error, OverLimit):
+        return Fault("limit", str(error))
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return Fault("limit", too_much_memory(limits))
+    if isinstance(error, RecursionError):
+        return Fault("limit", NESTED)
+    if isinstance(error, duckdb.InterruptException):
+        return Fault("limit", too_slow(limits))
+    if isinstance(error, duckdb.Error):
+        return _duckdb_fault(str(error), limits, sql)
+    return Fault(
+        "wrong", f"the query failed ({type(error).__name__}); simplify it, or ask for another format"
+    )
+
+
+def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
+    if "bad allocation" in text or "bad_alloc" in text or "failed to allocate" in text.lower():
+        return Fault("limit", too_much_memory(limits))
+    if "expression depth" in text:
+        return Fault("limit", NESTED)
+    line, column = 0, 0
+    if found := _LINE.search(text):
+        line, column = _marked(found, sql)
+        text = text[: found.start()]
+    text = _KIND.sub("", text)
+    hint = ""
+    if candidates := _CANDIDATES.search(text):
+        text = text[: candidates.start()]
+        hint = _hint(candidates["names"]) if candidates["what"] == "bindings" else ""
+    detail = " ".join(text.split())[:500].rstrip(".!")
+    return Fault("wrong", f"{detail}{hint}", line, column)
+
+
+def _marked(found: re.Match[str], sql: str) -> tuple[int, int]:
+    """(line, column) of DuckDB's mark; the column is 0 where that cannot be told."""
+    line, text = int(found["line"]), found["text"]
+    mark = len(found["mark"]) - len(f"LINE {line}: ")
+    if not text.startswith("..."):
+        return line, max(1, mark + 1)
+    # A long line is shown in part only: look for that part in the statement.
+    lines = sql.split("\n")
+    part = text.removeprefix("...").removesuffix("...")
+    start = lines[line - 1].find(part) if line <= len(lines) else -1
+    return line, start + mark - 3 + 1 if start >= 0 else 0
+
+
+def _hint(names: str) -> str:
+    """`; did you mean "a" or "b"?`, from DuckDB's own candidates."""
+    quoted = list(dict.fromkeys(re.findall(r'"([^"]+)"', names)))[:4]
+    return f"; did you mean {' or '.join(quoted)}?" if quoted else ""

@@ -1,0 +1,65 @@
+"""What the server and a query's process say to each other over their socket.
+
+A frame is a letter, the length of what follows as four bytes, and that many bytes:
+
+    parent → child   J  a Job as JSON; the files it speaks of travel beside it as descriptors
+    child → parent   H  {"pid"}, once, before the job is sent
+                     C  the columns of the result, once
+                     D  a piece of the result, ready to be sent on
+                     E  {"rows"}: the end, all is well
+                     F  a Fault: the end, and why
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+import msgspec
+
+from signaldesk.history.sandbox.limits import Limits
+
+Format = Literal["json", "csv", "arrow", "parquet"]
+
+HEAD = struct.Struct(">cI")
+LARGEST = 4 << 20
+"""Bytes of one frame."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One query. `setup` are statements of ours; `$0`, `$1`, … in them are paths of the files sent along."""
+
+    sql: str
+    format: Format
+    setup: list[str]
+    tables: dict[str, list[str]]
+    """Names of what may be asked, and their columns."""
+    limits: Limits
+
+
+class Hello(msgspec.Struct, frozen=True):
+    pid: int
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of the result; `type` is DuckDB's name for it."""
+
+    name: str
+    type: str
+
+
+class End(msgspec.Struct, frozen=True):
+    rows: int
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """`line` and `column` count from 1; 0 is unknown."""
+
+    kind: Literal["refused", "wrong", "limit"]
+    detail: str
+    line: int = 0
+    column: int = 0
+
+
+def frame(letter: bytes, body: bytes) -> bytes:
+    return HEAD.pack(letter, len(body)) + body

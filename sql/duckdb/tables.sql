@@ -1,0 +1,17 @@
+-- The tables that people ask about: their columns in the order in which sql/postgres/extract.sql selects them.
+
+-- name: events
+CREATE TABLE events (
+    id UUID, type VARCHAR, source VARCHAR, timestamp TIMESTAMPTZ, received_at TIMESTAMPTZ, payload JSON,
+    clock_skewed BOOLEAN)
+
+-- name: alerts
+CREATE TABLE alerts (
+    id UUID, rule_id UUID, title VARCHAR, severity VARCHAR, state VARCHAR, "group" JSON, labels JSON,
+    opened_at TIMESTAMPTZ, last_fired_at TIMESTAMPTZ, firings BIGINT, value DOUBLE, threshold DOUBLE,
+    acknowledged_at TIMESTAMPTZ, resolved_at TIMESTAMPTZ)
+
+-- name: firings
+CREATE TABLE firings (
+    id UUID, rule_id UUID, rule_version INTEGER, alert_id UUID, event_id UUID, timestamp TIMESTAMPTZ, "group" JSON,
+    value DOUBLE, threshold DOUBLE, window_from TIMESTAMPTZ, window_to TIMESTAMPTZ, shadow BOOLEAN)

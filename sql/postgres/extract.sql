@@ -1,0 +1,21 @@
+-- What people may ask about in SQL, as PostgreSQL copies it out: one statement per table of that name.
+
+-- name: events
+SELECT id, type, source, timestamp, received_at, payload, clock_skewed
+FROM events
+WHERE org_id = %(org)s AND lane = ''
+ORDER BY position, idx
+
+-- name: alerts
+SELECT id, rule_id, title, severity, state, "group", labels, opened_at, last_fired_at, firings, value, threshold,
+       acknowledged_at, resolved_at
+FROM alerts
+WHERE org_id = %(org)s AND lane = ''
+ORDER BY opened_at, id
+
+-- name: firings
+SELECT id, rule_id, rule_version, alert_id, event_id, timestamp, "group", value, threshold, window_from, window_to,
+       shadow
+FROM firings
+WHERE org_id = %(org)s AND lane = ''
+ORDER BY timestamp, id
