@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ import httpx
 from signaldesk.errors import FieldError, SignalDeskError
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+PATIENT = httpx.Timeout(300.0, connect=5.0)
+"""For an answer that the installation has to work for; it has its own limits."""
 _KEY = re.compile(r"sk_[0-9a-f]{48}")
 _PASSING = (429, 502, 503, 504)
 """Statuses of a server or a proxy that is busy or not up yet."""
@@ -78,6 +81,25 @@ class Api:
         if response.is_success:
             return Answer(response.status_code, body)
         raise _fault(self.url, response, body if isinstance(body, dict) else {})
+
+    @contextmanager
+    def stream(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+        """POST once; the answer's bytes as they come. Raises Unreachable or Refused, also on the way."""
+        try:
+            request = self._http.build_request(
+                "POST", path, content=content, headers=headers, timeout=PATIENT
+            )
+            with closing(self._http.send(request, stream=True)) as response:
+                if not response.is_success:
+                    response.read()
+                    body = _json(response)
+                    raise _fault(self.url, response, body if isinstance(body, dict) else {})
+                yield response.iter_bytes()
+        except httpx.RemoteProtocolError as error:
+            raise Unreachable("the answer broke off on its way; ask again, or for less") from error
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"{self.url} does not answer ({reason}); is it up?") from error
 
     def close(self) -> None:
         self._http.close()

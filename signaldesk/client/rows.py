@@ -1,0 +1,112 @@
+"""The rows of a query, as whichever table people work with. Nothing is asked before somebody looks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from signaldesk.client.http import Unreachable
+from signaldesk.errors import SignalDeskError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Ask = Callable[[str], AbstractContextManager[Iterator[bytes]]]
+"""SQL → the pieces of an Arrow IPC stream."""
+
+_SHOWN = 20
+"""Rows that a notebook shows of them."""
+
+
+class Rows:
+    """A query and, once asked, its answer. `arrow`, `df` and `pl` ask once; `batches` asks each time anew."""
+
+    def __init__(self, ask: Ask, sql: str) -> None:
+        self._ask = ask
+        self.sql = sql
+        self._table: pa.Table | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Piece by piece as they arrive, so that a result may be larger than memory.
+
+        Raises Refused (what is wrong, and where) or Unreachable, also on the way.
+        """
+        with self._stream() as stream:
+            yield from stream
+
+    def arrow(self) -> pa.Table:
+        """All rows as an Arrow table. Raises as `batches` does."""
+        if self._table is None:
+            with self._stream() as stream:
+                self._table = stream.read_all()
+        return self._table
+
+    @contextmanager
+    def _stream(self) -> Iterator[Any]:
+        import pyarrow as pa
+
+        with self._ask(self.sql) as pieces:
+            try:
+                with pa.ipc.open_stream(io.BufferedReader(_Arriving(pieces), 1 << 18)) as stream:
+                    yield stream
+            except (pa.ArrowInvalid, EOFError) as error:
+                raise Unreachable("the answer broke off on its way; ask again, or for less") from error
+
+    def df(self) -> pd.DataFrame:
+        """All rows as a pandas DataFrame; times know that they are UTC."""
+        _wanted("pandas")
+        frame: pd.DataFrame = self.arrow().to_pandas()
+        return frame
+
+    def pl(self) -> Any:
+        """All rows as a Polars DataFrame."""
+        return _wanted("polars").from_arrow(self.arrow())
+
+    def __len__(self) -> int:
+        return int(self.arrow().num_rows)
+
+    def __repr__(self) -> str:
+        asked = "not asked yet" if self._table is None else f"{len(self):,} rows"
+        return f"<{type(self).__name__} of {' '.join(self.sql.split())[:100]!r}: {asked}>"
+
+    def _repr_html_(self) -> str:
+        """The first rows, and how many there are; texts of events are escaped."""
+        table = self.arrow()
+        more = f" of {table.num_rows:,} rows" if table.num_rows > _SHOWN else ""
+        shown = min(_SHOWN, table.num_rows)
+        return f"{table.slice(0, _SHOWN).to_pandas().to_html(index=False)}<p>{shown}{more or ' rows'}</p>"
+
+
+class _Arriving(io.RawIOBase):
+    """Pieces as a file to read from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._piece = memoryview(piece)
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+
+def _wanted(name: str) -> Any:
+    """The library of that name. Raises SignalDeskError that says how to get it."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise SignalDeskError(f"{name} is not installed; `pip install {name}`, or use .arrow()") from None
