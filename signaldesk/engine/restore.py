@@ -57,6 +57,8 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
     lane.rebuilding, events = True, 0
     for state in lane.missing:
         state.recall([], b"")
+        if not state.watch.plain:
+            timing.start(lane, state)  # before the events: they came after it, whenever they happened
     source = ledger.replay_org(lane.org_id, lane.name, watermark - _reach(lane), claim.checkpoint)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:
@@ -65,8 +67,6 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
             for _, state, _, _, _ in matched.hits:
                 state.rewrite = True
             lane.judge(matched)
-    for state in lane.missing:
-        timing.start(lane, state)
     if not lane.name:
         lane.pass_time(claim.checkpoint_clock)
     lane.rebuilding = False

@@ -86,3 +86,21 @@ async def test_the_event_that_comes_back_ends_the_alert(lab: Lab) -> None:
     (alert,) = lab.rows("SELECT state, resolved_at FROM alerts WHERE org_id = %(org)s", org=org_id)
     assert (alert["state"], to_us(alert["resolved_at"])) == ("resolved", lab.clock.now_us())
     await lab.forget([org_id])
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["windows kept", "windows lost"])
+async def test_a_rule_waits_from_its_beginning_on_although_an_event_from_before_it_came_late(
+    lab: Lab, lost: bool
+) -> None:
+    org_id = await lab.org()
+    await lab.save_rule(org_id, SILENCE)
+    begun = lab.clock.now_us()
+    await lab.send(org_id, [{"type": "beat", "payload": {}, "timestamp": (begun - 4 * MICROS) / MICROS}])
+    await live(lab)
+    if lost:
+        await lab.empty_windows()
+    await lab.pass_time(20)
+    await live(lab)
+    fired = lab.rows("SELECT timestamp FROM firings WHERE org_id = %(org)s", org=org_id)
+    assert [to_us(row["timestamp"]) for row in fired] == [begun + 10 * MICROS]
+    await lab.forget([org_id])
