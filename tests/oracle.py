@@ -256,6 +256,7 @@ class _Fold:
                 held.append(watched)
         count(event, time, concerned, found)
         self.composites(held, time)
+        self.time_passes(*place, 0)  # a deadline that it set may lie behind the watermark already
 
     def time_passes(self, org: str, lane: str, clock: int) -> None:
         """Meet every deadline before the clock: the earliest first, then by rule and group."""

@@ -98,14 +98,15 @@ async def replace(
 ) -> StoredRule:
     """Save the next version, unless nothing changed: then the rule as it was comes back.
 
-    Its windows go on from the version that introduced the condition, if that stays. Raises Conflict when its
-    new name is taken.
+    Its windows go on from the version that introduced the condition, if that stays. A rule that was set aside
+    begins anew with whatever is saved. Raises Conflict when its new name is taken.
     """
-    if canonical(before.body) == canonical(rule.document()):
+    if before.failed_at is None and canonical(before.body) == canonical(rule.document()):
         return before
     await targets.ensure_targets(connection, org_id, rule.notify)
     judged, version = document.fingerprint(rule), before.version + 1
-    since = before.since_version if judged == before.fingerprint else version
+    same = judged == before.fingerprint and before.failed_at is None
+    since = before.since_version if same else version
     saved = SavedRule(
         org_id=org_id, id=before.id, version=version, since_version=since, fingerprint=judged, rule=rule
     )

@@ -20,7 +20,9 @@ Action = Literal["pause", "resume"]
 async def switch(
     connection: AsyncConnection, org_id: UUID, action: Action, wanted: RuleFilter, by: UUID | None
 ) -> list[RuleChanged]:
-    """Save every wanted rule in its new mode. Raises Invalid for ids of no rule, and for rules that are not
+    """Save every wanted rule in its new mode; one that was set aside begins anew with it.
+
+    Raises Invalid for ids of no rule, and for rules that are not
     valid any more."""
     found = await store.page(connection, org_id, wanted, limit=ALL)
     if missing := set(wanted.ids) - {rule.id for rule in found} if not wanted.labels else set():
@@ -30,7 +32,7 @@ async def switch(
     for rule in found:
         paused = rule.body.get("mode") == Mode.PAUSED.value
         mode = Mode.PAUSED.value if action == "pause" else before.get(rule.id, Mode.LIVE.value)
-        same = paused == (action == "pause")
+        same = paused == (action == "pause") and rule.failed_at is None
         after = rule if same else await _in_mode(connection, org_id, rule, mode, by)
         done.append(saving.changed(rule, after))
     return done

@@ -50,7 +50,8 @@ def list_rules(org: _local.OrgName = None, data: _local.Data = None, json: _loca
         rule = parse(stored.body)
         condition = kinds()[rule.when.kind].sentence(rule.when)
         by = f", by {', '.join(rule.by)}" if rule.by else ""
-        state = (rule.severity, rule.mode.value, stored.version, ", ".join(rule.notify))
+        mode = rule.mode.value if stored.failed_at is None else f"set aside: {stored.error}"
+        state = (rule.severity, mode, stored.version, ", ".join(rule.notify))
         rows.append((rule.name, ", ".join(rule.event), f"{condition}{by}", *state))
     columns = ("name", "event", "condition", "severity", "mode", "version", "notifies")
     _out.table(columns, rows, empty="no rules; `signaldesk rules apply --help` shows one")
@@ -121,4 +122,5 @@ def _shown(rule: StoredRule) -> dict[str, Any]:
         "version": found["version"],
         "rule": found["body"],
         "updated_at": found["updated_at"],
+        "set_aside": found["error"],
     }

@@ -8,6 +8,7 @@ from uuid import UUID
 from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import Watch
+from signaldesk.errors import Invalid
 from signaldesk.ids import derived_id
 from signaldesk.model.event import Event
 from signaldesk.model.moment import Moment
@@ -29,6 +30,7 @@ def judge(
 
     Rules are saved at `start` (µs); `lateness` (µs) holds where a rule says nothing of its own. Then time
     goes on `until` (µs), with the deadlines that lie in it. Names of rules must differ.
+    Raises Invalid for a rule that fails.
     """
     lane = Lane(_ORG, "", [_watch(rule, start, lateness) for rule in rules])
     run = _Run(lane)
@@ -39,6 +41,8 @@ def judge(
         run.take(event)
     if until is not None:
         run.pass_time(until)
+    for failed in lane.set_aside:
+        raise Invalid(f"the rule {failed.name!r} fails: {failed.error}")
     return run.found
 
 

@@ -63,20 +63,25 @@ class Explainer:
             versions = await rule_versions.page(connection, org_id, rule_id, limit=_VERSIONS)
             began = await rule_versions.activations(connection, org_id, rule_id)
             others = await rules.listed(connection, org_id)
-        version, after = _in_force(versions, began, at)
+        version, active = _in_force(versions, began, at)
         rule = document.parse((version or versions[-1]).body)
         key = _group(rule, values)
         shown = groups.values(rule.by, key)
         condition = document.kinds()[rule.when.kind].sentence(rule.when)
-        if version is None:
+        if version is None or active is None:
             since = f"since {iso(began[-1].begun)} only" if began else "not yet"
             text = f"{rule.name} judges {since}"
             return Explanation("not_yet", text, at, 0, stored.version, condition, shown)
+        if active.failed_at is not None and to_us(active.failed_at) <= at:
+            text = (
+                f"the rule failed at {iso(to_us(active.failed_at))}, and is not judged since: {active.error}"
+            )
+            return Explanation("set_aside", text, at, version.version, stored.version, condition, shown)
         parts = document.kinds()[rule.when.kind].parts(rule.when)
         wholes = [document.parse(one.body) for one in others if one.name in parts]
         judged = _Judged([*wholes, rule], key, self._lateness, stored.id)
         seen = await self._past.events(
-            org_id, judged.types, since=at - judged.reach, until=at, after=after, most=MOST_EVENTS
+            org_id, judged.types, since=at - judged.reach, until=at, after=active.position, most=MOST_EVENTS
         )
         judged.run(seen, at)
         group = groups.text(rule.by, key)
@@ -144,15 +149,15 @@ class _Judged:
 
 def _in_force(
     versions: Sequence[RuleVersion], began: Sequence[Activation], at: int
-) -> tuple[RuleVersion | None, int]:
-    """The version that judged at that time, and the place in the stream from which on its condition did."""
+) -> tuple[RuleVersion | None, Activation | None]:
+    """The version that judged at that time, and from where on its condition did."""
     for place, one in enumerate(began):
         if one.begun <= at:
             ended = began[place - 1].since_version if place else _NEVER
             same = [version for version in versions if one.since_version <= version.version < ended]
             saved = (version for version in same if to_us(version.created_at) <= at)
-            return next(saved, same[-1]), one.position
-    return None, 0
+            return next(saved, same[-1]), one
+    return None, None
 
 
 def _group(rule: Rule, values: dict[str, Any] | None) -> Any:
@@ -177,6 +182,9 @@ def _answer(
     for one in held:
         if to_us(one.since) <= at and to_us(one.until) >= since:
             return _held(found, one, fired)
+    for failed in judged.lane.set_aside:
+        if failed.rule_id == judged.watch.id:
+            return found("set_aside", f"judging it fails: {failed.error}")
     if latest is None:
         return _nothing(found, judged, seen)
     event = {"event_id": UUID(bytes=latest.event.id), "event_at": latest.event.timestamp}

@@ -6,8 +6,8 @@ own watermark, windows, deadlines and cooldowns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import orjson
@@ -19,8 +19,8 @@ from signaldesk.engine.timers import Timers
 from signaldesk.engine.watch import Predicate, Watch
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
-from signaldesk.model.outcome import Stored
-from signaldesk.rules._kind import SKIP
+from signaldesk.model.outcome import SetAside, Stored
+from signaldesk.rules._kind import SKIP, Judge
 
 _MINUTE = 60_000_000
 _DAY = 86_400_000_000
@@ -32,12 +32,17 @@ Hit = tuple[Watch, State, Event, int, Any]
 """A rule, the group of it that an event belongs to, the event, the watermark at that moment, and a sample."""
 
 
+Failure = tuple[int, list[Watch], Exception]
+"""After so many hits of an entry these rules cannot be asked any more: their filter or grouping failed."""
+
+
 class Matched(NamedTuple):
     """What one stream entry has to do with the rules, and how far time is after it."""
 
     stored: Stored
     hits: list[Hit]
     upto: int
+    failures: list[Failure]
 
 
 class Step(NamedTuple):
@@ -52,6 +57,13 @@ class Plan(NamedTuple):
 
     needs_payload: bool
     steps: list[Step]
+
+
+class _Gone(Judge):
+    """In the place of the judge of a rule that was set aside."""
+
+    def holds(self, window: Any, time: int, event: bytes, sample: Any) -> NoReturn:
+        raise RuntimeError("the rule was set aside")
 
 
 class Lane:
@@ -82,6 +94,10 @@ class Lane:
         """Groups whose condition held at the moment at hand, for the composite rules they are part of."""
         self.rebuilding = False
         """Whether windows are made from events alone: there is nothing to be loaded for a new group."""
+        self.set_aside: list[SetAside] = []
+        """Rules that failed here, and are judged no more; `Memory` sees to the rest of it."""
+        self._failing: set[Watch] = set()
+        """Rules that failed at an event which is matched, and not judged yet."""
         self._plans: dict[str, Plan] = {}
         self.replace(watches)
 
@@ -91,6 +107,7 @@ class Lane:
             if watch not in watches:
                 self._drop(watch)
         self.watches = {watch.id: watch for watch in watches}
+        self._failing &= set(watches)
         self._plans.clear()
         for watch in watches:
             watch.composites = []
@@ -104,8 +121,24 @@ class Lane:
         for state in watch.states.values():
             if state.due is not None:
                 state.due = None
-                self.tidy(state, 0)
+                if not state.dirty:
+                    state.dirty = True
+                    self.dirty.append(state)
         watch.states.clear()
+
+    def fails(self, watch: Watch, error: Exception) -> None:
+        """The rule failed: it is not judged from here on, as if it had been deleted. Others go on."""
+        if self.watches.get(watch.id) is not watch:
+            return
+        self.set_aside.append(SetAside.of(watch.saved, error, self.sink.received_at))
+        self.drop(watch.id)
+
+    def drop(self, rule_id: UUID) -> None:
+        """Judge a rule no more, not even for hits that are on their way."""
+        if (watch := self.watches.get(rule_id)) is not None:
+            self.replace([one for one in self.watches.values() if one is not watch])
+            self.missing = [state for state in self.missing if state.watch is not watch]
+            watch.judge = _Gone()
 
     # --- matching --------------------------------------------------------------------------------------
 
@@ -116,6 +149,7 @@ class Lane:
         comes from there: lateness is decided once.
         """
         hits: list[Hit] = []
+        failures: list[Failure] = []
         watermark, plans = self.watermark, self._plans
         minute, minutes, counts = -1, self.minutes, dict[str, list[int]]()
         upto = 0
@@ -137,38 +171,64 @@ class Lane:
                 count = counts[type_] = minutes.setdefault((minute, type_), [0, 0])
             count[0] += 1
             plan = plans.get(type_) or self._plan(type_)
-            if plan.steps and self._match(plan, event, position, gap, hits):
+            if plan.steps and self._match(plan, event, position, gap, hits, failures):
                 count[1] += 1
         day = stored.received_at // _DAY * _DAY
         self.days[day] = self.days.get(day, 0) + len(stored.events)
         self.events += len(stored.events)
         self.watermark = watermark
-        return Matched(stored, hits, upto if replayed else watermark)
+        return Matched(stored, hits, upto if replayed else watermark, failures)
 
-    def _match(self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit]) -> bool:
+    def _match(
+        self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit], failures: list[Failure]
+    ) -> bool:
         """Add a hit for each rule that the event concerns; whether there was any such rule."""
         time, batch, add = event.timestamp, self.batch, hits.append
         payload = orjson.loads(event.payload) if plan.needs_payload else _NOTHING
         matched = False
         for predicate, groups in plan.steps:
-            if predicate is not None and not predicate(payload, event.type, event.source, time):
+            try:
+                if predicate is not None and not predicate(payload, event.type, event.source, time):
+                    continue
+            except Exception as error:
+                every = [watch for _, watches in groups for watch in watches]
+                self._fail_later(every, error, position, len(hits), failures)
                 continue
             for grouped, watches in groups:
-                key = grouped(event, payload)
+                try:
+                    key = grouped(event, payload)
+                except Exception as error:
+                    self._fail_later(watches, error, position, len(hits), failures)
+                    continue
                 for watch in watches:
                     if watch.active_from >= position:
                         continue  # replayed: an event from before the rule
-                    sample = watch.judge.sample(payload, event) if watch.sampled else None
-                    if sample is SKIP:
-                        continue
-                    matched = True
-                    if gap > watch.lateness:
-                        watch.late += 1
-                    else:
-                        state = watch.states.get(key) or self.enter(watch, key)
-                        state.touched = batch
-                        add((watch, state, event, time + gap, sample))
+                    try:
+                        sample = watch.judge.sample(payload, event) if watch.sampled else None
+                        if sample is SKIP:
+                            continue
+                        matched = True
+                        if gap > watch.lateness:
+                            watch.late += 1
+                        else:
+                            state = watch.states.get(key) or self.enter(watch, key)
+                            state.touched = batch
+                            add((watch, state, event, time + gap, sample))
+                    except Exception as error:
+                        self._fail_later([watch], error, position, len(hits), failures)
         return matched
+
+    def _fail_later(
+        self, watches: Iterable[Watch], error: Exception, position: int, hits: int, failures: list[Failure]
+    ) -> None:
+        """Match no more events with these rules; what was matched before is judged by them all the same."""
+        if isinstance(error, MemoryError):
+            raise error  # nothing that a rule can be blamed for
+        failing = [watch for watch in watches if watch.active_from < position]
+        if failing:
+            self._failing.update(failing)
+            self._plans.clear()
+            failures.append((hits, failing, error))
 
     def enter(self, watch: Watch, key: Key) -> State:
         """A group that is not in memory; if it may have a past, `Memory.fill` loads it next."""
@@ -187,7 +247,7 @@ class Lane:
         steps: dict[str | None, Step] = {}
         needs_payload = False
         for watch in self.watches.values():
-            if watch.watches(type_):
+            if watch.watches(type_) and watch not in self._failing:
                 needs_payload |= watch.needs_payload
                 step = steps.setdefault(watch.where, Step(watch.predicate, []))
                 for _, watches in step.groups:
@@ -205,12 +265,26 @@ class Lane:
 
     def judge(self, matched: Matched) -> None:
         """Take each hit into its window, in order, and the deadlines between them; outcomes go to `sink`."""
-        stored, hits, upto = matched
-        sink = self.sink
-        sink.begin(stored)
+        stored, hits, upto, failures = matched
+        self.sink.begin(stored)
         clock = self.clock
         if not self.name and stored.received_at > clock:
             clock = stored.received_at
+        done = 0
+        for ahead, watches, error in failures:
+            clock = self._take(hits[done:ahead], clock)
+            done = ahead
+            for watch in watches:
+                self.fails(watch, error)
+        clock = self._take(hits[done:] if done else hits, clock)
+        if self.held:
+            timing.composites(self)
+        self.mark = max(self.mark, upto)
+        self.pass_time(max(clock, upto))
+
+    def _take(self, hits: list[Hit], clock: int) -> int:
+        """Judge hits of one entry, one after the other; how far the clock is after them."""
+        sink = self.sink
         for watch, state, event, watermark, sample in hits:
             if self.held and self.held[0][1] is not event:
                 timing.composites(self)
@@ -220,21 +294,23 @@ class Lane:
                 self.mark = max(self.mark, watermark)
                 self._ring_before(clock)
             time = event.timestamp
-            holds = watch.judge.holds(state, time, event.id, sample)
-            if not watch.plain:
-                state.keep_event(event)
-                timing.evaluated(self, state, time, holds)
-                self.timers.set(state)
-            elif holds:
-                sink.candidate(state, event, time)
-                if watch.composites:
-                    self.held.append((state, event, time))
-            if watch.windowed and (not state.dirty or len(state.times) > state.limit):
-                self.tidy(state, watermark)
-        if self.held:
-            timing.composites(self)
-        self.mark = max(self.mark, upto)
-        self.pass_time(max(clock, upto))
+            try:
+                holds = watch.judge.holds(state, time, event.id, sample)
+                if not watch.plain:
+                    state.keep_event(event)
+                    timing.evaluated(self, state, time, holds)
+                    self.timers.set(state)
+                elif holds:
+                    sink.candidate(state, event, time)
+                    if watch.composites:
+                        self.held.append((state, event, time))
+                if watch.windowed and (not state.dirty or len(state.times) > state.limit):
+                    self.tidy(state, watermark)
+            except MemoryError:
+                raise
+            except Exception as error:
+                self.fails(watch, error)
+        return clock
 
     def pass_time(self, clock: int) -> None:
         """Time is at least so far (µs): deadlines before it have come."""
@@ -245,11 +321,16 @@ class Lane:
 
     def _ring_before(self, clock: int) -> None:
         while (state := self.timers.pop(clock)) is not None:
-            timing.ring(self, state)
+            try:
+                timing.ring(self, state)
+                self.timers.set(state)
+                self.tidy(state, self.mark)
+            except MemoryError:
+                raise
+            except Exception as error:
+                self.fails(state.watch, error)
             if self.held:
                 timing.composites(self, timer=True)
-            self.timers.set(state)
-            self.tidy(state, self.mark)
 
     def tidy(self, state: State, watermark: int) -> None:
         """After a state changed: keep its window small, and remember that the checkpoint lacks it."""

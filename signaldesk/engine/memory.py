@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from signaldesk.engine.timers import NEVER
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import Invalid
 from signaldesk.model import group
-from signaldesk.model.outcome import Stored, Tallies
+from signaldesk.model.outcome import SetAside, Stored, Tallies
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.rules.document import kinds
@@ -60,6 +61,8 @@ class Memory:
         """Which change of its rules each organisation is judged by."""
         self.replaying: set[UUID] | None = None
         """See `Sink.replaying`; of lanes that are made from now on, too."""
+        self.set_aside: list[SetAside] = []
+        """Rules that failed and are judged no more, where that is not written down yet."""
         self._rules: dict[UUID, list[tuple[RuleRow, SavedRule]]] = {}
         self._lookups = lookups
         self._lock = lock
@@ -84,7 +87,7 @@ class Memory:
             (saved.id, saved.version): saved for org in self._rules.values() for _, saved in org
         }  # a version never changes: with thousands of rules, reading all of them again would be felt
         for row in rows:
-            saved = parsed.get((row.id, row.version)) or _parse(row)
+            saved = parsed.get((row.id, row.version)) or self._parse(row)
             if saved is not None:
                 found.setdefault(row.org_id, []).append((row, saved))
         self._rules.update(found)
@@ -94,7 +97,7 @@ class Memory:
                 self.lane(org, "")  # it has deadlines before any event comes
         for (org, _), lane in self.lanes.items():
             if org in found:
-                lane.replace([self._watch(lane, row, saved, begun) for row, saved in found[org]])
+                lane.replace(self._watches(lane, found[org], begun))
                 self._begin(lane)
         if begun is not None:
             await self.fill()
@@ -107,15 +110,27 @@ class Memory:
         lane = self.lanes.get((org_id, name))
         if lane is None:
             lane = self.lanes[org_id, name] = Lane(org_id, name, [])
+            lane.set_aside = self.set_aside
             lane.sink.replaying = self.replaying
             fresh = (org_id, name) not in self.known_lanes
             lane.watermark = self.known_lanes.get((org_id, name), 0)
-            lane.replace([self._watch(lane, row, saved) for row, saved in self._rules.get(org_id, ())])
+            lane.replace(self._watches(lane, self._rules.get(org_id, ())))
             for watch in lane.watches.values():
                 watch.complete = fresh
             self._begin(lane)
         lane.batch = self._batch
         return lane
+
+    def _watches(
+        self, lane: Lane, rules: Iterable[tuple[RuleRow, SavedRule]], begun: int | None = None
+    ) -> list[Watch]:
+        found = []
+        for row, saved in rules:
+            try:
+                found.append(self._watch(lane, row, saved, begun))
+            except Exception as error:  # it can be read, and cannot be judged by: the others go on
+                self.set_aside.append(SetAside.of(saved, error, 0))
+        return found
 
     def _watch(self, lane: Lane, row: RuleRow, saved: SavedRule, begun: int | None = None) -> Watch:
         """The rule's watch in a lane: the one there is, with its windows, as long as the condition stays."""
@@ -137,6 +152,19 @@ class Memory:
                 if watch.complete:
                     lane.missing.append(state)
 
+    def take_set_aside(self) -> list[SetAside]:
+        """Take out the rules that failed; none of their organisations' lanes judges them any more."""
+        found = {one.rule_id: one for one in reversed(self.set_aside)}
+        self.set_aside.clear()
+        for one in found.values():
+            logger.error("rule set aside", org=str(one.org_id), rule=str(one.rule_id), error=one.error)
+            rules = self._rules.get(one.org_id, ())
+            self._rules[one.org_id] = [rule for rule in rules if rule[0].id != one.rule_id]
+            for (org_id, _), lane in self.lanes.items():
+                if org_id == one.org_id:
+                    lane.drop(one.rule_id)
+        return list(found.values())
+
     def replay(self, fired: set[UUID] | None) -> None:
         """From now on events are of the past, and what came of them is written down; None: of the present."""
         self.replaying = fired
@@ -149,6 +177,24 @@ class Memory:
     def next_deadline(self) -> int:
         """The earliest deadline (µs) of what happens now, NEVER without one."""
         return min((lane.timers.waiting() for lane in self.live_lanes()), default=NEVER)
+
+    def _parse(self, row: RuleRow) -> SavedRule | None:
+        """The rule of a row; None, and set aside, for one that this version cannot read: the others go on."""
+        try:
+            rule = document.parse(row.body)
+        except Exception as error:
+            said = f"it cannot be read: {error.errors if isinstance(error, Invalid) else error!r}"[:500]
+            name = str(row.body.get("name", row.id))
+            self.set_aside.append(SetAside(row.org_id, row.id, row.since_version, name, 0, said))
+            return None
+        return SavedRule(
+            org_id=row.org_id,
+            id=row.id,
+            version=row.version,
+            since_version=row.since_version,
+            fingerprint=row.fingerprint,
+            rule=rule,
+        )
 
     # --- states ----------------------------------------------------------------------------------------
 
@@ -166,14 +212,21 @@ class Memory:
                 windowed = [state for state in lane.missing if state.watch.windowed]
                 names = [self._key(lane, state) for state in windowed]
                 for state, (members, notes) in zip(windowed, await self._windows.load(names), strict=True):
-                    self._recall(lane, state, members, notes)
+                    self.recall(lane, state, members, notes)
                 await self.fill_cooldowns(lane)
 
-    def _recall(self, lane: Lane, state: State, members: list[tuple[bytes, int]], notes: bytes) -> None:
-        state.recall(members, notes)
-        if not state.watch.plain:
-            timing.start(lane, state)
-            lane.timers.set(state)
+    @staticmethod
+    def recall(lane: Lane, state: State, members: list[tuple[bytes, int]], notes: bytes) -> None:
+        """Give a new state its past, and begin what begins without one."""
+        try:
+            state.recall(members, notes)
+            if not state.watch.plain:
+                timing.start(lane, state)
+                lane.timers.set(state)
+        except MemoryError:
+            raise
+        except Exception as error:
+            lane.fails(state.watch, error)
 
     async def load_timers(self) -> None:
         """Enter every group that waits for a deadline, and set the clocks: as of the windows' checkpoint."""
@@ -208,7 +261,7 @@ class Memory:
         """Judge events on a scratch lane: raises what judging them raises, and changes nothing."""
         org_id = UUID(bytes=stored.org)
         scratch = Lane(org_id, stored.lane, [])
-        scratch.replace([self._watch(scratch, row, saved) for row, saved in self._rules.get(org_id, ())])
+        scratch.replace(self._watches(scratch, self._rules.get(org_id, ())))
         for watch in scratch.watches.values():
             watch.complete = True
         scratch.judge(scratch.match(stored))
@@ -247,7 +300,11 @@ class Memory:
                 state.dirty = False
                 rewrite = state.rewrite
                 keep_for = KEPT + state.watch.reach // _SECOND
-                key, notes = self._key(lane, state), state.notes()
+                try:
+                    key, notes = self._key(lane, state), state.notes()
+                except Exception as error:
+                    lane.fails(state.watch, error)
+                    continue
                 found.windows.append(Change(key, rewrite, state.unsaved(), keep_for, notes))
                 if not state.watch.plain:
                     timed = True
@@ -290,20 +347,3 @@ def _timer(lane: Lane, state: State | None) -> bytes:
     watch = state.watch
     values = group.values(watch.by, state.key)
     return _encoder.encode((lane.org_id.bytes, watch.id.bytes, watch.saved.since_version, lane.name, values))
-
-
-def _parse(row: RuleRow) -> SavedRule | None:
-    """The rule of a row; None, with a log line, for one that this version cannot read: the others go on."""
-    try:
-        rule = document.parse(row.body)
-    except Invalid as error:
-        logger.error("rule set aside", org=str(row.org_id), rule=str(row.id), error=str(error.errors))
-        return None
-    return SavedRule(
-        org_id=row.org_id,
-        id=row.id,
-        version=row.version,
-        since_version=row.since_version,
-        fingerprint=row.fingerprint,
-        rule=rule,
-    )

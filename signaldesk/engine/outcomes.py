@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from uuid import UUID
 
 from signaldesk.engine.state import State
@@ -20,7 +21,7 @@ class Sink:
         self._org_id = org_id
         self._lane = lane
         self._tell = True
-        self._received_at = 0
+        self.received_at = 0
         self.position = 0
         self._outcomes: list[Outcome] = []
         self._holding: list[State] = []
@@ -30,7 +31,7 @@ class Sink:
 
     def begin(self, stored: Stored) -> None:
         """What follows comes of this stream entry."""
-        self._tell, self._received_at, self.position = stored.tell, stored.received_at, stored.position
+        self._tell, self.received_at, self.position = stored.tell, stored.received_at, stored.position
 
     def take(self) -> list[Outcome]:
         """Take out the firings and resolutions since the last call, in order."""
@@ -64,6 +65,8 @@ class Sink:
     def _fire(self, state: State, event: Event, time: int, timer: bool) -> Firing:
         watch = state.watch
         verdict = watch.judge.verdict(state, state.held_at if watch.holds_for else time, event.id)
+        if not isfinite(verdict.value):
+            raise ValueError(f"its value is {verdict.value}")  # nothing that can be stored, or told
         state.last_fired = time if state.last_fired is None else max(time, state.last_fired)
         return Firing(
             id=self._firing_id(state, event, time, timer),
@@ -82,7 +85,7 @@ class Sink:
             window_to=verdict.window_to,
             evidence=verdict.evidence,
             words=verdict.words,
-            received_at=self._received_at,
+            received_at=self.received_at,
             position=self.position,
         )
 
@@ -107,7 +110,7 @@ class Sink:
                 time,
                 reason,
                 0,
-                self._received_at,
+                self.received_at,
             )
         )
 

@@ -163,6 +163,13 @@ class Partition:
         await self._again(self._restore)
         self._log.info("partition ready", position=self.position)
 
+    async def _set_rules_aside(self) -> None:
+        """Write down which rules failed outside of any batch: when they were read, or their windows were."""
+        await self._flush()
+        await self._commit_done()
+        found = self._memory.take_set_aside()
+        await self._again(lambda: asyncio.to_thread(self._ledger.set_aside, self.claim, found))
+
     async def _restore(self) -> None:
         self._reset(await asyncio.to_thread(self._ledger.look, self.claim))
         await self._tools.stream.ensure_after(self.number, self.claim.position)
@@ -186,6 +193,8 @@ class Partition:
     async def _step(self) -> None:
         if self._saving is not None and self._saving.done():
             await self._save_done()
+        if self._memory.set_aside:
+            await self._set_rules_aside()
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
         try:
@@ -253,13 +262,14 @@ class Partition:
             self._gathered = batch
         else:
             self._gathered.join(batch)
-        if org_id is not None:
+        if org_id is not None or batch.set_aside:
             # What was judged by the rules before is never counted again, nor taken in again, by those after.
             await self._save_done()
             await self._flush(counts=True, windows=True)
             await self._commit_done()
             await self._save_done()
-            await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
+            if org_id is not None:
+                await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
         elif cautious:
             await self._flush()
             await self._commit_done()
@@ -314,6 +324,8 @@ class Partition:
             await self._again(self._memory.fill)
         for lane, one in matched:
             lane.judge(one)
+            if self._memory.set_aside:
+                batch.set_aside += self._memory.take_set_aside()
             for outcome in lane.sink.take():
                 if isinstance(outcome, Firing):
                     batch.firings.append(outcome)

@@ -17,7 +17,6 @@ from itertools import islice
 from uuid import UUID
 
 from signaldesk import log
-from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.memory import Memory
 from signaldesk.model.outcome import Stored
@@ -56,9 +55,7 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
     """Make the lane's windows, as of the ledger's checkpoint, from the stored events alone."""
     lane.rebuilding, events = True, 0
     for state in lane.missing:
-        state.recall([], b"")
-        if not state.watch.plain:
-            timing.start(lane, state)  # before the events: they came after it, whenever they happened
+        memory.recall(lane, state, [], b"")  # before the events: they came later, whenever they happened
     source = ledger.replay_org(lane.org_id, lane.name, watermark - _reach(lane), claim.checkpoint)
     async with aclosing(_chunks(source)) as chunks:
         async for stored in chunks:

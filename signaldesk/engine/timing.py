@@ -69,16 +69,27 @@ def composites(lane: Lane, *, timer: bool = False) -> None:
             if watch.active_from >= lane.sink.position:
                 continue  # replayed: from before the rule
             whole = watch.states.get(state.key) or lane.enter(watch, state.key)
-            holds = watch.judge.holds(whole, time, event.id, state.watch.saved.rule.name)
-            wholes[id(whole)] = whole, event, time, holds
+            try:
+                holds = watch.judge.holds(whole, time, event.id, state.watch.saved.rule.name)
+            except MemoryError:
+                raise
+            except Exception as error:
+                lane.fails(watch, error)
+            else:
+                wholes[id(whole)] = whole, event, time, holds
     for whole, event, time, holds in wholes.values():
         whole.touched = lane.batch
         if timer and holds and whole.held_at == time and whole.event and whole.event.id == event.id:
             continue  # it held at this very moment already, by another part
         whole.keep_event(event)
-        evaluated(lane, whole, time, holds, timer=timer)
-        lane.timers.set(whole)
-        lane.tidy(whole, lane.mark)
+        try:
+            evaluated(lane, whole, time, holds, timer=timer)
+            lane.timers.set(whole)
+            lane.tidy(whole, lane.mark)
+        except MemoryError:
+            raise
+        except Exception as error:
+            lane.fails(whole.watch, error)
     lane.held = []
 
 

@@ -6,7 +6,15 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 Answer = Literal[
-    "fired", "held_back", "not_enough", "filter_false", "late", "no_event", "not_yet", "holds_not_long_enough"
+    "fired",
+    "held_back",
+    "not_enough",
+    "filter_false",
+    "late",
+    "no_event",
+    "not_yet",
+    "holds_not_long_enough",
+    "set_aside",
 ]
 
 

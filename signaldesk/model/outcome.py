@@ -123,6 +123,24 @@ class Poison(NamedTuple):
     tries: int
 
 
+class SetAside(NamedTuple):
+    """A rule that failed while it judged: from there on it is not judged, until it is saved again."""
+
+    org_id: UUID
+    rule_id: UUID
+    since_version: int
+    """The version that introduced the condition that failed."""
+    name: str
+    at: int
+    """When what it failed at was received (µs); 0 for what came from the past."""
+    error: str
+
+    @classmethod
+    def of(cls, saved: SavedRule, error: Exception, at: int) -> SetAside:
+        text = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
+        return cls(saved.org_id, saved.id, saved.since_version, saved.rule.name, at, text)
+
+
 class RuleChange(NamedTuple):
     """From some place in the order on, a rule is judged by this version; by none (0) when it was deleted."""
 
@@ -163,6 +181,8 @@ class Batch:
     begun: int = 0
     """When they were changed (µs)."""
     poison: list[Poison] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+    """Rules that are not judged from `after` on, nor since they failed on the way there."""
     clock: int = 0
     """How far time has come (µs), when the stream said so without an event."""
     tallies: Tallies | None = None
@@ -179,3 +199,4 @@ class Batch:
         self.rules += later.rules
         self.begun = max(self.begun, later.begun)
         self.poison += later.poison
+        self.set_aside += later.set_aside

@@ -82,12 +82,14 @@ class AlertLine:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Alerts that are not resolved: all of them counted, the most urgent ones listed."""
+    """Alerts that are not resolved: all of them counted, the most urgent ones listed; and system alerts."""
 
     by_severity: Mapping[str, int]
     unacknowledged: int
     oldest_us: int | None
     lines: tuple[AlertLine, ...]
+    warnings: tuple[str, ...] = ()
+    """What SignalDesk itself cannot do for the organisation: rules set aside, channels switched off."""
 
     @property
     def total(self) -> int:

@@ -44,6 +44,11 @@ def quotient(numerator: int, denominator: int) -> float:
         return sys.float_info.max if numerator > 0 else -sys.float_info.max
 
 
+def finite(value: float) -> float:
+    """The same; the largest double there is for one beyond all."""
+    return max(-sys.float_info.max, min(sys.float_info.max, value))
+
+
 class Hits(Tally):
     """How many there are, and how many of them have a value at all. A pane is [all, hits]."""
 

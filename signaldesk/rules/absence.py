@@ -82,7 +82,7 @@ class Absence(Condition):
 class _Silence:
     """The latest event of a group, and what is expected after it."""
 
-    __slots__ = ("due", "event", "expected", "heard", "last", "missing", "returned")
+    __slots__ = ("due", "event", "expected", "heard", "last", "missed", "missing", "returned")
 
     def __init__(self) -> None:
         self.last = -1
@@ -93,11 +93,17 @@ class _Silence:
         self.expected = 0
         """The moment of the schedule that is waited for (µs)."""
         self.due: int | None = None
+        self.missed = 0
+        """Moments of the schedule that were missed in a row."""
         self.missing = True  # of a group without a past it is not known; to end no alert does no harm
         self.returned = False
 
 
-_KEPT = ("last", "event", "heard", "expected", "due", "missing")
+_KEPT = ("last", "event", "heard", "expected", "due", "missing", "missed")
+
+ASLEEP = 1_000
+"""After so many moments of a schedule that were missed in a row, the next event is waited for: one event
+with a clock that is decades behind must not come to millions of missed minutes."""
 
 
 class _Judge(Judge):
@@ -121,11 +127,12 @@ class _Judge(Judge):
         return False
 
     def _wait(self, silence: _Silence, time: int) -> None:
-        silence.last, silence.missing = time, False
+        asleep = silence.missed >= ASLEEP
+        silence.last, silence.missing, silence.missed = time, False, 0
         if self._schedule is None:
             silence.due = time + self._within
-        elif time >= silence.expected:
-            silence.expected = self._schedule.after(time)
+        elif time >= silence.expected or asleep:
+            silence.expected = max(silence.expected, self._schedule.after(time))
             silence.due = silence.expected + self._schedule.grace
 
     def begin(self, window: Window, time: int) -> None:
@@ -140,7 +147,9 @@ class _Judge(Judge):
         silence.missing, silence.due = True, None
         if self._schedule is not None:
             silence.expected = self._schedule.after(silence.expected)
-            silence.due = silence.expected + self._schedule.grace
+            silence.missed += 1
+            if silence.missed < ASLEEP:
+                silence.due = silence.expected + self._schedule.grace
         return True
 
     def over(self, window: Window) -> bool:
@@ -162,7 +171,7 @@ class _Judge(Judge):
     def load(self, window: Window, notes: Any) -> None:
         silence = window.memory = _Silence()
         if notes is not None:
-            for name, value in zip(_KEPT, notes, strict=True):
+            for name, value in zip(_KEPT, notes, strict=False):  # fewer, from before there were as many
                 setattr(silence, name, value)
 
 

@@ -15,7 +15,7 @@ from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
 from signaldesk.rules._parameters import Share, ValueText, Within, value_of
 from signaldesk.rules._series import Series
-from signaldesk.rules._tallies import Hits, Sums, packed
+from signaldesk.rules._tallies import Hits, Sums, finite, packed
 
 _MINUTE = 60_000_000
 _AGO = {"day": 1440 * _MINUTE, "week": 7 * 1440 * _MINUTE}
@@ -149,7 +149,7 @@ class _Judge(Judge):
             if not before:
                 return None
             change /= abs(before)
-        return _Measured(now, before, change, one.rough or other.rough)
+        return _Measured(now, before, finite(change), one.rough or other.rough)
 
     def value(self, window: Window, time: int) -> float | None:
         """The rise or the fall."""

@@ -52,11 +52,12 @@ class OutboxLag(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Events set aside, channels switched off because they failed, and owners to tell about it."""
+    """Events and rules set aside, channels switched off because they failed, and owners to tell about it."""
 
     poison: int
     channels_off: int
     owners: int
+    rules_aside: int
 
 
 class Health:

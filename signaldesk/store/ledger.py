@@ -21,7 +21,7 @@ from signaldesk.clock import from_us
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
 from signaldesk.model.life import STORM_AFTER, Alert
-from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, RuleChange, Stored, Tallies
+from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, RuleChange, SetAside, Stored, Tallies
 from signaldesk.store.alert_book import AlertBook, Compose, suppression
 from signaldesk.store.bell import RING
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
@@ -168,10 +168,13 @@ class Ledger:
                 changed = lives.alerts
                 self._store_firings(cursor, batch, lives.of_firing)
                 self._store_held(cursor, lives.held)
+            self._set_aside(cursor, batch.set_aside)
             for change in batch.rules:
                 self._go_live(cursor, change, batch)
             for poison in batch.poison:
-                cursor.execute(self._sql["set_aside"], {**poison._asdict(), "partition": batch.partition})
+                cursor.execute(
+                    self._sql["set_event_aside"], {**poison._asdict(), "partition": batch.partition}
+                )
             if batch.tallies is not None:
                 self._store_tallies(cursor, batch.tallies)
             return changed
@@ -234,6 +237,19 @@ class Ledger:
         for name, rows in _tally_rows(tallies, living).items():
             if rows:
                 cursor.executemany(self._sql[name], rows)
+
+    def set_aside(self, claim: Claim, rules: Iterable[SetAside]) -> None:
+        """Judge these rules no more. Raises Fenced when the partition has a new owner."""
+        with self._transaction() as cursor:
+            values = {"id": claim.partition, "epoch": claim.epoch}
+            if not cursor.execute(self._sql["hold"], values).fetchall():
+                raise Fenced(f"partition {claim.partition} has a new owner")
+            self._set_aside(cursor, rules)
+
+    def _set_aside(self, cursor: psycopg.Cursor[Any], rules: Iterable[SetAside]) -> None:
+        for one in rules:
+            values = {**one._asdict(), "at": from_us(one.at) if one.at else None}
+            cursor.execute(self._sql["set_rule_aside"], values)
 
     def try_out(self, partition: int, stored: Stored) -> None:
         """Whether Postgres would take these events: stores them and takes it back."""

@@ -56,6 +56,7 @@ class OverviewQueries:
             unacknowledged=sum(row.unacknowledged for row in counts),
             oldest_us=min((to_us(row.oldest) for row in counts), default=None),
             lines=tuple(_alert(row, handlers.get(row.acknowledged_by, "")) for row in rows),
+            warnings=tuple(row.detail for row in await self._ask("warnings", limit=limit)),
         )
 
     async def noisy_rules(self, now_us: int, days: int, slices: int, limit: int) -> tuple[NoisyRule, ...]:

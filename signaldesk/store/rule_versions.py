@@ -61,6 +61,9 @@ class Activation(NamedTuple):
     """Time of the change, µs."""
     position: int
     """Its place in the stream: events after it were judged."""
+    failed_at: datetime | None
+    """Since when it is not judged by any more, because it failed then."""
+    error: str | None
 
 
 async def activations(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> list[Activation]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, NotFound
 from signaldesk.model.rule import Mode, Rule, SavedRule
-from signaldesk.store.tables import orgs, rule_versions, rules
+from signaldesk.store.tables import orgs, rule_activations, rule_versions, rules
 
 
 class StoredRule(NamedTuple):
@@ -27,6 +27,10 @@ class StoredRule(NamedTuple):
     body: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    failed_at: datetime | None = None
+    """Since when its condition is not judged any more, because it failed then."""
+    error: str | None = None
+    """What happened then."""
 
 
 class RuleFilter(NamedTuple):
@@ -52,9 +56,14 @@ _COLUMNS = (
     rule_versions.c.body,
     rules.c.created_at,
     rules.c.updated_at,
+    rule_activations.c.failed_at,
+    rule_activations.c.error,
 )
 _CURRENT = rules.join(
     rule_versions, (rule_versions.c.rule_id == rules.c.id) & (rule_versions.c.version == rules.c.version)
+).outerjoin(
+    rule_activations,
+    (rule_activations.c.rule_id == rules.c.id) & (rule_activations.c.since_version == rules.c.since_version),
 )
 
 
@@ -70,7 +79,7 @@ async def listed(connection: AsyncConnection, org_id: UUID) -> list[StoredRule]:
     """The rules that are not deleted, by name."""
     query = select(*_COLUMNS).select_from(_CURRENT)
     query = query.where(rules.c.org_id == org_id, rules.c.deleted_at.is_(None))
-    return [StoredRule(*row) for row in await connection.execute(query.order_by(rules.c.name))]
+    return [_stored(row) for row in await connection.execute(query.order_by(rules.c.name))]
 
 
 async def page(
@@ -96,7 +105,7 @@ async def page(
         texts = func.concat_ws(" ", rules.c.name, body["description"].astext, body["event"].astext)
         query = query.where(texts.icontains(wanted.text, autoescape=True))
     found = await connection.execute(query.order_by(rules.c.name).limit(limit))
-    return [StoredRule(*row) for row in found]
+    return [_stored(row) for row in found]
 
 
 async def by_id(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> StoredRule:
@@ -106,6 +115,10 @@ async def by_id(connection: AsyncConnection, org_id: UUID, rule_id: UUID) -> Sto
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise NotFound
+    return _stored(row)
+
+
+def _stored(row: Sequence[Any]) -> StoredRule:
     return StoredRule(*row)
 
 

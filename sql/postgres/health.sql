@@ -42,7 +42,9 @@ WHERE status IN ('pending', 'retrying') AND next_attempt_at < now() - interval '
 -- name: trouble
 SELECT (SELECT count(*) FROM poison_events WHERE replayed_at IS NULL) AS poison,
     (SELECT count(*) FROM channels WHERE NOT enabled AND failing_since IS NOT NULL) AS channels_off,
-    (SELECT count(*) FROM memberships WHERE role = 'owner') AS owners
+    (SELECT count(*) FROM memberships WHERE role = 'owner') AS owners,
+    (SELECT count(*) FROM rules r JOIN rule_activations a ON a.rule_id = r.id AND a.since_version = r.since_version
+     WHERE r.deleted_at IS NULL AND a.failed_at IS NOT NULL) AS rules_aside
 
 -- name: notifications
 SELECT s.status, count(n.id) AS many

@@ -61,6 +61,10 @@ WITH live AS (
     INSERT INTO rule_activations (org_id, rule_id, since_version, position, begun)
     SELECT org_id, id, %(since_version)s, %(position)s, %(begun)s FROM live WHERE %(version)s > 0
     ON CONFLICT DO NOTHING RETURNING rule_id
+), heeded AS (
+    UPDATE system_alerts SET resolved_at = now() FROM live
+    WHERE system_alerts.org_id = live.org_id AND kind = 'rule_set_aside' AND subject = live.id::text
+      AND resolved_at IS NULL AND (%(version)s = 0 OR EXISTS (SELECT FROM begun))
 )
 UPDATE alerts SET state = 'resolved', resolved_at = now(), resolved_reason = 'rule'
 FROM begun WHERE alerts.rule_id = begun.rule_id AND state <> 'resolved'
@@ -79,7 +83,24 @@ COPY suppressions (
     org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event,
     silence_id) FROM STDIN
 
--- name: set_aside
+-- name: set_rule_aside
+-- Once for each condition: whoever judges the same events again finds it done.
+WITH failed AS (
+    UPDATE rule_activations SET failed_at = coalesce(%(at)s, now()), error = %(error)s
+    WHERE rule_id = %(rule_id)s AND since_version = %(since_version)s AND failed_at IS NULL
+    RETURNING org_id, rule_id
+)
+INSERT INTO system_alerts (id, org_id, kind, subject, detail)
+SELECT gen_random_uuid(), org_id, 'rule_set_aside', rule_id::text,
+    format('The rule %%s failed, and is not judged any more: %%s. Save it again when it is mended.',
+        %(name)s::text, %(error)s::text)
+FROM failed
+ON CONFLICT DO NOTHING
+
+-- name: hold
+SELECT id FROM partitions WHERE id = %(id)s AND epoch = %(epoch)s FOR UPDATE
+
+-- name: set_event_aside
 INSERT INTO poison_events (id, org_id, partition, position, idx, body, error, tries)
 VALUES (gen_random_uuid(), %(org_id)s, %(partition)s, %(position)s, %(idx)s, %(body)s, %(error)s, %(tries)s)
 ON CONFLICT DO NOTHING
@@ -119,9 +140,10 @@ FROM rules r
 JOIN orgs o ON o.id = r.org_id
 JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.live_version
 CROSS JOIN LATERAL (
-    SELECT since_version, position, begun FROM rule_activations
+    SELECT since_version, position, begun, failed_at FROM rule_activations
     WHERE rule_id = r.id AND since_version <= r.live_version ORDER BY since_version DESC LIMIT 1) AS a
 WHERE o.partition = %(partition)s AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
+  AND a.failed_at IS NULL
 ORDER BY r.id
 
 -- name: not_live

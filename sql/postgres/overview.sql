@@ -24,6 +24,9 @@ ORDER BY state = 'acknowledged', array_position(ARRAY['critical', 'error', 'warn
     last_fired_at DESC
 LIMIT :limit
 
+-- name: warnings
+SELECT detail FROM system_alerts WHERE org_id = :org_id AND resolved_at IS NULL ORDER BY created_at DESC LIMIT :limit
+
 -- name: noisy_rules
 WITH fired AS (
     SELECT rule_id, width_bucket(extract(epoch FROM timestamp), :from_s, :to_s, :slices) AS slice, count(*) AS n

@@ -12,6 +12,9 @@ from signaldesk.clock import from_us, to_us
 from signaldesk.model import duration
 from tests.kinds import Found, Reading, Seen
 
+ASLEEP = 1_000
+"""After so many missed moments of a schedule in a row, nothing more is missed before the next event."""
+
 
 class Absence(Reading):
     ends = True
@@ -34,9 +37,20 @@ class Absence(Reading):
         if "within" in self.when:
             due = last + self.span()
             return None if due in rung else due
+        if len(rung) - self.met(past, begun) >= ASLEEP:
+            return None
         schedule = self.when["expected"]
         grace = duration.parse(schedule.get("grace", 0))
         return self.after(max([last, *(time - grace for time in met)])) + grace
+
+    @staticmethod
+    def met(past: list[Seen], begun: int | None) -> int:
+        """How many deadlines were met before the latest event that is newer than all before it."""
+        newest, met = begun or -1, 0
+        for one in past:
+            if one.time > newest:
+                newest, met = one.time, one.met
+        return met
 
     def after(self, time: int) -> int:
         """The first moment of `MINUTE * * * *` after a time: the only schedules that are drawn."""

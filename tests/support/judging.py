@@ -61,6 +61,7 @@ class Judging:
         self._position += 1
         matched = self.lane.match(Stored(ORG.bytes, "", self._position, event.timestamp, [event], {}))
         self.lane.judge(matched)
+        assert not self.lane.set_aside
         return self.lane.sink.take()
 
     def pass_time(self, time: int) -> list[Outcome]:
@@ -68,6 +69,7 @@ class Judging:
         self._position += 1
         self.lane.sink.begin(Stored(ORG.bytes, "", self._position, time, [], {}))
         self.lane.pass_time(time)
+        assert not self.lane.set_aside
         return self.lane.sink.take()
 
     def words(self, event: Event) -> str:

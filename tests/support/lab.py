@@ -118,6 +118,13 @@ class FaultyLedger(Ledger):
     """A ledger that fails where it is told to."""
 
     faults: Faults
+    ended = False
+    """Its owner is gone; a thread that is still under way shall not open another connection."""
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self.ended:
+            raise Unavailable("its owner is gone")
+        return super()._open()
 
     def commit(self, claim: Claim, batch: Batch, compose: Compose) -> list[Alert]:
         return self.faults.around("commit", lambda: super(FaultyLedger, self).commit(claim, batch, compose))
@@ -299,7 +306,7 @@ class Owner:
         self.lab = lab
         self.life = life
         self.faults = Faults(list(life.faults))
-        self._ledgers: list[Ledger] = []
+        self._ledgers: list[FaultyLedger] = []
         self.partition: Partition
         self.task: asyncio.Task[None]
 
@@ -334,7 +341,7 @@ class Owner:
         windows.faults = self.faults
         return windows
 
-    def _ledger(self) -> Ledger:
+    def _ledger(self) -> FaultyLedger:
         life = self.life
         ledger = FaultyLedger(self.lab.database_url, owner=str(new_id()), storm_after=life.storm_after)
         ledger.faults = self.faults
@@ -381,8 +388,9 @@ class Owner:
             await asyncio.to_thread(partial(self._close, ledger))
 
     @staticmethod
-    def _close(ledger: Ledger) -> None:
+    def _close(ledger: FaultyLedger) -> None:
         # A statement under way ends by itself, as it would after a crash.
         assert ledger._lock.acquire(timeout=PATIENCE_S), "somebody keeps the ledger's connection"
+        ledger.ended = True
         ledger.close()
         ledger._lock.release()

@@ -27,6 +27,9 @@ async def check(health: Health, stream: StreamHealth, clock: Clock) -> AsyncIter
     if trouble.poison:
         mend = "look at the table poison_events; everything else goes on"
         yield warning("events set aside", str(trouble.poison), mend)
+    if trouble.rules_aside:
+        mend = "GET /api/v1/rules says why; saving them again, or resuming them, brings them back"
+        yield warning("rules set aside", f"{trouble.rules_aside} failed while they judged", mend)
     if trouble.channels_off:
         mend = "correct them and switch them on again; GET /api/v1/channels says why"
         yield warning("channels", f"{trouble.channels_off} switched off because they failed", mend)

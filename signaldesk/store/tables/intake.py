@@ -54,6 +54,9 @@ rule_activations = Table(
     Column("position", BigInteger, nullable=False),
     count("begun"),
     count("late"),
+    # Since when its condition is not judged any more, because it failed then.
+    time("failed_at"),
+    Column("error", Text),
     PrimaryKeyConstraint("rule_id", "since_version"),
 )
 events = Table(

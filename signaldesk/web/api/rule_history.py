@@ -17,7 +17,7 @@ from signaldesk.store.rule_versions import RuleVersion
 from signaldesk.store.tables.outcomes import SUPPRESSED
 from signaldesk.web import paging
 from signaldesk.web.api.channels import Tried
-from signaldesk.web.api.rules import FieldChanged, answer
+from signaldesk.web.api.rules import FieldChanged, SetAsideOut, answer, set_aside
 from signaldesk.web.api.shapes import Ask, Shape
 from signaldesk.web.call import Answer, Call
 
@@ -80,8 +80,9 @@ class GroupOut(Shape):
 class StateOut(Shape):
     """How a rule stands. `live_version` is the one that judges now; null until the engine has come to it.
 
-    `late` counts events that came too late for the present condition. `groups` are those that ever fired or
-    were held back; `next` is the `cursor` of the following ones.
+    `late` counts events that came too late for the present condition; `set_aside` says since when, and why,
+    it is not judged any more. `groups` are those that ever fired or were held back; `next` is the `cursor` of
+    the following ones.
     """
 
     id: UUID
@@ -91,6 +92,7 @@ class StateOut(Shape):
     condition: str
     window_seconds: float
     late: int
+    set_aside: SetAsideOut | None
     groups: list[GroupOut]
     next: str | None
 
@@ -188,6 +190,7 @@ async def show_state(call: Call) -> StateOut:
         condition=kind.sentence(rule.when),
         window_seconds=kind.judge(rule).span / MICROS,
         late=found.late,
+        set_aside=set_aside(found.rule),
         groups=groups["items"],
         next=groups["next"],
     )

@@ -21,10 +21,18 @@ from signaldesk.web.call import Answer, Call, label
 MERGE_PATCH = "application/merge-patch+json"
 
 
+class SetAsideOut(Shape):
+    """A rule that failed while it judged is not judged any more since then, until it is saved again."""
+
+    at: datetime
+    error: str
+
+
 class RuleOut(Shape):
     """A rule: `rule` is what people write, as YAML or JSON, and what PUT takes.
 
-    `since_version` introduced its condition: windows are as old as that version.
+    `since_version` introduced its condition: windows are as old as that version. `set_aside` is null for a
+    rule that is judged.
     """
 
     id: UUID
@@ -35,6 +43,7 @@ class RuleOut(Shape):
     rule: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    set_aside: SetAsideOut | None
 
 
 class RulePatch(RootModel[dict[str, Any]]):
@@ -156,7 +165,13 @@ def _out(rule: StoredRule) -> RuleOut:
         rule=canonical(rule.body),
         created_at=rule.created_at,
         updated_at=rule.updated_at,
+        set_aside=set_aside(rule),
     )
+
+
+def set_aside(rule: StoredRule) -> SetAsideOut | None:
+    """Since when, and why, it is not judged any more."""
+    return SetAsideOut(at=rule.failed_at, error=rule.error or "") if rule.failed_at is not None else None
 
 
 def _checked(done: RuleChanged) -> Checked:

@@ -194,6 +194,9 @@ def _understood(saved: SavedRule, begun: int) -> oracle.Rule:
 def compare(run: Run, found: oracle.Findings) -> None:
     """Every row that the engine wrote for the scenario's organisations is what the oracle says."""
     rows = partial(run.lab.rows, orgs=list(run.orgs.values()))
+    assert not rows(
+        "SELECT error FROM rule_activations WHERE org_id = ANY(%(orgs)s) AND failed_at IS NOT NULL"
+    )
     assert stored(rows) == Counter(
         (event.org, event.lane, event.id, event.type, time, skewed, behind, _text(event.payload))
         for event, time, skewed, behind in found.stored

@@ -50,6 +50,19 @@ async def test_bars_have_no_gaps_and_add_up(web: Web, org: Org, other: Org) -> N
     assert len(pulse) == 41 and pulse[-2:] == (7, 8)
 
 
+async def test_attention_tells_what_the_desk_itself_cannot_do(web: Web, org: Org, other: Org) -> None:
+    async with web.services.database.system() as connection:
+        for org_id, detail, resolved_at in (
+            (org.id, "The rule x failed", None),
+            (org.id, "heeded", rows.now()),
+            (other.id, "theirs", None),
+        ):
+            values = {"id": uuid4(), "org_id": org_id, "kind": "rule_set_aside", "subject": detail}
+            values |= {"detail": detail, "resolved_at": resolved_at}
+            await connection.execute(insert(t.system_alerts).values(**values))
+    assert (await overview(web, org).attention(4)).warnings == ("The rule x failed",)
+
+
 async def test_attention_counts_all_and_lists_the_worst_first(web: Web, org: Org, other: Org) -> None:
     database, now = web.services.database, rows.now()
     for severity, state, ago in (

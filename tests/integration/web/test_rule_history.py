@@ -115,6 +115,7 @@ async def test_the_state_tells_of_every_group_its_firing_alert_and_what_was_held
     german, french = state.pop("groups")
     assert state == {
         "id": str(rule), "version": 1, "since_version": 1, "live_version": None, "late": 17, "next": None,
+        "set_aside": None,
         "condition": "3 or more in 60 s", "window_seconds": 60.0,
     }  # fmt: skip
     assert (german["group"], german["value"]) == ({"country": "DE"}, 5.0)

@@ -93,6 +93,14 @@ async def test_an_alert_message_makes_it_ask_again_but_not_twice_a_second(
     assert data.asked.count("attention") == 1
 
 
+async def test_what_the_desk_itself_cannot_do_stands_first(page: Overview, data: FixedOverview) -> None:
+    data.attention_now = replace(data.attention_now, warnings=(f"The rule {EVIL} failed",))
+    page.receive([{"kind": "alert"}], NOW + 2 * MICROS)
+    assert await page.refresh(NOW + 2 * MICROS)
+    page.draw(NOW + 2 * MICROS)
+    assert "The rule &lt;script&gt;" in shown(page)
+
+
 async def test_what_could_not_be_asked_is_asked_again(
     page: Overview, data: FixedOverview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
