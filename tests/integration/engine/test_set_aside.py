@@ -14,6 +14,7 @@ from signaldesk import filters
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import MICROS, from_us
 from signaldesk.engine.dry_run import judge as dry_run
+from signaldesk.engine.explain import Explainer
 from signaldesk.errors import Invalid
 from signaldesk.filters import Filter
 from signaldesk.model import group as groups
@@ -23,7 +24,7 @@ from signaldesk.rules._kind import Judge
 from signaldesk.store import tables as t
 from signaldesk.store.rules import RuleFilter
 from tests.support.judging import event
-from tests.support.lab import Lab, Life
+from tests.support.lab import LATENESS_US, Lab, Life
 
 GOOD = {
     "name": "good",
@@ -245,3 +246,19 @@ def test_a_dry_run_says_which_rule_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     rule = document.parse(Breaks(monkeypatch, "holds").rule)
     with pytest.raises(Invalid, match="the rule 'bad' fails: Failure: holds"):
         dry_run([rule], [event(1, "paid", MICROS, {"user": BOMB})], start=0, lateness=0)
+
+
+async def test_it_is_explained(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = Breaks(monkeypatch, "holds")
+    org_id = await lab.org()
+    bad = await lab.save_rule(org_id, breaks.rule)
+    lab.clock.advance(2)
+    await pay(lab, org_id, "a", BOMB)
+    await live(lab)
+    explainer = Explainer(database=lab.database, lateness=LATENESS_US)
+    found = await explainer.explain(org_id, bad.id, lab.clock.now_us() + MICROS, {"user": "a"})
+    assert found.answer == "set_aside"
+    assert "Failure: holds" in found.text
+    before = await explainer.explain(org_id, bad.id, lab.clock.now_us() - 1, {"user": "a"})
+    assert before.answer == "not_enough"
+    await lab.forget([org_id])
