@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -74,6 +74,10 @@ Repeat = Annotated[
     WithJsonSchema({"type": "string", "title": "Repeat", "examples": ["1h", "never"]}),
 ]
 """Microseconds, or NEVER; reads and writes duration texts and `never`."""
+
+
+ONE_SPELLING: Final = "one spelling"
+"""The context in which parameters are written so that the same meaning has the same text."""
 
 
 class Condition(BaseModel):
@@ -204,7 +208,7 @@ class Rule(BaseModel):
 
     def fingerprint(self, canonical_where: str | None) -> str:
         """16 hex digits that change only when what is judged changes."""
-        judged = self.model_dump(mode="json", include=set(self.FIELDS_JUDGED))
+        judged = self.model_dump(mode="json", include=set(self.FIELDS_JUDGED), context=ONE_SPELLING)
         if not self.for_:
             del judged["for"]
         judged["when"] = {name: value for name, value in judged["when"].items() if value is not None}

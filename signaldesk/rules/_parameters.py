@@ -7,14 +7,22 @@ from collections.abc import Callable
 from operator import ge, gt, le, lt
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from signaldesk import filters
 from signaldesk.errors import Invalid
 from signaldesk.model.duration import Duration
 from signaldesk.model.event import Event
 from signaldesk.model.message import number
-from signaldesk.model.rule import Condition
+from signaldesk.model.rule import ONE_SPELLING, Condition
 
 
 def _some_time(within: int) -> int:
@@ -131,9 +139,22 @@ def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
-FilterText = Annotated[str, Field(max_length=4000), _parsed(filters.parse)]
+def _spelled(parse: Callable[[str], Any]) -> PlainSerializer:
+    """Writes a text as it is, and in one spelling for the fingerprint."""
+
+    def write(text: str, info: SerializationInfo) -> str:
+        return str(parse(text).canonical) if info.context == ONE_SPELLING else text
+
+    return PlainSerializer(write, return_type=str)
+
+
+SpelledFilter = Annotated[str, Field(max_length=4000), _spelled(filters.parse)]
+"""A condition in the language of filters, for those who look for its faults themselves."""
+FilterText = Annotated[SpelledFilter, _parsed(filters.parse)]
 """A condition in the language of filters."""
-ValueText = Annotated[str, Field(min_length=1, max_length=1000), _parsed(filters.parse_value)]
+ValueText = Annotated[
+    str, Field(min_length=1, max_length=1000), _parsed(filters.parse_value), _spelled(filters.parse_value)
+]
 """A value of an event in the language of filters: a field, or what is worked out of some."""
 
 

@@ -15,7 +15,7 @@ from signaldesk.model.event import TYPE_MAX, Event
 from signaldesk.model.rule import Condition, Listed, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
-from signaldesk.rules._parameters import Within
+from signaldesk.rules._parameters import SpelledFilter, Within
 
 _MOST = 500
 """Chains that are kept of each step; those that can matter only to what arrives late go first."""
@@ -33,7 +33,7 @@ class Step(BaseModel):
         Listed,
         Field(min_length=1, max_length=50, description="Event types; `*` in one stands for anything"),
     ]
-    where: Annotated[str | None, Field(max_length=4000, description="Filter of this step")] = None
+    where: Annotated[SpelledFilter | None, Field(description="Filter of this step")] = None
 
 
 class Sequence(Condition):

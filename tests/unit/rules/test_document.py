@@ -254,6 +254,44 @@ def test_the_fingerprint_changes_when_something_else_is_judged(change: Document)
     )
 
 
+@pytest.mark.parametrize(
+    ("when", "same", "other"),
+    [
+        (
+            {"kind": "ratio", "within": "1m", "above": 0.1, "among": "amount > 1 AND country = 'DE'"},
+            {"among": "country = 'DE' and (amount > 1)"},
+            {"among": "amount > 2 AND country = 'DE'"},
+        ),
+        (
+            {"kind": "aggregate", "function": "sum", "within": "1m", "above": 1, "field": "amount * 2"},
+            {"field": "(amount)*2"},
+            {"field": "amount * 3"},
+        ),
+        (
+            {
+                "kind": "sequence",
+                "within": "1m",
+                "steps": [{"event": "a", "where": "amount > 1"}, {"event": "b"}],
+            },
+            {"steps": [{"event": "a", "where": "(amount>1)"}, {"event": "b"}]},
+            {"steps": [{"event": "a", "where": "amount > 2"}, {"event": "b"}]},
+        ),
+    ],
+    ids=["ratio", "aggregate", "sequence"],
+)
+def test_filters_and_values_of_a_condition_count_by_their_meaning(
+    when: Document, same: Document, other: Document
+) -> None:
+    around: Document = {"name": "x"} if when["kind"] == "sequence" else {"name": "x", "event": "y"}
+    around |= {"where": "amount > 0"} if when["kind"] == "ratio" else {}
+
+    def judged(change: Document) -> str:
+        return document.fingerprint(document.parse({**around, "when": {**when, **change}}))
+
+    assert judged(same) == judged({})
+    assert judged(other) != judged({})
+
+
 # --- many ----------------------------------------------------------------------------------------------
 
 
