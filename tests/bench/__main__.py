@@ -21,6 +21,7 @@ from tests.bench import (
     latency,
     loop,
     machine,
+    mixed,
     naive_side,
     page,
     rules_scale,
@@ -32,6 +33,7 @@ from tests.bench.servers import valkey_version
 
 BENCHMARKS: dict[str, ModuleType] = {
     "loop": loop,
+    "mixed": mixed,
     "ingest": ingest,
     "latency": latency,
     "rules_scale": rules_scale,

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import yaml
 
+from signaldesk.rules import document
 from tests.bench.children import BenchError, Child, free_port
 from tests.bench.load import Target
 from tests.bench.report import OURS
@@ -108,10 +109,12 @@ class DeskSide(Side):
 
 def _document(rule: BenchRule) -> dict[str, object]:
     """The rule as people write it in YAML."""
-    when = {"kind": "count", "at_least": rule.at_least, "within": f"{rule.within_s}s"}
+    count = {"kind": "count", "at_least": rule.at_least, "within": f"{rule.within_s}s"}
+    when = rule.when or count
+    takes_event = document.kinds()[str(when["kind"])].takes_event
     found: dict[str, object] = {
         "name": rule.name,
-        "event": rule.event,
+        "event": rule.event if takes_event else None,
         "by": rule.by,
         "where": rule.where,
         "when": when,

@@ -7,6 +7,8 @@ from itertools import pairwise
 import orjson
 import pytest
 
+from signaldesk.rules import document
+from tests.bench import desk_side
 from tests.bench.report import OURS, Line, Promise, Section, markdown, number, percentile
 from tests.bench.side import Commits
 from tests.bench.workload import (
@@ -18,6 +20,7 @@ from tests.bench.workload import (
     events,
     latency_rules,
     loop_rules,
+    mixed_rules,
     scaled_rules,
 )
 
@@ -59,6 +62,15 @@ def test_a_crowd_of_rules_sits_on_the_busy_types_and_never_matches() -> None:
     assert {rule.event for rule in crowd} == {f"type_{i}" for i in range(10)}
     assert len({rule.where for rule in crowd}) == len(crowd)
     assert not any("X" in str(event["payload"]) for event in events(100))
+
+
+def test_a_thousand_rules_are_of_every_kind_and_valid() -> None:
+    rules = mixed_rules()
+
+    assert len(rules) == 1_000
+    assert {rule.when["kind"] for rule in rules if rule.when} == set(document.kinds())
+    assert set(Counter(rule.event for rule in rules).values()) == {5}
+    document.parse_all([desk_side._document(rule) for rule in rules])
 
 
 def test_latency_rules_fire_once_a_second_each() -> None:

@@ -40,6 +40,8 @@ class BenchRule:
     cooldown_s: int
     by: str | None = None
     where: str | None = None
+    when: dict[str, object] | None = None
+    """The condition that SignalDesk judges by; the naive loop counts all the same."""
 
 
 _STEPS = ((35, 60), (45, 60), (55, 300), (70, 900), (90, 3600))
@@ -75,13 +77,59 @@ def crowded_rules(count: int, *, busy: int = 10) -> list[BenchRule]:
     ]
 
 
-def events(count: int, *, types: int = ALL_TYPES, seed: int = SEED) -> Iterator[dict[str, object]]:
+MIXED_TYPES = 200
+MIXED_USERS = 100
+_RARE = "country = 'XX'"
+_MIXED: tuple[tuple[tuple[str | None, dict[str, object]], ...], ...] = (
+    (
+        (None, {"kind": "count", "at_least": 60, "within": "15m"}),
+        (None, {"kind": "aggregate", "function": "p95", "field": "amount", "within": "5m", "above": 1e12}),
+        (_RARE, {"kind": "ratio", "above": 0.5, "within": "5m"}),
+        (None, {"kind": "absence", "within": "6h"}),
+        (None, {"kind": "anomaly", "bin": "1m"}),
+    ),
+    (
+        (_RARE, {"kind": "each"}),
+        (None, {"kind": "change", "rise": 9, "within": "5m", "min_events": 60}),
+        (None, {"kind": "sequence", "steps": [{"event": "{type}"}, {"event": "never"}], "within": "5m"}),
+        (None, {"kind": "new_value", "field": "country", "within": "1h"}),
+        (None, {"kind": "composite", "all": ["change on {type}", "new_value on {type}"], "within": "5m"}),
+    ),
+)
+
+
+def mixed_rules(types: int = MIXED_TYPES) -> list[BenchRule]:
+    """Five rules on each type, of a different kind each; by user, but for `anomaly`."""
+    return [
+        BenchRule(
+            f"{when['kind']} on type_{t}",
+            f"type_{t}",
+            60,
+            900,
+            300,
+            by=None if when["kind"] == "anomaly" else "user",
+            where=where,
+            when=_of_type(when, f"type_{t}"),
+        )
+        for t in range(types)
+        for where, when in _MIXED[t % 2]
+    ]
+
+
+def _of_type(when: dict[str, object], type_: str) -> dict[str, object]:
+    text = orjson.dumps(when).decode()
+    return dict(orjson.loads(text.replace("{type}", type_)))
+
+
+def events(
+    count: int, *, types: int = ALL_TYPES, users: int = USERS, seed: int = SEED
+) -> Iterator[dict[str, object]]:
     """`count` events, the same ones for the same seed."""
     draw = random.Random(seed)
     for i in range(count):
         yield {
             "type": f"type_{draw.randrange(types)}",
-            "payload": {"amount": i, "user": f"u{draw.randrange(USERS)}", "country": "DE"},
+            "payload": {"amount": i, "user": f"u{draw.randrange(users)}", "country": "DE"},
         }
 
 
@@ -90,7 +138,7 @@ def single_bodies(count: int) -> list[bytes]:
     return [orjson.dumps(event) for event in events(count)]
 
 
-def batch_bodies(count: int, *, types: int = ALL_TYPES, size: int = BATCH) -> list[bytes]:
+def batch_bodies(count: int, *, types: int = ALL_TYPES, users: int = USERS, size: int = BATCH) -> list[bytes]:
     """`count` bodies `{"events": […]}` of `size` events each; both sides take this form."""
-    stream = events(count * size, types=types)
+    stream = events(count * size, types=types, users=users)
     return [orjson.dumps({"events": [next(stream) for _ in range(size)]}) for _ in range(count)]
