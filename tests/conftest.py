@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+import structlog
 
 from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
@@ -32,6 +33,18 @@ def given_environment() -> Iterator[dict[str, str]]:
         for name in given:
             patch.delenv(name)
         yield given
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """What a failed test shows beside its own words; the default takes seconds to draw a traceback."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

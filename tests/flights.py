@@ -15,6 +15,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def event(row: Row) -> dict[str, Any]:
     }
 
 
+@cache
 def departures(month: int) -> list[dict[str, Any]]:
     """The events of one month, by scheduled departure."""
     return sorted(map(event, rows(month)), key=lambda one: (one["timestamp"], one["id"]))

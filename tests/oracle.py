@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from signaldesk import registry
 from signaldesk.model import duration
 from tests import kinds
-from tests.kinds import Found, Reading, Seen
+from tests.kinds import Found, Reading, Seen, microseconds
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -67,13 +68,13 @@ class Rule:
     """When its condition began, for rules that are judged before any event."""
 
     def time(self, name: str) -> int:
-        return duration.parse(self.body.get(name, 0))
+        return microseconds(self.body.get(name, 0))
 
     @property
     def by(self) -> tuple[str, ...]:
         return listed(self.body.get("by", ()))
 
-    @property
+    @cached_property
     def reading(self) -> Reading:
         return KINDS[self.body["when"]["kind"]](self, self.body["when"])
 
@@ -162,6 +163,7 @@ class Watched:
     group: Group
     org: str
     past: list[Seen] = field(default_factory=list)
+    shown: set[tuple[int, bytes]] = field(default_factory=set)
     rung: list[int] = field(default_factory=list)
     """Deadlines of its kind that were met."""
     event: bytes = bytes(16)
@@ -176,6 +178,8 @@ class Watched:
 
     def deadlines(self) -> dict[str, int]:
         """Kind of deadline -> when; the kind's own comes first at the same moment."""
+        if self.due_for is None and self.due_quiet is None and not self.rule.reading.waits:
+            return {}
         found = {
             "kind": self.rule.reading.deadline(self.past, self.rung, self.begun),
             "for": self.due_for,
@@ -249,7 +253,8 @@ class _Fold:
                 found.late[rule.id, rule.since] += 1
                 continue
             watched = self.group_of(rule, event.org, event.lane, values(rule.by, event))
-            if not any((one.time, one.id) == (time, event.id) for one in watched.past):
+            if (time, event.id) not in watched.shown:
+                watched.shown.add((time, event.id))
                 watched.past.append(Seen(time, event.id, sample, event.type, len(watched.rung)))
             watched.event = event.id
             if self.evaluated(watched, time, rule.reading.judge(watched.past)):

@@ -40,8 +40,8 @@ class Proxy:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs, ours = await asyncio.open_unix_connection(self._socket)
         ways = [
-            asyncio.ensure_future(self._one_way(reader, ours, 0.0)),
-            asyncio.ensure_future(self._one_way(theirs, writer, self.share)),
+            asyncio.ensure_future(self._one_way(reader, ours, lossy=False)),
+            asyncio.ensure_future(self._one_way(theirs, writer, lossy=True)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -52,10 +52,10 @@ class Proxy:
             for end in (writer, ours):
                 end.close()
 
-    async def _one_way(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, share: float) -> None:
+    async def _one_way(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, lossy: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(1 << 16):
-                if self._chance.random() < share:
+                if lossy and self._chance.random() < self.share:
                     self.lost += 1
                     return
                 to.write(data)

@@ -7,6 +7,7 @@ stand in a rule's document.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from signaldesk.model import duration
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tests.oracle import Event, Rule
 
 EVIDENCE = 100
+microseconds = cache(duration.parse)
+"""What is written as a duration, in µs."""
 
 
 class Seen(NamedTuple):
@@ -46,13 +49,18 @@ class Reading:
     ends: ClassVar[bool] = False
     """Whether an event that does not make it hold can end the alert; see `over`."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the kind has deadlines at all."""
+        return type(self).deadline is not Reading.deadline
+
     def __init__(self, rule: Rule, when: dict[str, Any]) -> None:
         self.rule = rule
         self.when = when
 
     def span(self, name: str = "within") -> int:
         """A duration of the condition, µs."""
-        return duration.parse(self.when.get(name, 0))
+        return microseconds(self.when.get(name, 0))
 
     @property
     def lasting(self) -> int:

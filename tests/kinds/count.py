@@ -13,7 +13,8 @@ class Count(Reading):
         return self.span()
 
     def inside(self, past: list[Seen], time: int) -> list[tuple[int, bytes]]:
-        return sorted({(one.time, one.id) for one in past if time - self.span() < one.time <= time})
+        begin = time - self.span()
+        return sorted({(one.time, one.id) for one in past if begin < one.time <= time})
 
     def judge(self, past: list[Seen]) -> Found | None:
         time = past[-1].time

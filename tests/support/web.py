@@ -62,7 +62,8 @@ class Web:
     feed: LiveFeed
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=10, **options)
+        # Without TLS there is nothing to verify, and no need to read the certificates of the world each time.
+        return httpx.AsyncClient(base_url=self.url, timeout=10, verify=False, **options)
 
     async def found(self, name: str) -> Org:
         email = f"owner@{name.lower()}.test"

@@ -59,11 +59,11 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 @pytest.fixture
 def logging_restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**structured)
     structlog.contextvars.clear_contextvars()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import httpx
@@ -22,6 +23,12 @@ class Answer(NamedTuple):
     status: int
     headers: httpx.Headers
     text: str
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates of the world, read once: that takes a processor longer than many requests."""
+    return httpx.create_ssl_context()
 
 
 class Outbound:
@@ -53,9 +60,7 @@ class Outbound:
     ) -> Outbound:
         """With the real network behind it. `allow`: private networks that may be reached all the same."""
         system = SystemResolver()  # costs nothing until it is asked
-        transport = GuardedTransport(
-            guard=Guard(allow), resolve=resolve or system, tls=tls or httpx.create_ssl_context()
-        )
+        transport = GuardedTransport(guard=Guard(allow), resolve=resolve or system, tls=tls or _trusted())
         return cls(transport, total=total, resolver=system)
 
     async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Answer:
