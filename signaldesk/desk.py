@@ -30,6 +30,7 @@ from signaldesk.store.days import Days
 from signaldesk.store.eventlog import EventLog
 from signaldesk.store.health import Health
 from signaldesk.store.housekeeping import Housekeeping
+from signaldesk.store.labels import LabelStore
 from signaldesk.store.ledger import Ledger
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.rule_history import RuleHistory
@@ -117,6 +118,10 @@ class Desk:
     @cached_property
     def silences(self) -> SilenceStore:
         return SilenceStore(database=self.database)
+
+    @cached_property
+    def labels(self) -> LabelStore:
+        return LabelStore(database=self.database)
 
     @cached_property
     def events(self) -> EventLog:

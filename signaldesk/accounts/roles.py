@@ -14,9 +14,9 @@ Role = Literal["owner", "admin", "editor", "viewer"]
 SCOPES = {
     "events:write": "send events",
     "events:read": "read stored events",
-    "query:read": "ask in SQL: events, alerts and firings",
-    "rules:read": "read rules",
-    "rules:write": "make, change and delete rules",
+    "query:read": "ask in SQL: events, alerts, firings and labels",
+    "rules:read": "read rules and labels",
+    "rules:write": "make, change and delete rules and labels",
     "channels:read": "read channels, without their secrets",
     "channels:write": "make, change, test and delete channels",
     "alerts:read": "read alerts and silences",

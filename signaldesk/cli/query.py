@@ -36,7 +36,7 @@ def query(
     key: _remote.Key = None,
     data: _local.Data = None,
 ) -> None:
-    """Ask in SQL: events, alerts, firings.
+    """Ask in SQL: events, alerts, firings, labels.
 
     Asks the `signaldesk up` on this machine, or with --url and --key any other installation.
 

@@ -21,7 +21,7 @@ class Desk:
         self._close = close
 
     def sql(self, query: str) -> Rows:
-        """One SELECT over `events`, `alerts` and `firings`: `desk.sql("…").df()`, `.pl()`, `.arrow()`."""
+        """One SELECT over the tables of docs/querying.md: `desk.sql("…").df()`, `.pl()`, `.arrow()`."""
         return Rows(self._ask, query)
 
     def events(

@@ -58,6 +58,7 @@ def services(desk: Desk) -> Services:
         alerts=desk.alerts,
         alert_story=desk.alert_story,
         silences=desk.silences,
+        labels=desk.labels,
         events=desk.events,
         notifications=desk.notifications,
         registry=CollectorRegistry(),

@@ -11,6 +11,7 @@ from signaldesk.web.api import (
     channels,
     events,
     keys,
+    labels,
     notifications,
     query,
     rule_explain,
@@ -193,6 +194,22 @@ API: tuple[Route, ...] = (
         "DELETE", "/silences/{id}", silences.delete_silence, "Delete a silence",
         scope="alerts:write", status=204,
     ),
+    # --- known incidents
+    _v1(
+        "GET", "/labels", labels.list_labels, "Known incidents that overlap a range, latest start first",
+        scope="rules:read", answer=Page[labels.LabelOut], query=(*LISTING, "from", "to"),
+    ),
+    _v1(
+        "POST", "/labels", labels.create_label, "Tell of a known incident",
+        scope="rules:write", answer=labels.LabelOut, body=labels.LabelIn, status=201,
+    ),
+    _v1(
+        "POST", "/labels/import", labels.import_labels,
+        "Take known incidents from a CSV file (text/csv), all of them or none",
+        scope="rules:write", answer=labels.Imported, status=201, large=True,
+    ),
+    _v1("GET", "/labels/{id}", labels.get_label, "One label", scope="rules:read", answer=labels.LabelOut),
+    _v1("DELETE", "/labels/{id}", labels.delete_label, "Delete a label", scope="rules:write", status=204),
     # --- channels and what went through them
     _v1(
         "GET", "/channels", channels.list_channels, "All channels, by name, without their secrets",

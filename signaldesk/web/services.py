@@ -23,6 +23,7 @@ from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.eventlog import EventLog
 from signaldesk.store.inbox import InboxQueries
+from signaldesk.store.labels import LabelStore
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
 from signaldesk.store.rule_history import RuleHistory
@@ -59,6 +60,7 @@ class Services:
     alerts: AlertStore
     alert_story: AlertStory
     silences: SilenceStore
+    labels: LabelStore
     events: EventLog
     notifications: NotificationStore
     registry: CollectorRegistry

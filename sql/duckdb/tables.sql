@@ -11,6 +11,11 @@ CREATE TABLE alerts (
     opened_at TIMESTAMPTZ, last_fired_at TIMESTAMPTZ, firings BIGINT, value DOUBLE, threshold DOUBLE,
     acknowledged_at TIMESTAMPTZ, resolved_at TIMESTAMPTZ)
 
+-- name: labels
+CREATE TABLE labels (
+    id UUID, name VARCHAR, starts_at TIMESTAMPTZ, ends_at TIMESTAMPTZ, "group" JSON, comment VARCHAR,
+    created_at TIMESTAMPTZ)
+
 -- name: firings
 CREATE TABLE firings (
     id UUID, rule_id UUID, rule_version INTEGER, alert_id UUID, event_id UUID, timestamp TIMESTAMPTZ, "group" JSON,

@@ -13,6 +13,12 @@ FROM alerts
 WHERE org_id = %(org)s AND lane = ''
 ORDER BY opened_at, id
 
+-- name: labels
+SELECT id, name, starts_at, ends_at, "group", comment, created_at
+FROM labels
+WHERE org_id = %(org)s
+ORDER BY starts_at, id
+
 -- name: firings
 SELECT id, rule_id, rule_version, alert_id, event_id, timestamp, "group", value, threshold, window_from, window_to,
        shadow

@@ -116,6 +116,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         alerts=AlertStore(database=database),
         alert_story=desk.alert_story,
         silences=desk.silences,
+        labels=desk.labels,
         events=EventLog(database=database),
         notifications=NotificationStore(database=database),
         registry=CollectorRegistry(),

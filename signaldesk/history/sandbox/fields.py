@@ -59,7 +59,9 @@ def as_written(text: str) -> str:
 
 def typed(sql: str, parts: Sequence[dict[str, Any]]) -> Edited:
     """The statement with every field given its own type; `parts` are those of its tree."""
-    tables = {str(part.get("alias")).lower() for part in parts if "class" not in part}
+    tables = {
+        str(part.get("alias") or part.get("table_name")).lower() for part in parts if "class" not in part
+    }
     columns = COLUMNS - tables  # of a table of that name, the dot means a column
     listed = {id(one) for part in parts for one in part.get("select_list") or () if not one.get("alias")}
     raw = sql.encode()

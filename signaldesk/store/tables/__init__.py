@@ -35,7 +35,7 @@ from signaldesk.store.tables.people import (
     sessions,
     users,
 )
-from signaldesk.store.tables.watched import channels, rule_versions, rules
+from signaldesk.store.tables.watched import channels, labels, rule_versions, rules
 
 TENANT = tuple(table for table in metadata.sorted_tables if "org_id" in table.c)
 """Tables whose rows belong to one organisation: row-level security guards each of them."""
@@ -52,6 +52,7 @@ __all__ = [
     "events",
     "firings",
     "invites",
+    "labels",
     "memberships",
     "metadata",
     "notifications",

@@ -1,4 +1,4 @@
-"""What is watched, and whom to tell: channels, rules, their versions."""
+"""What is watched, and whom to tell: channels, labels, rules, their versions."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ channels = Table(
     now(),
     now("updated_at"),
     Index("channels_org_id_name_key", "org_id", "name", unique=True),
+)
+labels = Table(
+    "labels",
+    metadata,
+    id_column(),
+    org(),
+    words("name"),
+    time("starts_at", nullable=False),
+    time("ends_at", nullable=False),
+    json("group"),
+    words("comment", ""),
+    user("created_by", nullable=True),
+    words("author", ""),
+    now(),
+    Index(None, "org_id", "starts_at"),
 )
 rules = Table(
     "rules",

@@ -100,6 +100,9 @@ async def make_one(web: Web, org: Org, path: str) -> object:
                 "ends_at": "2099-01-01T00:00:00Z",
             }
             return (await owner.post("/api/v1/silences", json=silence)).json()["id"]
+        if noun == "labels":
+            label = {"name": "theirs", "starts_at": "2026-01-31T12:00Z", "ends_at": "2026-01-31T13:00Z"}
+            return (await owner.post("/api/v1/labels", json=label)).json()["id"]
     from tests.support import rows
 
     return await getattr(rows, noun.replace("-", "_").rstrip("s"))(web.services.database, org.id)

@@ -1,0 +1,127 @@
+"""A label: a known incident as a span of time, which rules are compared with."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from signaldesk.errors import FieldError, Invalid
+
+MOST = 10_000
+"""Labels in one file."""
+LONGEST_NAME = 200
+_NEEDED = ("name", "starts_at", "ends_at")
+_KNOWN = (*_NEEDED, "comment")
+_GROUP = "group."
+
+
+class Label(NamedTuple):
+    """[starts_at, ends_at); an empty group is about all of them."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    group: Mapping[str, Any]
+    comment: str = ""
+
+
+def read_csv(text: str) -> list[Label]:
+    """Labels of a CSV file with a heading: `name,starts_at,ends_at`, also `comment` and `group.FIELD`.
+
+    Raises Invalid with one error for each faulty line, named `line N` as an editor counts them.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    lines = _lines(reader)
+    number, heading = next(lines, (1, []))
+    names = [name.strip() for name in heading] if isinstance(heading, list) else []
+    _check_heading(names, heading)
+    labels: list[Label] = []
+    faults: list[FieldError] = []
+    for number, cells in lines:
+        found = cells if isinstance(cells, str) else _label(names, cells)
+        if isinstance(found, str):
+            faults.append(FieldError(f"line {number}", found))
+        else:
+            labels.append(found)
+        if len(labels) + len(faults) > MOST:
+            raise _invalid([FieldError(f"line {number}", f"is one too many; a file has {MOST:,} at most")])
+    if not labels and not faults:
+        faults.append(FieldError("line 2", "is missing: there is a heading, and nothing below it"))
+    if faults:
+        raise _invalid(faults)
+    return labels
+
+
+def _lines(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
+    """(line, its cells or what is wrong with it), without empty ones."""
+    while True:
+        number = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield number, f"is no CSV ({error}); put texts that hold commas or quotes into double quotes"
+            continue
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _check_heading(names: list[str], heading: object) -> None:
+    if isinstance(heading, str):
+        raise _invalid([FieldError("line 1", heading)])
+    faults = [f"the column {name} is missing" for name in _NEEDED if name not in names]
+    faults += [
+        f"unknown column {name[:60]!r}; known are {', '.join(_KNOWN)} and group.FIELD"
+        for name in names
+        if name not in _KNOWN and (not name.startswith(_GROUP) or name == _GROUP)
+    ]
+    faults += [
+        f"the column {name[:60]} is there twice" for name in sorted(set(names)) if names.count(name) > 1
+    ]
+    if faults:
+        raise _invalid([FieldError("line 1", "; ".join(faults))])
+
+
+def _label(names: list[str], cells: list[str]) -> Label | str:
+    """The label of a line, or all that is wrong with it."""
+    if len(cells) != len(names):
+        return f"has {len(cells)} columns, the heading {len(names)}"
+    values = {name: cell.strip() for name, cell in zip(names, cells, strict=True)}
+    faults: list[str] = []
+    if "\0" in "".join(cells):
+        faults.append("the NUL character cannot be stored")
+    if not values["name"] or len(values["name"]) > LONGEST_NAME:
+        faults.append(f"name must have 1 to {LONGEST_NAME} characters")
+    starts_at = _moment("starts_at", values["starts_at"], faults)
+    ends_at = _moment("ends_at", values["ends_at"], faults)
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        faults.append("ends_at must come after starts_at")
+    if faults or starts_at is None or ends_at is None:
+        return "; ".join(faults)
+    group = {
+        name.removeprefix(_GROUP): value
+        for name, value in values.items()
+        if name.startswith(_GROUP) and value
+    }
+    return Label(values["name"], starts_at, ends_at, group, values.get("comment", ""))
+
+
+def _moment(name: str, text: str, faults: list[str]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        faults.append(f"{name} {text[:40]!r} is no time; write e.g. 2026-01-31T12:00:00Z")
+        return None
+    if moment.tzinfo is None:
+        faults.append(f"{name} has no time zone; write e.g. {moment.isoformat()}Z")
+        return None
+    return moment
+
+
+def _invalid(faults: list[FieldError]) -> Invalid:
+    lines = "1 line is" if len(faults) == 1 else f"{len(faults)} lines are"
+    return Invalid(f"{lines} faulty, so nothing was taken", errors=faults)

@@ -1,0 +1,104 @@
+"""Known incidents, as people tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, tuple_
+
+from signaldesk.errors import NotFound
+from signaldesk.ids import new_id
+from signaldesk.model.label import Label
+from signaldesk.store.alerts import Actor
+from signaldesk.store.database import Database
+from signaldesk.store.tables import audit, labels
+
+
+class LabelRecord(NamedTuple):
+    """A label as stored."""
+
+    id: UUID
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+    group: dict[str, Any]
+    comment: str
+    created_by: UUID | None
+    author: str
+    created_at: datetime
+
+
+_COLUMNS = [labels.c[name] for name in LabelRecord._fields]
+
+
+class LabelStore:
+    """Every method takes the organisation first and works as that tenant; foreign ids raise NotFound."""
+
+    def __init__(self, *, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        org_id: UUID,
+        *,
+        limit: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: tuple[datetime, UUID] | None = None,
+    ) -> list[LabelRecord]:
+        """Those that overlap [since, until), latest start first."""
+        column = labels.c
+        query = select(*_COLUMNS).where(column.org_id == org_id)
+        if since is not None:
+            query = query.where(column.ends_at > since)
+        if until is not None:
+            query = query.where(column.starts_at < until)
+        if before is not None:
+            query = query.where(tuple_(column.starts_at, column.id) < before)
+        query = query.order_by(column.starts_at.desc(), column.id.desc()).limit(limit)
+        async with self._database.tenant(org_id) as connection:
+            return [LabelRecord(*row) for row in await connection.execute(query)]
+
+    async def get(self, org_id: UUID, label_id: UUID) -> LabelRecord:
+        query = select(*_COLUMNS).where(labels.c.org_id == org_id, labels.c.id == label_id)
+        async with self._database.tenant(org_id) as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound
+        return LabelRecord(*row)
+
+    async def add(
+        self, org_id: UUID, drafts: Sequence[Label], *, by: Actor, at: datetime
+    ) -> list[LabelRecord]:
+        """All of them or none."""
+        made = [
+            LabelRecord(new_id(), *draft[:3], dict(draft.group), draft.comment, by.user_id, by.name, at)
+            for draft in drafts
+        ]
+        async with self._database.tenant(org_id) as connection:
+            await connection.execute(insert(labels), [{"org_id": org_id, **one._asdict()} for one in made])
+            subject = str(made[0].id) if len(made) == 1 else f"{len(made)} labels"
+            await connection.execute(_noted(org_id, subject, "created", by, at))
+        return made
+
+    async def remove(self, org_id: UUID, label_id: UUID, *, by: Actor, at: datetime) -> None:
+        query = delete(labels).where(labels.c.org_id == org_id, labels.c.id == label_id)
+        async with self._database.tenant(org_id) as connection:
+            if (await connection.execute(query)).rowcount == 0:
+                raise NotFound
+            await connection.execute(_noted(org_id, str(label_id), "deleted", by, at))
+
+
+def _noted(org_id: UUID, subject: str, what: str, by: Actor, at: datetime) -> Any:
+    return insert(audit).values(
+        id=new_id(),
+        org_id=org_id,
+        user_id=by.user_id,
+        actor=by.name,
+        action=f"label.{what}",
+        subject=subject,
+        at=at,
+    )
