@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 from uuid import UUID
 
 from signaldesk import statements
+from signaldesk.history.sandbox import wire
 from signaldesk.history.sandbox.limits import Limits, size
 from signaldesk.history.sandbox.wire import Format, Job
 from signaldesk.store.extract import Extract, TooMuch
@@ -61,7 +62,8 @@ class Holdings:
         setup = list(self._makers.values())
         for number, name in enumerate(files):
             columns = _types(self._makers[name])
-            setup.append(f"INSERT INTO {name} FROM read_csv('${number}', {_AS_COPIED}, columns = {columns})")
+            file = wire.path(number, "csv")
+            setup.append(f"INSERT INTO {name} FROM read_csv('{file}', {_AS_COPIED}, columns = {columns})")
         return Held(setup, list(files.values()))
 
     def job(self, held: Held, sql: str, format: Format, limits: Limits) -> Job:

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from signaldesk.errors import FieldError, Invalid
+from signaldesk.errors import FieldError, Invalid, SignalDeskError
 from signaldesk.history.holdings import Holdings, OutOfProportion
 from signaldesk.history.sandbox.launcher import Failed, Launcher, Run
 from signaldesk.history.sandbox.limits import Limits
@@ -167,9 +167,12 @@ async def _wrapped(
         yield b"]," + orjson.dumps(end)[1:]
 
 
-def _refusal(error: Failed | OutOfProportion) -> Invalid:
+def _refusal(error: Failed | OutOfProportion) -> SignalDeskError:
     """What went wrong as an error of ours, with the place in the statement."""
     fault = error.fault if isinstance(error, Failed) else Fault("limit", str(error))
+    if fault.kind == "broken":
+        log.error("a query could not be prepared", detail=fault.detail)
+        return SignalDeskError("what is stored could not be read for this query; the log says why")
     place = f"line {fault.line}" + (f", column {fault.column}" if fault.column else "") if fault.line else ""
     detail = f"{fault.detail} ({place})" if place else fault.detail
     return _ERRORS[fault.kind](detail, errors=[FieldError("sql", detail)])

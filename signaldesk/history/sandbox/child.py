@@ -12,7 +12,8 @@ import msgspec
 from signaldesk.history.sandbox import checked, fields, rendering, wire
 from signaldesk.history.sandbox.confinement import confine
 from signaldesk.history.sandbox.faults import Refused, Wrong, fault_of
-from signaldesk.history.sandbox.wire import End, Hello, Job
+from signaldesk.history.sandbox.handed import HandedFiles
+from signaldesk.history.sandbox.wire import End, Fault, Hello, Job
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -40,8 +41,10 @@ def answer(connection: duckdb.DuckDBPyConnection, line: socket.socket) -> None:
     """Say who we are, take the job, answer it."""
     line.sendall(wire.frame(b"H", msgspec.json.encode(Hello(os.getpid()))))
     job, files = _receive(line)
+    ready = False
     try:
         _prepare(connection, job, files)
+        ready = True
         confine(memory=job.limits.memory, cpu_s=job.limits.seconds * job.limits.threads + 1)
         rows = _run(connection, job, line)
         line.sendall(wire.frame(b"E", msgspec.json.encode(End(rows))))
@@ -49,6 +52,8 @@ def answer(connection: duckdb.DuckDBPyConnection, line: socket.socket) -> None:
         return  # nobody waits for it any more
     except BaseException as error:
         fault = fault_of(error, job.limits)
+        if not ready and fault.kind != "limit":
+            fault = Fault("broken", f"the tables could not be made: {fault.detail}")
         del error
         line.sendall(wire.frame(b"F", msgspec.json.encode(fault)))
 
@@ -57,12 +62,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: Job, files: Sequence[in
     """Load the organisation's rows, and lock the door behind us."""
     connection.execute(f"SET threads = {job.limits.threads}")
     connection.execute(f"SET memory_limit = '{job.limits.memory}B'")
+    connection.register_filesystem(HandedFiles(files))
     for statement in job.setup:
-        for number, descriptor in enumerate(files):
-            statement = statement.replace(f"${number}", f"/dev/fd/{descriptor}")
         connection.execute(statement)
-    for descriptor in files:
-        os.close(descriptor)
+    connection.execute(f"SET allowed_directories = ['{wire.FOLDER}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -107,14 +110,18 @@ def _bound(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRe
 
 
 def _receive(line: socket.socket) -> tuple[Job, list[int]]:
-    head, files, _, _ = socket.recv_fds(line, wire.HEAD.size, 64)
-    while len(head) < wire.HEAD.size:
-        head += _some(line, wire.HEAD.size - len(head))
-    _, length = wire.HEAD.unpack(head)
-    body = b""
-    while len(body) < length:
-        body += _some(line, length - len(body))
-    return msgspec.json.decode(body, type=Job), list(files)
+    files: list[int] = []
+    while True:
+        head, handed, _, _ = socket.recv_fds(line, wire.HEAD.size, wire.FILES_AT_ONCE)
+        files += handed
+        while len(head) < wire.HEAD.size:
+            head += _some(line, wire.HEAD.size - len(head))
+        letter, length = wire.HEAD.unpack(head)
+        body = b""
+        while len(body) < length:
+            body += _some(line, length - len(body))
+        if letter == b"J":
+            return msgspec.json.decode(body, type=Job), files
 
 
 def _some(line: socket.socket, most: int) -> bytes:

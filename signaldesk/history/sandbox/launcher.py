@@ -130,9 +130,10 @@ class Run:
         if hasattr(os, "pidfd_open"):
             self._handle = os.pidfd_open(self._pid)
         self._left = job.limits.seconds
-        message = wire.frame(b"J", msgspec.json.encode(job))
-        sent = socket.send_fds(self._line, [message], list(files)) if files else self._line.send(message)
-        self._line.sendall(message[sent:])
+        for start in range(0, len(files), wire.FILES_AT_ONCE):
+            some = list(files[start : start + wire.FILES_AT_ONCE])
+            socket.send_fds(self._line, [wire.frame(b"P", b"")], some)
+        self._line.sendall(wire.frame(b"J", msgspec.json.encode(job)))
 
     def read(self) -> bytes | None:
         """The next piece of the result; None at its end. Raises Failed."""

@@ -2,7 +2,8 @@
 
 A frame is a letter, the length of what follows as four bytes, and that many bytes:
 
-    parent → child   J  a Job as JSON; the files it speaks of travel beside it as descriptors
+    parent → child   P  nothing, with the descriptors of files beside it; as often as there are files to hand
+                     J  a Job as JSON
     child → parent   H  {"pid"}, once, before the job is sent
                      C  the columns of the result, once
                      D  a piece of the result, ready to be sent on
@@ -24,10 +25,15 @@ Format = Literal["json", "csv", "arrow", "parquet"]
 HEAD = struct.Struct(">cI")
 LARGEST = 4 << 20
 """Bytes of one frame."""
+PROTOCOL = "handed"
+FOLDER = f"{PROTOCOL}://"
+"""Where DuckDB finds files that were handed; see `handed`."""
+FILES_AT_ONCE = 200
+"""Descriptors beside one frame; kernels take 253."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One query. `setup` are statements of ours; `$0`, `$1`, … in them are paths of the files sent along."""
+    """One query. `setup` are statements of ours over the files that were handed, see `handed`."""
 
     sql: str
     format: Format
@@ -55,10 +61,15 @@ class End(msgspec.Struct, frozen=True):
 class Fault(msgspec.Struct, frozen=True):
     """`line` and `column` count from 1; 0 is unknown."""
 
-    kind: Literal["refused", "wrong", "limit"]
+    kind: Literal["refused", "wrong", "limit", "broken"]
     detail: str
     line: int = 0
     column: int = 0
+
+
+def path(number: int, kind: str) -> str:
+    """The name of a file that was handed, for DuckDB."""
+    return f"{FOLDER}{number}.{kind}"
 
 
 def frame(letter: bytes, body: bytes) -> bytes:
