@@ -18,6 +18,8 @@ from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
 from signaldesk.rules._parameters import Within
 
+_DIGEST = 16
+"""Bytes that stand for a value."""
 _MOST = 20_000
 """Values that are remembered of a group; past that, the one that was not judged for longest is forgotten."""
 _SHOWN = 80
@@ -80,7 +82,7 @@ class _Judge(Judge):
         seen.now = sample
         if self._learn and (seen.first is None or time < seen.first):
             seen.first = time
-        value = blake2b(sample.encode(), digest_size=16).digest()
+        value = blake2b(sample.encode(), digest_size=_DIGEST).digest()
         times = seen.times.pop(value, None)
         new = times is None or bisect_right(times, time) == bisect_right(times, time - self.span)
         if times is None:
@@ -90,7 +92,7 @@ class _Judge(Judge):
                 window.rewrite = True
         if bisect_left(times, time) == bisect_right(times, time):
             insort(times, time)
-            window.add(time, value)
+            window.add(time, _member(value, time))
         seen.times[value] = times
         return new and (seen.first is None or time >= seen.first + self._learn)
 
@@ -113,7 +115,7 @@ class _Judge(Judge):
             members += [(at, value) for at in times]
         if len(members) < len(window.times):
             members.sort()
-            window.fill([(value, at) for at, value in members])
+            window.fill([(_member(value, at), at) for at, value in members])
             window.rewrite = True
         window.limit = 2 * len(window.times) + 1_000
 
@@ -123,10 +125,16 @@ class _Judge(Judge):
     def load(self, window: Window, notes: Any) -> None:
         seen = window.memory = _Seen()
         seen.first = notes
-        for at, value in zip(window.times, window.ids, strict=True):
+        for at, member in zip(window.times, window.ids, strict=True):
+            value = member[:_DIGEST]
             times = seen.times.pop(value, [])
             times.append(at)
             seen.times[value] = times
+
+
+def _member(value: bytes, time: int) -> bytes:
+    """A sorted set holds a member once, with one score: a value seen at several times is as many members."""
+    return value + time.to_bytes(8, "big")
 
 
 class NewValueKind(Kind):
