@@ -29,6 +29,7 @@ from signaldesk.store.database import Database
 from signaldesk.store.days import Days
 from signaldesk.store.eventlog import EventLog
 from signaldesk.store.health import Health
+from signaldesk.store.history_book import HistoryBook
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.labels import LabelStore
 from signaldesk.store.ledger import Ledger
@@ -49,7 +50,11 @@ if TYPE_CHECKING:
     from signaldesk.delivery.dispatcher import Dispatcher
     from signaldesk.engine.explain import Explainer
     from signaldesk.engine.processor import Processor
+    from signaldesk.history.archive import Archiver
+    from signaldesk.history.history import History
+    from signaldesk.history.keep import Keeper
     from signaldesk.history.queries import Queries
+    from signaldesk.history.shelf import Shelf
     from signaldesk.intake.appender import Appender
     from signaldesk.intake.intake import Intake
 
@@ -176,6 +181,45 @@ class Desk:
             at_once=settings.query_at_once,
             at_once_per_org=settings.query_at_once_per_org,
         )
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        from signaldesk.history.shelf import shelf
+
+        return shelf(self.settings.history_url, self.settings.data_dir)
+
+    @cached_property
+    def history(self) -> History:
+        from signaldesk.history.history import History
+        from signaldesk.store.arrow_events import ArrowEvents
+
+        return History(book=self.history_book, events=ArrowEvents(self.urls.database), shelf=self.shelf)
+
+    @cached_property
+    def archiver(self) -> Archiver:
+        from signaldesk.history.archive import Archiver
+        from signaldesk.store.arrow_events import ArrowEvents
+
+        events = ArrowEvents(self.urls.database)
+        return Archiver(book=self.history_book, events=events, shelf=self.shelf, clock=self.clock)
+
+    @cached_property
+    def history_keeper(self) -> Keeper:
+        from signaldesk.history.keep import Keeper
+        from signaldesk.store.arrow_events import ArrowEvents
+
+        return Keeper(
+            book=self.history_book,
+            events=ArrowEvents(self.urls.database),
+            shelf=self.shelf,
+            clock=self.clock,
+            kept_days=self.settings.history_days,
+            stored_days=self.settings.stored_days,
+        )
+
+    @cached_property
+    def history_book(self) -> HistoryBook:
+        return HistoryBook(self.urls.database, clock=self.clock)
 
     @cached_property
     def rule_history(self) -> RuleHistory:

@@ -104,6 +104,14 @@ class Settings(BaseSettings):
     stripe_secret_key: SecretStr | None = Field(None, description="Billing through Stripe")
     stripe_webhook_secret: SecretStr | None = Field(None, description="Verifies what Stripe sends")
     history_url: str | None = Field(None, description="Object store for history; `data_dir` without it")
+    history_days: int = Field(
+        730, ge=1, description="How long events are kept, where an organisation's plan does not say"
+    )
+    stored_days: int = Field(
+        400,
+        ge=2,
+        description="How long archived events stay in PostgreSQL too; not shorter than rules look back",
+    )
 
     @field_validator("cors_origins", "trusted_proxies", "outbound_allow", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ import math
 
 from signaldesk.filters.tree import Operator
 
-_EXACT = 2**53
+EXACT = 2**53
 """Below this, comparing as floats is exact: an integer is rounded only beyond it, and never to below it."""
 
 _HUGE = "1e38"
@@ -16,10 +16,10 @@ _HUGE = "1e38"
 def compare_number(json_type: str, text: str, operator: Operator, constant: int | float) -> str:
     """`value OP constant` for the JSON value with this type and text (SQL); NULL for what is no number."""
     as_float = f"TRY_CAST({text} AS DOUBLE)"
-    if abs(constant) < _EXACT:
+    if abs(constant) < EXACT:
         return (
             f"(CASE WHEN {json_type} IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
-            f" THEN {as_float} {operator} {_double(float(constant))} END)"
+            f" THEN {as_float} {operator} {double(float(constant))} END)"
         )
     return (
         f"(CASE {json_type}"
@@ -54,17 +54,18 @@ def compare_float(value: str, operator: Operator, constant: int | float) -> str:
     """A float against a constant; for an integer that no float equals, against its neighbours."""
     near = float(constant)
     if near == constant:
-        return f"{value} {operator} {_double(near)}"
+        return f"{value} {operator} {double(near)}"
     below = near if near < constant else math.nextafter(near, -math.inf)
     above = math.nextafter(below, math.inf)
     match operator:
         case "=" | "<>":
             return "false" if operator == "=" else "true"
         case "<" | "<=":
-            return f"{value} <= {_double(below)}"
+            return f"{value} <= {double(below)}"
         case _:
-            return f"{value} >= {_double(above)}"
+            return f"{value} >= {double(above)}"
 
 
-def _double(value: float) -> str:
+def double(value: float) -> str:
+    """A finite float as a literal."""
     return f"'{value!r}'::DOUBLE"

@@ -10,8 +10,8 @@ a whole number beyond 64 bits is a float on both sides.
 
 from __future__ import annotations
 
-from signaldesk.filters.duckdb_numbers import compare_float, compare_number
-from signaldesk.filters.duckdb_values import Columns, Values, literal, quoted
+from signaldesk.filters.duckdb_numbers import EXACT, compare_float, compare_number, double
+from signaldesk.filters.duckdb_values import Columns, Stored, Values, literal, quoted
 from signaldesk.filters.like import to_sql
 from signaldesk.filters.tree import (
     MIRROR,
@@ -36,7 +36,7 @@ from signaldesk.filters.tree import (
 )
 from signaldesk.filters.values import kind_of
 
-__all__ = ["Columns", "duckdb_expression", "duckdb_value"]
+__all__ = ["Columns", "Stored", "duckdb_expression", "duckdb_value"]
 
 _JSON_KINDS = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN)
 
@@ -85,6 +85,8 @@ class _Writer(Values):
                 )
             case Field(path) if right.kind is Kind.NUMBER:
                 assert isinstance(right.value, (int, float))
+                if self.stored(path) and abs(right.value) < EXACT:
+                    return f"({self.of_kind(left, Kind.NUMBER)} {operator} {double(float(right.value))})"
                 return compare_number(self.json_type(path), self.json_text(path), operator, right.value)
             case _ if right.kind is Kind.NUMBER:
                 assert isinstance(right.value, (int, float))

@@ -7,7 +7,8 @@ stay what they are under `+`, `-` and `*`; `finite` makes them NULL before they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from signaldesk.filters import moments, zones
 from signaldesk.filters.duckdb_numbers import number_key, whole_and_rest
@@ -24,6 +25,22 @@ _JSON_TYPES = {
     Kind.BOOLEAN: "'BOOLEAN'",
 }
 _WHOLE = "'BIGINT', 'UBIGINT'"
+_KINDS_STORED = {
+    "BIGINT": Kind.NUMBER, "DOUBLE": Kind.NUMBER, "BOOLEAN": Kind.BOOLEAN, "VARCHAR": Kind.TEXT,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A payload field that has a column of its own, which says of every event what the payload says of it."""
+
+    sql: str
+    type: str
+    """BIGINT, DOUBLE, BOOLEAN or VARCHAR. In a DOUBLE column whole numbers are below 2**53."""
+
+    @property
+    def kind(self) -> Kind:
+        return _KINDS_STORED[self.type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,8 @@ class Columns:
     source: str = '"source"'
     timestamp: str = '"timestamp"'
     payload: str = '"payload"'
+    fields: Mapping[Path, Stored] = field(default_factory=dict)
+    """Fields that need not be looked for in the payload."""
 
 
 class Values:
@@ -46,6 +65,8 @@ class Values:
         """Whether a value is NULL, never NULL itself; a list or an object is not."""
         match operand:
             case Field(path):
+                if stored := self.stored(path):
+                    return f"({stored.sql} IS NULL)"
                 return f"(coalesce({self.json_type(path)}, 'NULL') = 'NULL')"
             case Attribute():
                 return f"({self.attribute(operand)} IS NULL)"
@@ -67,6 +88,8 @@ class Values:
         """The value where it is of this kind, and else NULL; a number as a finite DOUBLE."""
         match operand:
             case Field(path):
+                if stored := self.stored(path):
+                    return f"CAST({stored.sql if stored.kind is kind else 'NULL'} AS {SQL_TYPES[kind]})"
                 text = self.json_text(path)
                 found = {
                     Kind.NUMBER: f"TRY_CAST({text} AS DOUBLE)",
@@ -105,6 +128,9 @@ class Values:
                 value = self.of_kind(operand, Kind.NUMBER)
                 key = f"CASE WHEN v IS NOT NULL THEN {whole_and_rest('v')} END"
                 return f"list_transform([{value}], lambda v: {key})[1]"
+
+    def stored(self, path: Path) -> Stored | None:
+        return self._columns.fields.get(path)
 
     def attribute(self, operand: Attribute) -> str:
         return str(getattr(self._columns, operand.name))

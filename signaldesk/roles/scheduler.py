@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -29,19 +31,44 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
         "sessions swept": (house.sweep_sessions, 600),
         "tokens swept": (house.sweep_tokens, 3600),
     }
+    history_under_way = asyncio.Lock()
     for name, (job, seconds) in jobs.items():
         scheduler.add_job(
             _run, "interval", (name, job, under_way), seconds=seconds, id=name, jitter=seconds // 10
         )
     for name, (job, _) in jobs.items():
         await _run(name, job, under_way)
+    for name, (job, seconds) in _history(desk, stop).items():
+        scheduler.add_job(
+            _run,
+            "interval",
+            (name, job, history_under_way),
+            seconds=seconds,
+            id=name,
+            next_run_time=datetime.now(UTC),
+        )
     scheduler.start()
     try:
         await stop.wait()
     finally:
         scheduler.shutdown(wait=False)
-        async with under_way:  # the job at hand finishes
+        async with under_way, history_under_way:  # the job at hand finishes
             pass
+
+
+def _history(desk: Desk, stop: asyncio.Event) -> dict[str, tuple[Job, int]]:
+    """What is done for history, in a thread: it reads and writes files, and may take minutes."""
+    keeper, archiver = desk.history_keeper, desk.archiver
+    jobs: dict[str, tuple[Callable[[], int], int]] = {
+        "events archived": (lambda: archiver.run(stop=stop.is_set).events, 300),
+        "history mended": (keeper.mend, 600),
+        "history put together": (lambda: keeper.compact(stop=stop.is_set), 3600),
+        "history expired": (keeper.expire, 3600),
+        "history cleared": (keeper.clear, 600),
+        "history checked": (lambda: keeper.check(stop=stop.is_set), 86_400),
+        "archived days released": (keeper.release, 3600),
+    }
+    return {name: (partial(asyncio.to_thread, job), seconds) for name, (job, seconds) in jobs.items()}
 
 
 async def _run(name: str, job: Job, under_way: asyncio.Lock) -> None:

@@ -6,6 +6,7 @@ Times are `timestamptz`. Every tenant row has `org_id` and is guarded by row-lev
 
 from signaldesk.store.tables._columns import metadata
 from signaldesk.store.tables.books import audit, system_alerts, usage
+from signaldesk.store.tables.history import history_files, history_progress
 from signaldesk.store.tables.intake import (
     event_counts,
     events,
@@ -51,6 +52,8 @@ __all__ = [
     "event_counts",
     "events",
     "firings",
+    "history_files",
+    "history_progress",
     "invites",
     "labels",
     "memberships",

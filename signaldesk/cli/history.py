@@ -1,0 +1,92 @@
+"""`signaldesk history`: where events lie, and looking after them by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signaldesk.cli import _local
+
+if TYPE_CHECKING:
+    from signaldesk.history.status import Status
+
+GROUP = typer.Typer(
+    name="history", help="Events in Parquet files: see how they stand, put them in order.",
+    no_args_is_help=True, rich_help_panel="Look after it",
+)  # fmt: skip
+
+
+@GROUP.command("status")
+def status(data: _local.Data = None, json: _local.Json = False) -> None:
+    """Say what is archived, in how many files, and what is damaged; exit code 1 when something is.
+
+    \b
+    Examples:
+      signaldesk history status
+      signaldesk history status --json
+    """
+    from signaldesk.cli import _out
+
+    found = _local.run(_status(data))
+    if json:
+        _out.data(found.as_data())
+    else:
+        for line in found.lines():
+            _out.say(line)
+    if found.damaged:
+        raise typer.Exit(1)
+
+
+@GROUP.command("compact")
+def compact(
+    data: _local.Data = None,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="First archive all events, also those of this hour.")
+    ] = False,
+    json: _local.Json = False,
+) -> None:
+    """Mend, check and put files together now, without waiting for the scheduler; nothing is lost by it.
+
+    \b
+    Examples:
+      signaldesk history compact
+      signaldesk history compact --archive --json
+    """
+    from signaldesk.cli import _out
+
+    done = _local.run(_compact(data, archive))
+    if json:
+        _out.data(done)
+    else:
+        _out.say(
+            f"{done['archived']} events archived, {done['set_aside']} files set aside, "
+            f"{done['mended']} written again, {done['put_together']} put into others"
+        )
+
+
+async def _status(data: Any) -> Status:
+    import asyncio
+
+    from signaldesk.history import status as history
+
+    async with _local.opened(data) as desk:
+        return await asyncio.to_thread(history.status, desk.history_book, desk.shelf, desk.clock)
+
+
+async def _compact(data: Any, archive: bool) -> dict[str, int]:
+    import asyncio
+
+    async with _local.opened(data) as desk:
+        keeper = desk.history_keeper
+
+        def work() -> dict[str, int]:
+            archived = desk.archiver.run(closed_only=not archive)
+            return {
+                "archived": archived.events,
+                "set_aside": keeper.check(),
+                "mended": keeper.mend(),
+                "put_together": keeper.compact(everything=True),
+            }
+
+        return await asyncio.to_thread(work)

@@ -1,0 +1,98 @@
+"""One file of history: what its columns are, and how it is written.
+
+Rows are sorted by type and event time, and stand in stream order (partition, position, idx) where times are
+equal. Besides the columns of `events` a file has `payload.PATH` for each field that got a column of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from signaldesk.history import fields
+from signaldesk.store.arrow_events import COLUMNS
+
+PREFIX = "payload."
+"""Of the names of columns that are payload fields."""
+TYPES_MOST = 200
+"""Beyond so many types a file does not say which are in it."""
+_ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
+_ROWS = 131_072
+"""Rows in a row group: what one thread reads at a time."""
+_RISING = ("timestamp", "received_at", "behind", "position", "idx")
+
+
+class Facts(NamedTuple):
+    """What the books say of a file."""
+
+    events: int
+    bytes: int
+    first: datetime
+    last: datetime
+    types: list[str] | None
+    fields: Mapping[str, str]
+
+
+def sort(events: pa.Table) -> pa.Table:
+    """The events (`COLUMNS`) in the order in which a file has them, in one piece."""
+    return events.take(pc.sort_indices(events, sort_keys=_ORDER)).combine_chunks()
+
+
+def with_fields(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """The events with their payload fields as columns, and the kinds of those."""
+    found = fields.columns(_one_piece(events, "payload"), _one_piece(events, "type"))
+    for path, (_, values) in sorted(found.items()):
+        events = events.append_column(PREFIX + path, values)
+    return events, {path: kind for path, (kind, _) in found.items()}
+
+
+def with_uuids(events: pa.Table) -> pa.Table:
+    """The events with ids that say that they are UUIDs."""
+    ids = pa.ExtensionArray.from_storage(pa.uuid(), _one_piece(events, "id"))
+    return events.set_column(events.schema.get_field_index("id"), "id", ids)
+
+
+def write(events: pa.Table, target: Path) -> Facts:
+    """Write at least one event (`COLUMNS`) of one organisation and day to a new file."""
+    table, kinds = with_fields(sort(events.select(list(COLUMNS))))
+    table = with_uuids(table)
+    pq.write_table(
+        table,
+        target,
+        row_group_size=_ROWS,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in table.column_names if name != "id" and name not in _RISING],
+        column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(_RISING, "DELTA_BINARY_PACKED")},
+        write_page_checksum=True,
+        store_schema=False,
+    )
+    span = pc.min_max(table["timestamp"])
+    types = pc.unique(table["type"]).to_pylist()
+    return Facts(
+        events=table.num_rows,
+        bytes=target.stat().st_size,
+        first=span["min"].as_py(),
+        last=span["max"].as_py(),
+        types=sorted(types) if len(types) <= TYPES_MOST else None,
+        fields=kinds,
+    )
+
+
+def read(file: Path) -> pa.Table:
+    """The events (`COLUMNS`) of a file; page checksums are verified. Raises OSError or ArrowInvalid."""
+    table = pq.read_table(file, columns=list(COLUMNS), page_checksum_verification=True, partitioning=None)
+    ids = table["id"].combine_chunks()
+    if isinstance(ids, pa.ExtensionArray):
+        ids = ids.storage
+    return table.set_column(table.schema.get_field_index("id"), "id", ids)
+
+
+def _one_piece(table: pa.Table, name: str) -> pa.Array:
+    return table[name].combine_chunks()

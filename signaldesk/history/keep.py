@@ -1,0 +1,188 @@
+"""What keeps history in good order by the clock: files of a good size, nothing kept too long, nothing broken.
+
+Like archiving, every job is done by one process at a time, in steps that may end anywhere: new files are
+announced, written, and take the place of the old ones in one transaction. What was replaced stays on the
+shelf for `GRACE`, for those who have just begun to read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import groupby
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from signaldesk import log
+from signaldesk.clock import Clock, from_us
+from signaldesk.history import files
+from signaldesk.history.archive import new_path, sweep, write
+from signaldesk.history.shelf import Damaged, Shelf
+from signaldesk.store.arrow_events import ArrowEvents
+from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeeper
+
+FULL = 1_000_000
+"""Events of a file of a good size; smaller ones of the same day are put together up to here."""
+FEW = 8
+"""So many small files of a day may wait for more; a day that is over is put together at once."""
+GRACE = timedelta(hours=1)
+
+logger = log.get_logger(__name__)
+
+
+class Keeper:
+    """Every method returns how many files (or days) it changed, 0 while somebody else changes history.
+
+    `kept_days` is how long events are kept where the organisation's plan does not say, `stored_days` how long
+    they stay in Postgres after they were archived. Raises Unavailable; may be run again at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: HistoryBook,
+        events: ArrowEvents,
+        shelf: Shelf,
+        clock: Clock,
+        kept_days: int,
+        stored_days: int,
+        full: int = FULL,
+    ) -> None:
+        self._book = book
+        self._events = events
+        self._shelf = shelf
+        self._clock = clock
+        self._kept_days = kept_days
+        self._stored_days = stored_days
+        self._full = full
+
+    def compact(self, *, everything: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
+        """Put small files together; how many are gone by that. `everything`: even if there are few.
+
+        It ends early, between two files, when `stop` says so.
+        """
+        gone = 0
+        with self._book.alone() as keeper:
+            if keeper is not None:
+                sweep(keeper, self._shelf)
+                for old in self._small(keeper.files("live"), everything):
+                    gone += self._join(keeper, old)
+                    if stop():
+                        break
+        return gone
+
+    def mend(self) -> int:
+        """Write damaged files again from Postgres, as long as it has all their events."""
+        with self._book.alone() as keeper:
+            if keeper is None:
+                return 0
+            return sum([self._rewrite(keeper, file) for file in keeper.files("damaged")])
+
+    def check(self, *, stop: Callable[[], bool] = lambda: False) -> int:
+        """Read every file through, and set those aside that are damaged; how many those are."""
+        found = 0
+        for file in self._book.files("live"):
+            if stop():
+                break
+            try:
+                self._read(file)
+            except Damaged as error:
+                found += self._set_aside(file, error)
+        return found
+
+    def expire(self) -> int:
+        """Give up files that are older than their organisation's plan keeps events."""
+        with self._book.alone() as keeper:
+            if keeper is None:
+                return 0
+            return keeper.retire(keeper.past_retention(self._kept_days))
+
+    def clear(self) -> int:
+        """Delete files that were replaced or given up a while ago, and drafts that nobody finished."""
+        with self._book.alone() as keeper:
+            if keeper is None:
+                return 0
+            before = from_us(self._clock.now_us()) - GRACE
+            paths = [
+                one.path for one in keeper.files("retired") if one.changed_at and one.changed_at <= before
+            ]
+            self._shelf.delete(paths)
+            keeper.forget(paths)
+            self._shelf.tidy()
+            return len(paths)
+
+    def release(self) -> int:
+        """Drop whole days from Postgres that are archived and older than they have to stay there."""
+        with self._book.alone() as keeper:
+            if keeper is None or keeper.files("damaged"):
+                return 0  # a damaged file may still be mended from there
+            last = from_us(self._clock.now_us()).date() - timedelta(days=self._stored_days)
+            old = [name for name in keeper.day_tables() if name < f"events_{last:%Y%m%d}"]
+            return sum(keeper.drop_day(name) for name in old if re.fullmatch(r"events_\d{8}", name))
+
+    def _small(self, live: list[HistoryFile], everything: bool) -> Iterator[list[HistoryFile]]:
+        """Files to put together: of one organisation, partition and day, together of about a good size."""
+        today = from_us(self._clock.now_us()).date()
+        small = [one for one in live if one.events <= self._full // 2]
+        small.sort(key=lambda one: (one.org_id, one.date, one.partition, one.position_upto))
+        for (_, day, _), alike in groupby(small, key=lambda one: (one.org_id, one.date, one.partition)):
+            batches: list[list[HistoryFile]] = [[]]
+            for one in alike:
+                if sum(other.events for other in batches[-1]) + one.events > self._full:
+                    batches.append([])
+                batches[-1].append(one)
+            for batch in batches:
+                if len(batch) > 1 and (everything or len(batch) >= FEW or day < today - timedelta(days=1)):
+                    yield batch
+
+    def _join(self, keeper: HistoryKeeper, old: list[HistoryFile]) -> int:
+        tables = []
+        for one in old:
+            try:
+                tables.append(self._read(one))
+            except Damaged as error:
+                self._set_aside(one, error)
+                return 0
+        new = old[0]._replace(
+            path=new_path(old[0].org_id, old[0].date),
+            position_after=min(one.position_after for one in old),
+            position_upto=max(one.position_upto for one in old),
+        )
+        self._replace(keeper, old, new, pa.concat_tables(tables), "live")
+        return len(old) - 1
+
+    def _rewrite(self, keeper: HistoryKeeper, file: HistoryFile) -> int:
+        rows = self._events.between(file.partition, file.position_after, file.position_upto)
+        day = pc.equal(pc.cast(pc.floor_temporal(rows["timestamp"], unit="day"), pa.date32()), file.date)
+        mine = pc.equal(rows["org_id"], pa.scalar(file.org_id.bytes, pa.binary(16)))
+        rows = rows.filter(pc.and_(day, mine)).drop_columns(["org_id"])
+        if rows.num_rows != file.events:
+            return 0
+        self._replace(keeper, [file], file._replace(path=new_path(file.org_id, file.date)), rows, "damaged")
+        logger.info("history file written again", path=file.path)
+        return 1
+
+    def _replace(
+        self, keeper: HistoryKeeper, old: list[HistoryFile], new: HistoryFile, events: pa.Table, state: str
+    ) -> None:
+        keeper.announce([new])
+        keeper.swap(old, [write(self._shelf, new, events)], state)
+
+    def _read(self, file: HistoryFile) -> pa.Table:
+        """All events of a file. Raises Damaged."""
+        path = self._shelf.local(file.path, file.bytes)
+        try:
+            table = files.read(path)
+        except (OSError, pa.ArrowException) as error:
+            raise Damaged(file.path, str(error)) from error
+        if table.num_rows != file.events:
+            raise Damaged(file.path, f"has {table.num_rows} events instead of {file.events}")
+        return table
+
+    def _set_aside(self, file: HistoryFile, error: Damaged) -> int:
+        if not self._book.set_aside(file.path, error.problem):
+            return 0
+        logger.error("history file set aside", path=file.path, problem=error.problem)
+        return 1
