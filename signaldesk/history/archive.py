@@ -13,8 +13,11 @@ nobody's way; the next run deletes them and does the same again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -45,6 +48,14 @@ class Archived(NamedTuple):
     files: int
 
 
+class Chunk(NamedTuple):
+    """Events of a partition with `after` < position <= `upto`."""
+
+    partition: int
+    after: int
+    upto: int
+
+
 class Archiver:
     """Moves what is closed. Raises Unavailable; whatever else happens, it may simply be run again."""
 
@@ -66,36 +77,42 @@ class Archiver:
         with self._book.alone() as keeper:
             if keeper is not None:
                 sweep(keeper, self._shelf)
-                for partition, after, upto in self._closed(keeper, closed_only):
-                    done.append(self._archive(keeper, partition, after, upto))
-                    if stop():
-                        break
+                with closing(self._read(self._closed(keeper, closed_only))) as chunks:
+                    for chunk, events in chunks:
+                        done.append(self._archive(keeper, chunk, events))
+                        if stop():
+                            break
         return Archived(sum(one.events for one in done), sum(one.files for one in done))
 
-    def _closed(self, keeper: HistoryKeeper, closed_only: bool) -> Iterator[tuple[int, int, int]]:
-        """Chunks that can go: partition, and between which positions."""
+    def _closed(self, keeper: HistoryKeeper, closed_only: bool) -> Iterator[Chunk]:
+        """Chunks that can go."""
         this_hour = self._clock.now_us() * 1000 // MICROS // _HOUR_MS * _HOUR_MS
         for one in keeper.progress():
             upto = min(one.committed, (this_hour << _SEQ_BITS) - 1) if closed_only else one.committed
             after = one.archived
             while after < upto:
                 end = keeper.chunk_end(one.partition, after, upto, self._chunk)
-                yield one.partition, after, end
+                yield Chunk(one.partition, after, end)
                 after = end
 
-    def _archive(self, keeper: HistoryKeeper, partition: int, after: int, upto: int) -> Archived:
-        events = self._events.between(partition, after, upto)
+    def _read(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, pa.Table]]:
+        """Each chunk with its events; the next one is read while one is written."""
+        with ThreadPoolExecutor(1, thread_name_prefix="archive") as thread:
+            ahead: tuple[Chunk, Future[pa.Table]] | None = None
+            for chunk in chain(chunks, [None]):
+                before, ahead = ahead, chunk and (chunk, thread.submit(self._events.between, *chunk))
+                if before is not None:
+                    yield before[0], before[1].result()
+
+    def _archive(self, keeper: HistoryKeeper, chunk: Chunk, events: pa.Table) -> Archived:
         parts = list(_parts(events))
-        announced = [
-            HistoryFile(new_path(org, day), org, day, "writing", partition, after, upto)
-            for org, day, _ in parts
-        ]
+        announced = [HistoryFile(new_path(org, day), org, day, "writing", *chunk) for org, day, _ in parts]
         keeper.announce(announced)
         written = [
             write(self._shelf, file, rows) for file, (_, _, rows) in zip(announced, parts, strict=True)
         ]
-        keeper.archive(partition, after, upto, written)
-        logger.info("events archived", partition=partition, events=events.num_rows, files=len(written))
+        keeper.archive(*chunk, written)
+        logger.info("events archived", partition=chunk.partition, events=events.num_rows, files=len(written))
         return Archived(events.num_rows, len(written))
 
 

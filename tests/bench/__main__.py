@@ -17,6 +17,7 @@ from tests.bench import (
     anomaly,
     cold_start,
     filter_cost,
+    history,
     ingest,
     latency,
     loop,
@@ -40,6 +41,8 @@ BENCHMARKS: dict[str, ModuleType] = {
     "filter_cost": filter_cost,
     "cold_start": cold_start,
 }
+ALONE: dict[str, ModuleType] = {"history": history}
+"""Compared with no naive loop: their sections stand for themselves."""
 ANOMALY = "anomaly"
 """Needs no servers, but data; has its own report."""
 
@@ -47,7 +50,7 @@ ANOMALY = "anomaly"
 def _arguments() -> argparse.Namespace:
     defaults = Options()
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    known = ", ".join([*BENCHMARKS, ANOMALY])
+    known = ", ".join([*BENCHMARKS, *ALONE, ANOMALY])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which of {known} (all, anomaly only with --data)"
     )
@@ -79,7 +82,7 @@ def _options(given: argparse.Namespace) -> Options:
 
 
 def _chosen(names: list[str], data: Path | None) -> list[str]:
-    known = [*BENCHMARKS, ANOMALY]
+    known = [*BENCHMARKS, *ALONE, ANOMALY]
     if unknown := set(names) - set(known):
         raise BenchError(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     if ANOMALY in names and data is None:
@@ -114,7 +117,7 @@ def _circumstances(postgres: str, sides: tuple[str, ...]) -> str:
 def _measure(names: list[str], options: Options, console: Console) -> tuple[str, list[Section]]:
     sections, postgres = [], "?"
     for name in names:
-        module = BENCHMARKS[name]
+        module = {**BENCHMARKS, **ALONE}[name]
         section = Section(module.TITLE, inspect.cleandoc(module.__doc__ or ""))
         sections.append(section)
         console.print(f"[dim]{name}: {options.rounds} rounds …[/dim]")
@@ -141,6 +144,21 @@ def _with_servers(names: list[str], options: Options, written: Path | None, cons
     return int(any(line.verdict() == "missed" for section in sections for line in section.lines))
 
 
+def _alone(name: str, options: Options, written: Path | None, console: Console) -> int:
+    """The same for a benchmark of its own, whose section says how it was made."""
+    _, (section,) = _measure([name], options, console)
+    if written:
+        command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
+        section.meaning += (
+            f"\n\n- Command: `{command}`, {datetime.now(UTC):%Y-%m-%d}, {machine.cores()} cores,"
+            f" {machine.processor_name()}"
+        )
+        _rewrite(written, lambda old: page.replaced(old, section.title, markdown(section)), console)
+    if section.failure:
+        return 2
+    return int(any(line.verdict() == "missed" for line in section.lines))
+
+
 def _anomaly(data: Path, written: Path | None, console: Console) -> int:
     """0 if the goal was reached, 1 if not."""
     report = anomaly.measure(data)
@@ -165,8 +183,9 @@ def main() -> int:
         options = _options(given)
         names = _chosen(given.names, given.data)
         codes = []
-        if served := [name for name in names if name != ANOMALY]:
+        if served := [name for name in names if name in BENCHMARKS]:
             codes.append(_with_servers(served, options, given.write, console))
+        codes += [_alone(name, options, given.write, console) for name in names if name in ALONE]
         if ANOMALY in names:
             codes.append(_anomaly(given.data, given.write, console))
     except BenchError as error:

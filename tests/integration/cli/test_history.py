@@ -1,0 +1,32 @@
+"""`signaldesk history`: how history stands, and putting it in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.commands import Terminal
+from tests.support.history import HistoryLab, some_events
+
+
+def test_events_are_archived_and_put_together_and_damage_is_told(
+    servers: Terminal, database_url: str
+) -> None:
+    terminal, url = servers, database_url
+    folder = Path(terminal.variables["SIGNALDESK_DATA_DIR"]) / "history"
+    lab = HistoryLab(url, folder)
+    org = lab.org()
+    assert "0 events in 0 files" in terminal.run("history", "status").out
+    lab.store(org, some_events(20))
+    lab.archiver().run(closed_only=False)
+    lab.store(org, some_events(20))
+    done = terminal.run("history", "compact", "--archive", "--json").json()
+    assert done == {"archived": 20, "set_aside": 0, "mended": 0, "put_together": 1}
+    found = terminal.run("history", "status", "--json").json()
+    assert (found["events"], found["files"], found["damaged"]) == (40, 1, [])
+    (path,) = lab.paths()
+    (folder / path).write_bytes(b"PAR1")
+    lab.history.cut(org)
+    said = terminal.run("history", "status", expect=1).out
+    assert f"damaged: {path} has 4 bytes instead of" in said
+    assert "1 written again" in terminal.run("history", "compact").out
+    assert "damaged" not in terminal.run("history", "status").out
