@@ -34,6 +34,8 @@ from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeepe
 
 CHUNK = 500_000
 """About so many events are in memory at a time, and in one transaction."""
+CHUNK_BYTES = 256 << 20
+"""The same for the bytes of their payloads."""
 _HOUR_MS = 3_600_000
 _SEQ_BITS = 20
 """A position is a time in milliseconds, shifted by so many bits (stream/positions.py)."""
@@ -91,7 +93,9 @@ class Archiver:
             upto = min(one.committed, (this_hour << _SEQ_BITS) - 1) if closed_only else one.committed
             after = one.archived
             while after < upto:
-                end = keeper.chunk_end(one.partition, after, upto, self._chunk)
+                size = keeper.payload_size(one.partition, after, upto)
+                most = max(1, min(self._chunk, round(CHUNK_BYTES / max(size, 1))))
+                end = keeper.chunk_end(one.partition, after, upto, most)
                 yield Chunk(one.partition, after, end)
                 after = end
 

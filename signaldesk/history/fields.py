@@ -27,6 +27,8 @@ _EXACT = 2**53
 """Whole numbers below it are doubles without loss."""
 _PLAIN = re.compile(r"[^.\"*\\\x00-\x1f]+")
 _TRIES = 8
+_MOST_BYTES = 2**31 - 1
+"""Of Arrow's texts in one piece."""
 _ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(), "VARCHAR": pa.string()}
 
 Kinds = dict[str, str]
@@ -38,6 +40,8 @@ def columns(payloads: pa.Array, types: pa.Array) -> dict[str, tuple[str, pa.Arra
 
     `types` are the events' types: each is looked at in the sample.
     """
+    if (pc.sum(pc.binary_length(payloads)).as_py() or 0) + len(payloads) > _MOST_BYTES:
+        return {}
     return _exact(payloads, _sampled(payloads, types))
 
 

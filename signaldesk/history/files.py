@@ -86,8 +86,9 @@ def write(events: pa.Table, target: Path) -> Facts:
 
 
 def read(file: Path) -> pa.Table:
-    """The events (`COLUMNS`) of a file; page checksums are verified. Raises OSError or ArrowInvalid."""
-    table = pq.read_table(file, columns=list(COLUMNS), page_checksum_verification=True, partitioning=None)
+    """The events (`COLUMNS`) of a file, all of which is read and verified. Raises OSError or ArrowInvalid."""
+    whole = pq.read_table(file, page_checksum_verification=True, partitioning=None)
+    table = whole.select(list(COLUMNS))
     ids = table["id"].combine_chunks()
     if isinstance(ids, pa.ExtensionArray):
         ids = ids.storage

@@ -25,6 +25,8 @@ from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeepe
 
 FULL = 1_000_000
 """Events of a file of a good size; smaller ones of the same day are put together up to here."""
+FULL_BYTES = 64 << 20
+"""The same for its size."""
 FEW = 8
 """So many small files of a day may wait for more; a day that is over is put together at once."""
 GRACE = timedelta(hours=1)
@@ -81,13 +83,21 @@ class Keeper:
             return sum([self._rewrite(keeper, file) for file in keeper.files("damaged")])
 
     def check(self, *, stop: Callable[[], bool] = lambda: False) -> int:
-        """Read every file through, and set those aside that are damaged; how many those are."""
-        found = 0
-        for file in self._book.files("live"):
+        """Set aside the files that are damaged; how many those are.
+
+        Files on this machine are read through. Of objects elsewhere it is asked how large they are: they
+        are checked by whoever keeps them.
+        """
+        live = self._book.files("live")  # first: what is in it lies on the shelf by now
+        found, sizes = 0, dict(self._shelf.listing())
+        for file in live:
             if stop():
                 break
             try:
-                self._read(file)
+                if file.path not in sizes:
+                    raise Damaged(file.path, "is missing")
+                if self._shelf.near or sizes[file.path] != file.bytes:
+                    self._read(file)
             except Damaged as error:
                 found += self._set_aside(file, error)
         return found
@@ -125,12 +135,14 @@ class Keeper:
     def _small(self, live: list[HistoryFile], everything: bool) -> Iterator[list[HistoryFile]]:
         """Files to put together: of one organisation, partition and day, together of about a good size."""
         today = from_us(self._clock.now_us()).date()
-        small = [one for one in live if one.events <= self._full // 2]
+        small = [one for one in live if one.events <= self._full // 2 and one.bytes <= FULL_BYTES // 2]
         small.sort(key=lambda one: (one.org_id, one.date, one.partition, one.position_upto))
         for (_, day, _), alike in groupby(small, key=lambda one: (one.org_id, one.date, one.partition)):
             batches: list[list[HistoryFile]] = [[]]
             for one in alike:
-                if sum(other.events for other in batches[-1]) + one.events > self._full:
+                together = [*batches[-1], one]
+                events, size = sum(it.events for it in together), sum(it.bytes for it in together)
+                if events > self._full or size > FULL_BYTES:
                     batches.append([])
                 batches[-1].append(one)
             for batch in batches:

@@ -41,6 +41,8 @@ class Shelf(Protocol):
 
     root: str
     """For people: where it is."""
+    near: bool
+    """Whether reading costs nothing but time."""
 
     def draft(self) -> Path:
         """A new local path to write a file to."""
@@ -83,7 +85,9 @@ def shelf(url: str | None, data_dir: Path) -> Shelf:
 
 
 class Folder:
-    """A folder of this machine."""
+    """A folder of this machine, or one that all machines share."""
+
+    near = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -102,6 +106,10 @@ class Folder:
             _flush(folder)
 
     def local(self, path: str, size: int) -> Path:
+        if not self._folder.is_dir():  # another machine's files must not be taken for damaged ones
+            raise Unavailable(
+                f"history is in {self._folder}, which is not here; share it, or use an object store"
+            )
         return _checked(self._folder / path, path, size)
 
     def delete(self, paths: Iterable[str]) -> None:
@@ -115,13 +123,14 @@ class Folder:
         _tidy(self._folder)
 
     def listing(self) -> Iterator[tuple[str, int]]:
-        for found in self._folder.rglob("*.parquet"):
-            if _UNFINISHED not in found.parts:
-                yield found.relative_to(self._folder).as_posix(), found.stat().st_size
+        for found in _files(self._folder):
+            yield found.relative_to(self._folder).as_posix(), found.stat().st_size
 
 
 class ObjectStore:
     """A bucket; what is read from it is kept in a folder of this machine, the least used goes first."""
+
+    near = False
 
     def __init__(
         self, system: pyarrow.fs.FileSystem, root: str, *, cache: Path, most_bytes: int = 20 << 30
@@ -195,9 +204,7 @@ class ObjectStore:
 
     def _make_room(self, size: int) -> None:
         """Delete what was used longest ago. Who still reads a deleted file has it open."""
-        kept = sorted(
-            (one.stat().st_mtime, one.stat().st_size, one) for one in self._cache.rglob("*.parquet")
-        )
+        kept = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in _files(self._cache))
         total = size + sum(one for _, one, _ in kept)
         for _, freed, one in kept:
             if total <= self._most:
@@ -220,6 +227,11 @@ def _reached() -> Iterator[None]:
 def _draft(folder: Path) -> Path:
     (folder / _UNFINISHED).mkdir(parents=True, exist_ok=True)
     return folder / _UNFINISHED / f"{new_id()}.parquet"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All but the drafts."""
+    return (one for one in folder.rglob("*.parquet") if _UNFINISHED not in one.parts)
 
 
 def _tidy(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -45,7 +45,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
             (name, job, history_under_way),
             seconds=seconds,
             id=name,
-            next_run_time=datetime.now(UTC),
+            next_run_time=datetime.now(UTC) + timedelta(seconds=seconds if seconds >= 86_400 else 0),
         )
     scheduler.start()
     try:

@@ -159,6 +159,11 @@ class HistoryKeeper:
         row = self._run("chunk_end", **given).fetchone()
         return upto if row is None else int(row[0])
 
+    def payload_size(self, partition: int, after: int, upto: int) -> float:
+        """About how many bytes the payloads after a position have, each."""
+        row = self._run("payload_size", partition=partition, after=after, upto=upto).fetchone()
+        return float(row[0]) if row is not None else 0.0
+
     def announce(self, files: Sequence[HistoryFile]) -> None:
         """Write down that these files are about to be written, so that whatever happens they are known."""
         with self._connection.transaction():

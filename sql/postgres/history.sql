@@ -25,6 +25,12 @@ ORDER BY org_id, date, position_upto, path
 SELECT h.partition, h.archived, h.archived_at, p.position AS committed
 FROM history_progress h JOIN partitions p ON p.id = h.partition ORDER BY h.partition
 
+-- name: payload_size
+-- About how many bytes a payload has, from here on.
+SELECT coalesce(avg(octet_length(payload::text)), 0)::float8 FROM (
+    SELECT payload FROM events WHERE partition = %(partition)s AND position > %(after)s AND position <= %(upto)s
+    ORDER BY position LIMIT 1000) AS next
+
 -- name: chunk_end
 -- The position of the event at which a chunk is full. A position is never cut in two.
 SELECT position FROM events

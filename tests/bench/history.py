@@ -8,6 +8,7 @@ each figure is the least of several runs.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ def _timed(work: Callable[[], object]) -> float:
 def _store(url: str, count: int) -> UUID:
     """Put so many events into partition 0, as the engine does."""
     org_id = new_id()
-    Days(url)._make({START // (86_400 * MICROS), (START + count * STEP) // (86_400 * MICROS)})
+    asyncio.run(Days(url).ensure([START, START + count * STEP]))
     with psycopg.connect(url) as connection:
         connection.execute(
             "INSERT INTO orgs (id, slug, name, partition) VALUES (%s, 'acme', 'Acme', 0)", [org_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ class HistoryLab:
             row = connection.execute("SELECT position FROM partitions WHERE id = 0 FOR UPDATE").fetchone()
             assert row is not None
             position = max(int(row[0]) + 1, now // 1000 << 20)
-            Days(self.url)._make({now // DAY})
+            asyncio.run(Days(self.url).ensure([now]))
             stored = Stored(org_id.bytes, lane, position, now, list(events), {0: behind} if behind else {})
             with connection.cursor().copy(
                 f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)"

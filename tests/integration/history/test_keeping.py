@@ -33,6 +33,7 @@ class Falling:
         self._left = at
         self._after = after
         self.root = shelf.root
+        self.near = shelf.near
 
     def _step(self, call: str, *given: object) -> object:
         self._left -= 1
