@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import groupby
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -97,7 +98,7 @@ class Keeper:
                 if file.path not in sizes:
                     raise Damaged(file.path, "is missing")
                 if self._shelf.near or sizes[file.path] != file.bytes:
-                    self._read(file)
+                    self._verified(file)
             except Damaged as error:
                 found += self._set_aside(file, error)
         return found
@@ -184,7 +185,7 @@ class Keeper:
 
     def _read(self, file: HistoryFile) -> pa.Table:
         """All events of a file. Raises Damaged."""
-        path = self._shelf.local(file.path, file.bytes)
+        path = self._verified(file)
         try:
             table = files.read(path)
         except (OSError, pa.ArrowException) as error:
@@ -192,6 +193,13 @@ class Keeper:
         if table.num_rows != file.events:
             raise Damaged(file.path, f"has {table.num_rows} events instead of {file.events}")
         return table
+
+    def _verified(self, file: HistoryFile) -> Path:
+        """The file, which is what was written. Raises Damaged."""
+        path = self._shelf.local(file.path, file.bytes)
+        if file.digest is not None and files.digest(path) != file.digest:
+            raise Damaged(file.path, "is not what was written: its checksum is another one")
+        return path
 
     def _set_aside(self, file: HistoryFile, error: Damaged) -> int:
         if not self._book.set_aside(file.path, error.problem):

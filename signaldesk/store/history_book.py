@@ -48,6 +48,8 @@ class HistoryFile(NamedTuple):
     """The types in it; None when there are very many."""
     fields: Mapping[str, str] = {}
     """Payload fields with a column of their own: dotted path -> BIGINT, DOUBLE, BOOLEAN or VARCHAR."""
+    digest: str | None = None
+    """SHA-256 of its bytes."""
     problem: str | None = None
     changed_at: datetime | None = None
 
@@ -228,7 +230,7 @@ class HistoryKeeper:
 
     def _publish(self, files: Sequence[HistoryFile]) -> None:
         for one in files:
-            names = ("path", "events", "bytes", "first", "last", "types")
+            names = ("path", "events", "bytes", "first", "last", "types", "digest")
             given = {name: getattr(one, name) for name in names}
             if not self._run("publish", **given, fields=Jsonb(dict(one.fields))).fetchall():
                 raise Fenced(f"{one.path} was taken away by somebody else")

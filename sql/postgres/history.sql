@@ -7,7 +7,7 @@ WHERE o.id = %(org_id)s
 
 -- name: files
 SELECT path, org_id, date, state, partition, position_after, position_upto, events, bytes, first, last, types, fields,
-    problem, changed_at
+    digest, problem, changed_at
 FROM history_files
 WHERE org_id = %(org_id)s AND state = ANY(%(states)s)
   AND (%(since)s::timestamptz IS NULL OR last >= %(since)s)
@@ -16,7 +16,7 @@ ORDER BY date, position_upto, path
 
 -- name: all_files
 SELECT path, org_id, date, state, partition, position_after, position_upto, events, bytes, first, last, types, fields,
-    problem, changed_at
+    digest, problem, changed_at
 FROM history_files WHERE state = ANY(%(states)s)
 ORDER BY org_id, date, position_upto, path
 
@@ -49,7 +49,7 @@ VALUES (%(path)s, %(org_id)s, %(date)s, 'writing', %(partition)s, %(position_aft
 -- name: publish
 UPDATE history_files
 SET state = 'live', events = %(events)s, bytes = %(bytes)s, first = %(first)s, last = %(last)s, types = %(types)s,
-    fields = %(fields)s, changed_at = %(now)s
+    fields = %(fields)s, digest = %(digest)s, changed_at = %(now)s
 WHERE path = %(path)s AND state = 'writing'
 RETURNING path
 

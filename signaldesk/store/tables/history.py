@@ -30,6 +30,7 @@ history_files = Table(
     time("last"),
     Column("types", ARRAY(Text)),
     json("fields"),
+    Column("digest", Text),
     Column("problem", Text),
     now("changed_at"),
     one_of("state", "writing", "live", "retired", "damaged"),

@@ -23,6 +23,7 @@ CREATE TABLE history_files (
     last TIMESTAMP WITH TIME ZONE,
     types TEXT[],
     fields JSONB DEFAULT '{}' NOT NULL,
+    digest TEXT,
     problem TEXT,
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT history_files_pkey PRIMARY KEY (path),
