@@ -4,8 +4,8 @@ from pathlib import Path
 
 from signaldesk.store.migrate import run_script
 
-revision = "0005"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
