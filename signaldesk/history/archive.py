@@ -120,11 +120,11 @@ class Archiver:
         return Archived(events.num_rows, len(written))
 
 
-def write(shelf: Shelf, file: HistoryFile, events: pa.Table) -> HistoryFile:
+def write(shelf: Shelf, file: HistoryFile, events: pa.Table, *, level: int = files.QUICK) -> HistoryFile:
     """Write an announced file and put it on the shelf; what the books shall say of it."""
     draft = shelf.draft()
     try:
-        facts = files.write(events, draft)
+        facts = files.write(events, draft, level=level)
         shelf.put(draft, file.path)
     finally:
         draft.unlink(missing_ok=True)

@@ -26,7 +26,14 @@ TYPES_MOST = 200
 _ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
 _ROWS = 131_072
 """Rows in a row group: what one thread reads at a time."""
-_RISING = ("timestamp", "received_at", "behind", "position", "idx")
+QUICK, SMALL = 3, 9
+"""Levels of compression: for what will soon be written again, and for what stays."""
+_ENCODINGS = {
+    "id": "DELTA_BYTE_ARRAY",
+    "payload": "DELTA_LENGTH_BYTE_ARRAY",
+    **dict.fromkeys(("timestamp", "received_at", "behind", "position", "idx"), "DELTA_BINARY_PACKED"),
+}
+"""What does better than a dictionary."""
 
 
 class Facts(NamedTuple):
@@ -60,7 +67,7 @@ def with_uuids(events: pa.Table) -> pa.Table:
     return events.set_column(events.schema.get_field_index("id"), "id", ids)
 
 
-def write(events: pa.Table, target: Path) -> Facts:
+def write(events: pa.Table, target: Path, *, level: int = QUICK) -> Facts:
     """Write at least one event (`COLUMNS`) of one organisation and day to a new file."""
     table, kinds = with_fields(sort(events.select(list(COLUMNS))))
     table = with_uuids(table)
@@ -69,9 +76,9 @@ def write(events: pa.Table, target: Path) -> Facts:
         target,
         row_group_size=_ROWS,
         compression="zstd",
-        compression_level=3,
-        use_dictionary=[name for name in table.column_names if name != "id" and name not in _RISING],
-        column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(_RISING, "DELTA_BINARY_PACKED")},
+        compression_level=level,
+        use_dictionary=[name for name in table.column_names if name not in _ENCODINGS],
+        column_encoding=_ENCODINGS,
         store_schema=False,
     )
     span = pc.min_max(table["timestamp"])

@@ -136,7 +136,7 @@ class Keeper:
     def _small(self, live: list[HistoryFile], everything: bool) -> Iterator[list[HistoryFile]]:
         """Files to put together: of one organisation, partition and day, together of about a good size."""
         today = from_us(self._clock.now_us()).date()
-        small = [one for one in live if one.events <= self._full // 2 and one.bytes <= FULL_BYTES // 2]
+        small = [one for one in live if 4 * one.events <= 3 * self._full and one.bytes <= FULL_BYTES // 2]
         small.sort(key=lambda one: (one.org_id, one.date, one.partition, one.position_upto))
         for (_, day, _), alike in groupby(small, key=lambda one: (one.org_id, one.date, one.partition)):
             batches: list[list[HistoryFile]] = [[]]
@@ -181,7 +181,7 @@ class Keeper:
         self, keeper: HistoryKeeper, old: list[HistoryFile], new: HistoryFile, events: pa.Table, state: str
     ) -> None:
         keeper.announce([new])
-        keeper.swap(old, [write(self._shelf, new, events)], state)
+        keeper.swap(old, [write(self._shelf, new, events, level=files.SMALL)], state)
 
     def _read(self, file: HistoryFile) -> pa.Table:
         """All events of a file. Raises Damaged."""

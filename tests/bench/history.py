@@ -24,6 +24,7 @@ from signaldesk.clock import MICROS, SystemClock
 from signaldesk.history import duck
 from signaldesk.history.archive import Archiver
 from signaldesk.history.history import History
+from signaldesk.history.keep import Keeper
 from signaldesk.history.shelf import Folder
 from signaldesk.ids import new_id, new_ids
 from signaldesk.model.event import Event
@@ -53,6 +54,7 @@ def run(bench: Bench) -> None:
     book = HistoryBook(url, clock=SystemClock())
     lines = {
         "archive": bench.line("events archived in a second", "1/s", Promise("ours", at_least=300_000)),
+        "together": bench.line("events put together into larger files in a second", "1/s"),
         "size": bench.line("bytes of a typical event in Parquet", "B", Promise("ours", at_most=20)),
         "ratio": bench.line(
             "filter and sum on a payload field, compared with a real column", "×", Promise("ours", at_most=3)
@@ -64,8 +66,12 @@ def run(bench: Bench) -> None:
         events = ArrowEvents(url)
         seconds = _timed(lambda: _archive(url, book, events, shelf))  # noqa: B023 - called at once
         lines["archive"].add(OURS, EVENTS / seconds, f"{seconds:.2f} s")
-        size = sum(one.bytes for one in book.files("live")) / EVENTS
-        lines["size"].add(OURS, size)
+        keeper = Keeper(
+            book=book, events=events, shelf=shelf, clock=SystemClock(), kept_days=9_999, stored_days=9_999
+        )
+        seconds = _timed(lambda: keeper.compact(everything=True))  # noqa: B023
+        lines["together"].add(OURS, EVENTS / seconds)
+        lines["size"].add(OURS, sum(one.bytes for one in book.files("live")) / EVENTS)
         history = History(book=book, events=events, shelf=shelf)
         ours, by_hand = _questions(history, org_id, bench.folder / f"plain-{number}.parquet")
         remark = f"{1000 * ours:.1f} ms, by hand {1000 * by_hand:.1f} ms, DuckDB {duckdb.__version__}"
