@@ -11,10 +11,11 @@ import panel as pn
 
 from apps.markup import box
 from apps.page import Message, Page, Query, Visit
+from apps.parts.chosen import Chosen
 from apps.parts.inbox import AlertList, AlertStory, Folders
 from apps.staleness import Staleness
 from signaldesk.errors import SignalDeskError
-from signaldesk.model.inbox import FOLDERS, AlertDetail, Inbox
+from signaldesk.model.inbox import AlertDetail, Choices, Inbox, Place
 
 LISTED = 50
 
@@ -22,22 +23,28 @@ _EVERY = {"inbox": 1.0, "story": 1.0}
 
 
 class Alerts(pn.viewable.Viewer):
-    """The page: `?state=` chooses the folder, `?alert=` the alert that is open (else the first one)."""
+    """The page: `?state=` chooses the folder, `?alert=` the alert that is open (else the first one).
+
+    `severity`, `rule`, `label`, `group`, `assignee` and `q` filter the list, `after` is a page further on.
+    """
 
     def __init__(self, visit: Visit, **params: Any) -> None:
         super().__init__(**params)
         self._data = visit.inbox
-        self._chosen: UUID | None = None
+        self._me = visit.visitor.id
         self._staleness = Staleness(_EVERY, at_most=60)
+        self._open: UUID | None = None
         self._choose(visit.query)
         self._inbox = Inbox({}, ())
+        self._choices = Choices()
         self._story: AlertDetail | None = None
-        self.folders, self.list = Folders(), AlertList(zone=visit.zone)
+        self.folders, self.list = Folders(), AlertList(zone=visit.zone, may_act=visit.may_act)
         self.story = AlertStory(zone=visit.zone, may_act=visit.may_act)
         self.actions = self.folders.__panel__()
         self.body = box("page", box("row inbox", self.list.__panel__(), self.story.__panel__()))
 
     async def load(self, now_us: int) -> None:
+        self._choices = await self._data.choices()
         await self.refresh(now_us)
         self.draw(now_us)
 
@@ -58,35 +65,32 @@ class Alerts(pn.viewable.Viewer):
         return True
 
     def draw(self, now_us: int) -> None:
-        chosen = self._story.line.id if self._story else None
-        self.folders.draw(self._state, self._inbox.counts)
-        self.list.draw(self._inbox, self._state, chosen, now_us)
-        self.story.draw(self._story, self._state, now_us)
+        shown = self._story.line.id if self._story else None
+        self.folders.draw(self._chosen, self._inbox)
+        self.list.draw(self._inbox, self._choices, self._chosen, shown, now_us)
+        self.story.draw(self._story, self._choices, self._chosen, now_us)
 
     async def navigate(self, query: Query, now_us: int) -> None:
         self._choose(query)
+        self._choices = await self._data.choices()
         await self._ask()
         self.draw(now_us)
 
     async def _ask(self) -> None:
         """The folder, and the chosen alert. When none is chosen it is the first one, and stays it: the
         story must not change under a reader's eyes because another alert fires."""
-        if self._chosen is None:
-            self._inbox = await self._data.inbox(self._state, LISTED)
-            self._chosen = self._inbox.lines[0].id if self._inbox.lines else None
-            self._story = await self._data.detail(self._chosen) if self._chosen else None
+        chosen = self._chosen
+        listed = self._data.inbox(chosen.wanted(self._me), LISTED, Place.read(chosen.after))
+        if self._open is None:
+            self._inbox = await listed
+            self._open = self._inbox.lines[0].id if self._inbox.lines else None
+            self._story = await self._data.detail(self._open) if self._open else None
             return
-        self._inbox, self._story = await asyncio.gather(
-            self._data.inbox(self._state, LISTED), self._data.detail(self._chosen)
-        )
+        self._inbox, self._story = await asyncio.gather(listed, self._data.detail(self._open))
 
     def _choose(self, query: Query) -> None:
-        state = query.get("state", "")
-        self._state = state if state in FOLDERS else FOLDERS[0]
-        try:
-            self._chosen = UUID(query["alert"]) if "alert" in query else None
-        except ValueError:
-            self._chosen = None
+        self._chosen = Chosen.read(query)
+        self._open = UUID(self._chosen.alert) if self._chosen.alert else None
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.body

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from signaldesk.model.inbox import AlertDetail, Inbox
+from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Place
 from signaldesk.model.overview import Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
+from signaldesk.model.quiet import Quiet, Quiets
+from signaldesk.model.silence import Matcher
 
 
 class OverviewData(Protocol):
@@ -42,10 +44,32 @@ class OverviewData(Protocol):
 class InboxData(Protocol):
     """One organisation's alerts."""
 
-    async def inbox(self, state: str, limit: int) -> Inbox:
-        """The alerts in that state, latest firing first; resolved ones are not counted."""
+    async def inbox(self, wanted: AlertFilter, limit: int, before: Place | None = None) -> Inbox:
+        """Alerts, latest firing first; `before`: of the page after it. Resolved ones are not counted."""
         ...
+
+    async def choices(self) -> Choices: ...
 
     async def detail(self, alert_id: UUID) -> AlertDetail | None:
         """None for one that is not there."""
+        ...
+
+
+class SilencesData(Protocol):
+    """One organisation's silences and maintenance windows."""
+
+    async def listed(self, state: str, now_us: int, limit: int, before: Place | None = None) -> Quiets:
+        """Those in that state, with what they are about now; `before`: those of the following page."""
+        ...
+
+    async def one(self, silence_id: UUID, now_us: int) -> Quiet | None:
+        """None for one that is not there."""
+        ...
+
+    async def about(self, alert_id: UUID) -> tuple[Matcher, ...]:
+        """Matchers that fit this alert alone; none for one that is not there."""
+        ...
+
+    async def names(self) -> tuple[str, ...]:
+        """What there is to match by."""
         ...

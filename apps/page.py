@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import panel as pn
 
-from apps.data import InboxData, OverviewData
+from apps.data import InboxData, OverviewData, SilencesData
 from signaldesk.clock import Clock
 
 Query = Mapping[str, str]
@@ -22,6 +23,7 @@ Message = Mapping[str, Any]
 class Visitor:
     """Who looks."""
 
+    id: UUID
     name: str
     email: str
     role: str
@@ -41,8 +43,9 @@ class Visit:
     clock: Clock
     overview: OverviewData
     inbox: InboxData
+    silences: SilencesData
     may_act: bool
-    """Whether the visitor may acknowledge and resolve."""
+    """Whether the visitor may acknowledge and resolve, and make silences."""
 
 
 class PageView(Protocol):

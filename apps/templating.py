@@ -36,6 +36,8 @@ def templates() -> Environment:
         wording.verdict,
         wording.capitalize_first,
         wording.day_or_time,
+        wording.moment,
+        wording.hours_text,
     ):
         env.filters[tool.__name__] = tool
     env.globals["spark"] = spark

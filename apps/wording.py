@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from signaldesk.clock import MICROS, from_us
+from signaldesk.model.active import DAYS, Active
 
 SPACE = "\u00a0"
 """No-break space between a number and its unit."""
@@ -130,6 +131,22 @@ def day_or_time(us: int, now_us: int, zone: tzinfo) -> str:
     moment: datetime = from_us(us).astimezone(zone)
     same = moment.date() == from_us(now_us).astimezone(zone).date()
     return f"{moment:%H:%M:%S}" if same else f"{moment:%b} {moment.day}, {moment:%H:%M}"
+
+
+def moment(us: int, now_us: int, zone: tzinfo) -> str:
+    """`23:30` today, `Fri 23:30` within a week, `Dec 4, 23:30` later."""
+    then, now = (from_us(one).astimezone(zone) for one in (us, now_us))
+    days = abs((then.date() - now.date()).days)
+    day = "" if not days else f"{then:%a} " if days < 7 else f"{then:%b} {then.day}, "
+    return f"{day}{then:%H:%M}" if then.year == now.year or days < 7 else f"{then:%b} {then.day}, {then.year}"
+
+
+def hours_text(hours: Active) -> str:
+    """`Mon, Tue 23:30 – 01:00 Europe/Berlin`."""
+    days = "daily" if len(hours.days) == len(DAYS) else ", ".join(day.capitalize() for day in hours.days)
+    if hours.days == DAYS[:5]:
+        days = "Mon – Fri"
+    return f"{days} {hours.from_} – {hours.to} {hours.timezone}"
 
 
 def _plain(value: Any) -> str:

@@ -59,17 +59,23 @@
   // --- soft links: the address changes, the page follows, nothing is loaded again --------------------------
   const tell = () => {
     for (const model of models()) {
-      if (model.name === "address") { model.search = location.search; return true; }
+      if (model.name !== "address") continue;
+      // The same address once more means: look again.
+      model.search = model.search === location.search ? `${location.search}&` : location.search;
+      return true;
     }
     return false;
+  };
+  const go = (href) => {
+    history.pushState(null, "", href);
+    if (!tell()) location.reload();
   };
   document.addEventListener("click", (event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     const link = event.composedPath().find((node) => node.matches?.("a[data-soft]"));
     if (!link || badge?.dataset.state !== "live") return;
     event.preventDefault();
-    history.pushState(null, "", link.getAttribute("href"));
-    if (!tell()) location.reload();
+    go(link.getAttribute("href"));
     // On a narrow screen what a row opens stands below the list.
     if (link.matches("[data-row]")) [...deep(".story")].at(-1)?.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
@@ -82,14 +88,29 @@
       if (node.shadowRoot) yield* deep(selector, node.shadowRoot);
     }
   };
+  // The answer of the API to a change; null when it is away.
+  const ask = async (path, body, method = "POST") => {
+    const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    const answer = await fetch(path, { method, headers, body: sent }).catch(() => null);
+    if (answer?.status === 401) location.reload();
+    return answer;
+  };
+  window.signaldesk = { ask, deep, go };
+  // Seconds from now, or tomorrow at nine where the viewer is.
+  const moment = (until) => {
+    const found = new Date();
+    if (until === "tomorrow") { found.setDate(found.getDate() + 1); found.setHours(9, 0, 0, 0); }
+    else found.setSeconds(found.getSeconds() + Number(until));
+    return found.toISOString();
+  };
   const act = async (button) => {
     button.disabled = true;
-    const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
-    const body = button.dataset.body;
-    if (body) headers["Content-Type"] = "application/json";
-    const answer = await fetch(button.dataset.post, { method: "POST", headers, body }).catch(() => null);
-    if (answer?.status === 401) location.reload();
+    const { body, until, post } = button.dataset;
+    const answer = await ask(post, until ? { until: moment(until) } : body ? JSON.parse(body) : undefined);
     if (!answer?.ok) button.disabled = false;
+    else if (button.dataset.then) go(button.dataset.then);
   };
   const step = (by) => {
     const rows = [...deep("[data-row]")];
@@ -107,6 +128,10 @@
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
+    else if (event.key === "/") {
+      const field = [...deep("[data-slash]")].at(-1);
+      if (field) { event.preventDefault(); field.focus(); }
+    }
     else [...deep(`button[data-key="${CSS.escape(event.key)}"]`)].at(-1)?.click();
   });
 
@@ -120,13 +145,14 @@
   burger?.addEventListener("click", () => open(!document.body.classList.contains("nav-open")));
   document.addEventListener("pointerdown", (event) => {
     if (document.body.classList.contains("nav-open") && !event.target.closest(".side, [data-burger]")) open(false);
-    const menu = $(".menu[open]");
-    if (menu && !menu.contains(event.target)) menu.open = false;
+    const path = event.composedPath();
+    const menus = [...document.querySelectorAll(".menu[open]"), ...deep(".pop[open]")];
+    for (const menu of menus) if (!path.includes(menu)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     if (document.body.classList.contains("nav-open")) open(false);
-    $(".menu[open]")?.removeAttribute("open");
+    for (const menu of [...document.querySelectorAll(".menu[open]"), ...deep(".pop[open]")]) menu.open = false;
   });
 
   // --- command palette -----------------------------------------------------------------------------------

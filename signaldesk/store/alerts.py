@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Text as _TEXT
-from sqlalchemy import insert, or_, select, tuple_, update
+from sqlalchemy import func, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, Invalid, NotFound
 from signaldesk.ids import new_id
+from signaldesk.model.inbox import AlertFilter as AlertFilter
 from signaldesk.store.database import Database
 from signaldesk.store.tables import alert_changes, alerts, audit, memberships
 
@@ -70,22 +70,6 @@ class Snooze(NamedTuple):
     firings: int | None = None
 
 
-class AlertFilter(NamedTuple):
-    """Which alerts are listed: all of what is set. `labels`: (name, value), any value for None."""
-
-    states: Sequence[str]
-    lane: str = ""
-    rule_id: UUID | None = None
-    severities: Sequence[str] = ()
-    labels: Sequence[tuple[str, str | None]] = ()
-    assignee: UUID | None = None
-    unassigned: bool = False
-    group: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    text: str = ""
-
-
 _COLUMNS = [alerts.c[name] for name in AlertRecord._fields]
 _AWAKE = {"snoozed_by": None, "snoozed_until": None, "snoozed_value": None, "snoozed_firings": None}
 
@@ -112,6 +96,12 @@ class AlertStore:
         query = query.order_by(alerts.c.last_fired_at.desc(), alerts.c.id.desc()).limit(limit)
         async with self._database.tenant(org_id) as connection:
             return [AlertRecord(*row) for row in await connection.execute(query)]
+
+    async def counts(self, org_id: UUID, wanted: AlertFilter) -> dict[str, int]:
+        """How many there are in each state."""
+        query = select(alerts.c.state, func.count()).where(alerts.c.org_id == org_id, *_conditions(wanted))
+        async with self._database.tenant(org_id) as connection:
+            return {row[0]: row[1] for row in await connection.execute(query.group_by(alerts.c.state))}
 
     async def get(self, org_id: UUID, alert_id: UUID) -> AlertRecord:
         """Raises NotFound, also for another organisation's alert."""
@@ -221,6 +211,9 @@ def _conditions(wanted: AlertFilter) -> list[Any]:
         found.append(column.assigned_to.is_(None))
     if wanted.group is not None:
         found.append(column.group_key == wanted.group)
+    for name, value in wanted.fields:
+        field = column["group"]
+        found.append(field.has_key(name) if value is None else field[name].astext == value)
     if wanted.since is not None:
         found.append(column.last_fired_at >= wanted.since)
     if wanted.until is not None:

@@ -9,12 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk import statements
-from signaldesk.clock import to_us
-from signaldesk.model.inbox import AlertDetail, Inbox, Step
+from signaldesk.clock import from_us, to_us
+from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, EventLine
+from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 
-FIRINGS, MESSAGES, EVIDENCE = 20, 50, 5
+FIRINGS, MESSAGES, EVIDENCE, MEMBERS = 20, 50, 5, 500
 """Most rows of each that a page shows of one alert."""
 
 
@@ -24,16 +25,34 @@ class InboxQueries:
     def __init__(self, *, database: Database, org_id: UUID) -> None:
         self._database = database
         self._org_id = org_id
+        self._alerts = AlertStore(database=database)
         self._sql = statements.named("postgres/inbox.sql")
 
-    async def inbox(self, state: str, limit: int) -> Inbox:
-        async with self._database.tenant(self._org_id) as connection:
-            counts = await self._ask(connection, "counts")
-            rows = await self._ask(connection, "lines", state=state, limit=limit)
-        names = await self._names(row.acknowledged_by for row in rows)
+    async def inbox(self, wanted: AlertFilter, limit: int, before: Place | None = None) -> Inbox:
+        place = (from_us(before.at_us), before.id) if before else None
+        found = await self._alerts.page(self._org_id, wanted, limit=limit + 1, before=place)
+        rows, last = found[:limit], found[limit - 1] if len(found) > limit else None
+        handlers = [row.acknowledged_by or row.resolved_by or row.assigned_to for row in rows]
+        names = await self._names(handlers)
+        counted = wanted._replace(states=("open", "acknowledged", "snoozed"))
         return Inbox(
-            counts={row.state: row.alerts for row in counts},
-            lines=tuple(_line(row, names.get(row.acknowledged_by, "")) for row in rows),
+            counts=await self._alerts.counts(self._org_id, counted),
+            lines=tuple(
+                _line(row, names.get(who, "") if who else "") for row, who in zip(rows, handlers, strict=True)
+            ),
+            next=Place(to_us(last.last_fired_at), last.id) if last else None,
+        )
+
+    async def choices(self) -> Choices:
+        async with self._database.tenant(self._org_id) as connection:
+            rules = await self._ask(connection, "rules", limit=MESSAGES)
+            labels = await self._ask(connection, "labels", limit=MESSAGES)
+            members = await self._ask(connection, "members", limit=MEMBERS)
+        names = await self._names(row.id for row in members)
+        return Choices(
+            rules=tuple(Named(row.id, row.name) for row in rules),
+            labels=tuple(row.label for row in labels),
+            members=tuple(sorted((Named(*one) for one in names.items()), key=lambda one: one.name.lower())),
         )
 
     async def detail(self, alert_id: UUID) -> AlertDetail | None:
@@ -52,7 +71,10 @@ class InboxQueries:
             latest = firings[0] if firings else None
             ids = list(latest.evidence)[-EVIDENCE:] if latest else []
             events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
-        names = await self._names((alert.acker, alert.resolved_by))
+        people = [alert.acker, alert.resolved_by, alert.assigned_to]
+        people += [row.user_id for row in changes]
+        people += [UUID(row.detail["to"]) for row in changes if row.detail.get("to")]
+        names = await self._names(people)
         return AlertDetail(
             line=_line(alert, names.get(alert.acknowledged_by, "")),
             rule_id=alert.rule_id,
@@ -62,6 +84,8 @@ class InboxQueries:
             labels=alert.labels,
             event_id=alert.event_id,
             firings=alert.firings,
+            assigned_to=alert.assigned_to,
+            assignee=names.get(alert.assigned_to, ""),
             evidence=tuple(map(_event, events)),
             evidence_total=len(latest.evidence) if latest else 0,
             steps=_steps(alert, firings, messages, held, changes, names),
@@ -100,9 +124,7 @@ def _steps(
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
         for row in held
     ]
-    steps += [
-        Step(to_us(row.at), row.kind, subject=row.actor, detail=row.detail.get("text", "")) for row in changes
-    ]
+    steps += [_changed(row, names) for row in changes]
     for moment, kind, who in (
         (alert.acknowledged_at, "acknowledged", alert.acker),
         (alert.resolved_at, "resolved", alert.resolved_by),
@@ -110,6 +132,14 @@ def _steps(
         if moment is not None:
             steps.append(Step(to_us(moment), kind, subject=names.get(who, "")))
     return tuple(sorted(steps, key=lambda step: step.at_us, reverse=True))
+
+
+def _changed(row: Any, names: dict[UUID, str]) -> Step:
+    detail = row.detail.get("text", "")
+    if row.kind == "assigned":
+        to = row.detail.get("to")
+        detail = names.get(UUID(to), "somebody who left") if to else ""
+    return Step(to_us(row.at), row.kind, subject=names.get(row.user_id, row.actor), detail=detail)
 
 
 def _told(row: Any) -> Step:

@@ -135,6 +135,11 @@ class SilenceStore:
 
     async def matching(self, org_id: UUID, matchers: Sequence[Matcher]) -> Matches:
         """The rules that matchers fit (whatever their groups), and the live alerts that are not resolved."""
+        (found,) = await self.matching_each(org_id, [matchers])
+        return found
+
+    async def matching_each(self, org_id: UUID, every: Sequence[Sequence[Matcher]]) -> list[Matches]:
+        """The same for several lists of matchers at once."""
         a, r, v = alerts.c, rules.c, rule_versions.c
         open_ = select(a.id, a.title, a.severity, a.labels, a.group).where(
             a.org_id == org_id, a.lane == "", a.state != "resolved"
@@ -145,20 +150,25 @@ class SilenceStore:
         async with self._database.tenant(org_id) as connection:
             found = (await connection.execute(open_)).all()
             known = (await connection.execute(saved)).all()
-        matches = Matches([], [])
-        for id_, title, severity, labels, group in found:
-            subject = silence.subject(rule=title, severity=severity, labels=labels, group=group)
-            if silence.fit(matchers, subject):
-                matches.alerts.append(Match(id_, title, severity, group))
-        for id_, name, body in known:
-            severity, labels = body.get("severity", "warning"), body.get("labels", {})
-            by = body.get("by", ())
-            grouped = {by} if isinstance(by, str) else set(by)
-            about_rule = [one for one in matchers if one.name not in grouped or one.name in labels]
-            subject = silence.subject(rule=name, severity=severity, labels=labels, group={})
-            if silence.fit(about_rule, subject):
-                matches.rules.append(Match(id_, name, severity, {}))
-        return matches
+        return [_matches(matchers, found, known) for matchers in every]
+
+
+def _matches(matchers: Sequence[Matcher], found: Sequence[Any], known: Sequence[Any]) -> Matches:
+    """Among alerts (id, title, severity, labels, group) and rules (id, name, body)."""
+    matches = Matches([], [])
+    for id_, title, severity, labels, group in found:
+        subject = silence.subject(rule=title, severity=severity, labels=labels, group=group)
+        if silence.fit(matchers, subject):
+            matches.alerts.append(Match(id_, title, severity, group))
+    for id_, name, body in known:
+        severity, labels = body.get("severity", "warning"), body.get("labels", {})
+        by = body.get("by", ())
+        grouped = {by} if isinstance(by, str) else set(by)
+        about_rule = [one for one in matchers if one.name not in grouped or one.name in labels]
+        subject = silence.subject(rule=name, severity=severity, labels=labels, group={})
+        if silence.fit(about_rule, subject):
+            matches.rules.append(Match(id_, name, severity, {}))
+    return matches
 
 
 def _noted(org_id: UUID, silence_id: UUID, what: str, by: Actor, at: datetime) -> Any:

@@ -184,11 +184,11 @@ class Call:
         return None if given is None else paging.place(given)
 
 
-def label(text: str) -> tuple[str, str | None]:
+def label(text: str, parameter: str = "label") -> tuple[str, str | None]:
     """`team=payments`, or `team` for whatever value. Raises Invalid."""
     name, equals, value = text.partition("=")
     if not name:
-        raise Invalid(errors=[FieldError("label", "expected name=value, or a name; e.g. team=payments")])
+        raise Invalid(errors=[FieldError(parameter, "expected name=value, or a name; e.g. team=payments")])
     return name, value if equals else None
 
 

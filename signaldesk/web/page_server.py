@@ -72,8 +72,9 @@ class PageHost:
         if member is None:
             raise Unauthenticated
         visitor = Visitor(
-            name=member.name, email=member.email, role=member.role, org_name=member.org_name, plan=member.plan
-        )
+            id=member.user_id, name=member.name, email=member.email, role=member.role,
+            org_name=member.org_name, plan=member.plan,
+        )  # fmt: skip
         theme = request.cookies.get(THEME, "")
         data = services.overview(member.org_id)
         view = await page.open(
@@ -86,6 +87,7 @@ class PageHost:
                 clock=services.clock,
                 overview=data,
                 inbox=services.inbox(member.org_id),
+                silences=services.silence_page(member.org_id),
                 may_act=identity.principal.may("alerts:write"),
             )
         )

@@ -123,8 +123,8 @@ API: tuple[Route, ...] = (
         "Alerts, latest firing first; without `state` those not resolved",
         scope="alerts:read", answer=Page[alerts.AlertOut],
         query=(
-            *(*LISTING, "state", "severity", "rule_id", "label", "assignee", "group", "from", "to", "q"),
-            "replay",
+            *(*LISTING, "state", "severity", "rule_id", "label", "assignee", "group", "field"),
+            *("from", "to", "q", "replay"),
         ),
     ),
     _v1(

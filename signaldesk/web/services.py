@@ -26,6 +26,7 @@ from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.labels import LabelStore
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
+from signaldesk.store.quiet import QuietQueries
 from signaldesk.store.rule_history import RuleHistory
 from signaldesk.store.silences import SilenceStore
 from signaldesk.stream.news import News
@@ -68,6 +69,9 @@ class Services:
 
     def inbox(self, org_id: UUID) -> InboxQueries:
         return InboxQueries(database=self.database, org_id=org_id)
+
+    def silence_page(self, org_id: UUID) -> QuietQueries:
+        return QuietQueries(database=self.database, org_id=org_id)
 
     def overview(self, org_id: UUID) -> OverviewQueries:
         return OverviewQueries(database=self.database, org_id=org_id)

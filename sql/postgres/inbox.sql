@@ -1,24 +1,24 @@
 -- What the Alerts page asks, inside one organisation's transaction.
 
--- name: counts
-SELECT state, count(*) AS alerts
-FROM alerts
-WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged', 'snoozed')
-GROUP BY state
+-- name: rules
+-- Those that have alerts which are not resolved.
+SELECT DISTINCT r.id, r.name FROM alerts a JOIN rules r ON r.id = a.rule_id
+WHERE a.org_id = :org_id AND a.lane = '' AND a.state <> 'resolved'
+ORDER BY r.name LIMIT :limit
 
--- name: lines
-SELECT id, title, severity, state, "group", value, at_least, threshold, "window", last_fired_at, opened_at,
-    coalesce(acknowledged_by, resolved_by) AS acknowledged_by
-FROM alerts
-WHERE org_id = :org_id AND lane = '' AND state = :state
-ORDER BY last_fired_at DESC, id DESC
-LIMIT :limit
+-- name: labels
+SELECT DISTINCT l.key || '=' || l.value AS label FROM alerts a, jsonb_each_text(a.labels) AS l
+WHERE a.org_id = :org_id AND a.lane = '' AND a.state <> 'resolved'
+ORDER BY 1 LIMIT :limit
+
+-- name: members
+SELECT user_id AS id FROM memberships WHERE org_id = :org_id LIMIT :limit
 
 -- name: alert
 SELECT a.id, a.title, a.severity, a.state, a."group", a.value, a.at_least, a.threshold, a."window",
     a.last_fired_at, a.opened_at, coalesce(a.resolved_by, a.acknowledged_by) AS acknowledged_by, a.rule_id,
     a.rule_version, a.labels, a.event_id, a.firings, a.group_key, a.acknowledged_by AS acker,
-    a.acknowledged_at, a.resolved_by, a.resolved_at, r.name AS rule_name, v.body ->> 'runbook' AS runbook
+    a.acknowledged_at, a.assigned_to, a.resolved_by, a.resolved_at, r.name AS rule_name, v.body ->> 'runbook' AS runbook
 FROM alerts a
 JOIN rules r ON r.id = a.rule_id
 LEFT JOIN rule_versions v ON v.rule_id = a.rule_id AND v.version = a.rule_version
@@ -49,7 +49,7 @@ ORDER BY since DESC
 LIMIT :limit
 
 -- name: changes
-SELECT kind, at, actor, detail
+SELECT kind, at, user_id, actor, detail
 FROM alert_changes
 WHERE org_id = :org_id AND alert_id = :id
     AND kind IN ('snoozed', 'woke', 'assigned', 'commented', 'reopened', 'flapping', 'storm')
@@ -65,3 +65,15 @@ LIMIT :limit
 
 -- name: names
 SELECT id, name, email FROM users WHERE id = ANY(:ids)
+
+-- name: names_to_match
+-- Labels of rules, and fields of the groups of alerts that are not resolved.
+SELECT name FROM (
+    SELECT DISTINCT l.key AS name FROM rules r
+    JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.version,
+        jsonb_object_keys(coalesce(v.body -> 'labels', '{}')) AS l (key)
+    WHERE r.org_id = :org_id AND r.deleted_at IS NULL
+    UNION
+    SELECT DISTINCT g.key FROM alerts a, jsonb_object_keys(a."group") AS g (key)
+    WHERE a.org_id = :org_id AND a.lane = '' AND a.state <> 'resolved') AS n
+ORDER BY name LIMIT :limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from signaldesk.clock import iso
 from signaldesk.ids import new_id
+from signaldesk.model.active import Active
+from signaldesk.model.silence import FOREVER, Matcher
 from signaldesk.store.alerts import Actor
+from signaldesk.store.silences import SilenceDraft
+from signaldesk.web.pages import find_pages
 from tests.browser.conftest import live
 from tests.support import eventually, rows
 from tests.support.web import PASSWORD, Org, Web
@@ -20,6 +25,7 @@ from tests.support.web import PASSWORD, Org, Web
 pytestmark = pytest.mark.browser
 
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
+NIGHTS = {"days": "mon-fri", "from": "23:30", "to": "01:00", "timezone": "Europe/Berlin"}
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 
@@ -54,6 +60,18 @@ async def furnish(web: Web, org: Org) -> None:
     for i in range(8):
         await rows.event(database, org.id, timestamp=rows.now() - timedelta(seconds=i))
     await rows.notification(database, org.id)
+    await silence(web, org)
+
+
+async def silence(web: Web, org: Org) -> None:
+    """A silence for an hour, and a maintenance window every night."""
+    store, now, me = web.services.silences, rows.now(), Actor(org.founded.user_id, "Mira Kern")
+    matchers = (Matcher("rule", "=", "Slow search"), Matcher("country", "=~", "DE|FR"))
+    once = SilenceDraft("silence", matchers, now, now + timedelta(hours=1), "Index is being rebuilt")
+    hours = Active.model_validate(NIGHTS).model_dump(mode="json")
+    nightly = SilenceDraft("maintenance", matchers[:1], now, FOREVER, "Nightly backup", hours)
+    for draft in (once, nightly):
+        await store.create(org.id, draft, by=me, at=now)
 
 
 async def test_a_live_event_appears_without_reload(
@@ -172,12 +190,14 @@ async def test_axe_finds_nothing_serious(
     await overview.set_viewport_size({"width": width, "height": height})
     await overview.emulate_media(reduced_motion="reduce")
     await set_theme(overview.context, web, theme)
-    for name in ("overview", "alerts"):
-        await overview.goto(f"/{name}")
+    for path in (*(page.path for page in find_pages()), "/silences?new=1"):
+        await overview.goto(path)
         await live(overview)
         await overview.wait_for_timeout(300)  # the chart paints on the next frames
-        await overview.screenshot(path=screenshots / f"{name}-{theme}-{size}.png")
-        assert await serious(overview) == []
+        name = re.sub(r"\W+", "-", path.strip("/"))
+        await overview.screenshot(path=screenshots / f"{name}-{theme}-{size}.png", full_page=True)
+        assert await serious(overview) == [], path
+        assert await overview.evaluate("document.documentElement.scrollWidth") <= width, path
     await overview.context.clear_cookies()
     await set_theme(overview.context, web, theme)
     await overview.goto("/")

@@ -139,6 +139,7 @@ async def list_alerts(call: Call) -> Answer:
         assignee=None if assignee == "nobody" else call.uuid("assignee"),
         unassigned=assignee == "nobody",
         group=call.group(),
+        fields=[label(text, "field") for text in call.many("field")],
         since=call.moment("from"),
         until=call.moment("to"),
         text=call.one("q") or "",

@@ -130,6 +130,7 @@ async def test_alerts_are_filtered(web: Web, org: Org, client: httpx.AsyncClient
     assert await found("label=team=web") == await found("label=team") == await found("q=slow") == [str(slow)]
     assert await found(f"assignee={me}") == await found("q=FR") == [str(mine)]
     assert await found("assignee=nobody") == [str(slow)]
+    assert await found("field=country=FR") == [str(mine)] and await found("field=plan") == []
     assert await found("to=2001-01-01T00:00:00Z") == []
 
 

@@ -10,10 +10,12 @@ from sqlalchemy import insert, update
 
 from signaldesk.clock import MICROS, to_us
 from signaldesk.model.overview import SPANS
+from signaldesk.model.silence import Matcher
 from signaldesk.store import tables as t
-from signaldesk.store.alerts import Actor
+from signaldesk.store.alerts import Actor, AlertFilter
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.overview import OverviewQueries
+from signaldesk.store.silences import SilenceDraft
 from tests.support import rows
 from tests.support.tenants import make_channel, put_notifications
 from tests.support.web import Org, Web
@@ -205,8 +207,49 @@ async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org
     assert (story.evidence_total, len(story.evidence)) == (7, 5)
     assert story.line.handled_by == "Mira Kern"
     assert await inbox(web, other).detail(alert_id) is None
-    listed = await inbox(web, org).inbox("acknowledged", 10)
+    listed = await inbox(web, org).inbox(AlertFilter(["acknowledged"]), 10)
     assert listed.counts == {"acknowledged": 1} and [line.id for line in listed.lines] == [alert_id]
+
+
+async def test_the_inbox_is_filtered_counted_and_comes_in_pages(web: Web, org: Org) -> None:
+    database, queries = web.services.database, inbox(web, org)
+    for number in range(5):
+        at = rows.now() - timedelta(minutes=number)
+        await rows.alert(database, org.id, group={"n": number % 2}, last_fired_at=at, labels={"team": "web"})
+    seen, before = [], None
+    while True:
+        page = await queries.inbox(AlertFilter(["open"]), 2, before)
+        assert page.counts == {"open": 5}
+        seen += [line.group["n"] for line in page.lines]
+        before = page.next
+        if before is None:
+            break
+    assert seen == [0, 1, 0, 1, 0]
+    odd = await queries.inbox(AlertFilter(["open"], fields=[("n", "1")]), 10)
+    assert odd.counts == {"open": 2} and len(odd.lines) == 2
+    assert (await queries.inbox(AlertFilter(["open"], fields=[("m", None)]), 10)).lines == ()
+    choices = await queries.choices()
+    assert choices.labels == ("team=web",) and len(choices.rules) == 5
+    assert [member.name for member in choices.members] == ["Mira Kern"]
+
+
+async def test_silences_are_listed_with_what_they_are_about_now(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    alert = await rows.alert(database, org.id, title="Slow", group={"country": "DE"})
+    await rows.alert(database, org.id, title="Other", labels={"team": "web"})
+    queries = web.services.silence_page(org.id)
+    about = await queries.about(alert)
+    assert about == (Matcher("rule", "=", "Slow"), Matcher("country", "=", "DE"))
+    assert await queries.names() == ("rule", "severity", "country")
+    draft = SilenceDraft("silence", about, now, now + timedelta(hours=1), "why")
+    made = [await web.services.silences.create(org.id, draft, by=_mira(org), at=now) for _ in range(3)]
+    first = await queries.listed("active", to_us(now), 2)
+    rest = await queries.listed("active", to_us(now), 2, first.next)
+    assert {one.id for one in (*first.lines, *rest.lines)} == {one.id for one in made} and rest.next is None
+    assert {(one.alerts, one.rules) for one in first.lines} == {(1, 0)}
+    assert await queries.one(made[0].id, to_us(now)) is not None
+    theirs = web.services.silence_page(other.id)
+    assert await theirs.one(made[0].id, to_us(now)) is None and await theirs.about(alert) == ()
 
 
 async def test_a_message_links_to_its_alert(web: Web) -> None:

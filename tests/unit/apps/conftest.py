@@ -9,8 +9,11 @@ import pytest
 
 from apps.page import Visit, Visitor, zone_named
 from signaldesk.clock import MICROS, ManualClock
-from signaldesk.model.inbox import AlertDetail, Inbox, Step
+from signaldesk.model.active import Active
+from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
+from signaldesk.model.quiet import Quiet, Quiets
+from signaldesk.model.silence import Matcher
 
 NOW = 1_795_464_252_004_000
 EVIL = "<script>alert('x')</script>"
@@ -80,13 +83,20 @@ class FixedInbox:
     """Two open alerts, and the story of each."""
 
     def __init__(self) -> None:
+        self.asked: list[tuple[AlertFilter, Place | None]] = []
+        self.next: Place | None = None
         self.lines: tuple[AlertLine, ...] = (
             alert(),
             replace(alert("Slow search"), id=UUID(int=8), state="open"),
         )
 
-    async def inbox(self, state: str, limit: int) -> Inbox:
-        return Inbox({"open": len(self.lines)}, self.lines if state == "open" else ())
+    async def inbox(self, wanted: AlertFilter, limit: int, before: Place | None = None) -> Inbox:
+        self.asked.append((wanted, before))
+        lines = self.lines if tuple(wanted.states) == ("open",) else ()
+        return Inbox({"open": len(self.lines)}, lines, self.next)
+
+    async def choices(self) -> Choices:
+        return Choices((Named(ID, EVIL),), (f"team={EVIL}",), (Named(ID, EVIL),))
 
     async def detail(self, alert_id: UUID) -> AlertDetail | None:
         line = next((line for line in self.lines if line.id == alert_id), None)
@@ -108,10 +118,52 @@ class FixedInbox:
             labels={"team": EVIL},
             event_id=ID,
             firings=12,
+            assigned_to=None,
+            assignee="",
             evidence=(EventLine("1", EVIL, NOW, NOW, None, {"a": EVIL}),),
             evidence_total=14,
             steps=steps,
         )
+
+
+def quiet(**changes: object) -> Quiet:
+    """A silence that began an hour ago and ends in an hour."""
+    hour = 3600 * MICROS
+    plain = Quiet(
+        id=ID, kind="silence", state="active", matchers=(Matcher("country", "=", EVIL),),
+        starts_us=NOW - hour, ends_us=NOW + hour, forever=False, hours=None, comment=EVIL,
+        author=EVIL, alerts=3, rules=1,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+NIGHTS = Active.model_validate(
+    {"days": "mon-fri", "from": "23:30", "to": "01:00", "timezone": "Europe/Berlin"}
+)
+
+
+class FixedSilences:
+    """Those that the test puts in."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[Quiet, ...] = (quiet(),)
+
+    async def listed(self, state: str, now_us: int, limit: int, before: Place | None = None) -> Quiets:
+        return Quiets(tuple(line for line in self.lines if line.state == state))
+
+    async def one(self, silence_id: UUID, now_us: int) -> Quiet | None:
+        return next((line for line in self.lines if line.id == silence_id), None)
+
+    async def about(self, alert_id: UUID) -> tuple[Matcher, ...]:
+        return (Matcher("rule", "=", EVIL), Matcher("country", "=", "DE"))
+
+    async def names(self) -> tuple[str, ...]:
+        return ("rule", "severity", EVIL)
+
+
+@pytest.fixture
+def silences() -> FixedSilences:
+    return FixedSilences()
 
 
 @pytest.fixture
@@ -125,8 +177,10 @@ def data() -> FixedOverview:
 
 
 @pytest.fixture
-def visit(data: FixedOverview, inbox: FixedInbox) -> Visit:
-    visitor = Visitor(name="Mira Kern", email="mira@acme.test", role="owner", org_name=EVIL, plan="pro")
+def visit(data: FixedOverview, inbox: FixedInbox, silences: FixedSilences) -> Visit:
+    visitor = Visitor(
+        id=ID, name="Mira Kern", email="mira@acme.test", role="owner", org_name=EVIL, plan="pro"
+    )
     return Visit(
         visitor=visitor,
         query={},
@@ -136,5 +190,6 @@ def visit(data: FixedOverview, inbox: FixedInbox) -> Visit:
         clock=ManualClock(NOW),
         overview=data,
         inbox=inbox,
+        silences=silences,
         may_act=True,
     )

@@ -11,8 +11,8 @@ from apps.alerts import Alerts
 from apps.markup import first_paint
 from apps.page import Visit
 from signaldesk.clock import MICROS
-from signaldesk.model.inbox import AlertDetail
-from tests.unit.apps.conftest import NOW, FixedInbox
+from signaldesk.model.inbox import AlertDetail, Place
+from tests.unit.apps.conftest import ID, NOW, FixedInbox
 
 
 async def opened(visit: Visit, **query: str) -> Alerts:
@@ -96,3 +96,37 @@ async def test_an_alert_is_snoozed_woken_and_reopened_by_its_state(visit: Visit,
         inbox.lines = (replace(inbox.lines[0], state=state),)
         html = shown(await opened(visit, alert=str(inbox.lines[0].id)))
         assert offered in html and hidden not in html
+
+
+async def test_the_address_filters_the_list_and_each_filter_can_be_taken_back(
+    visit: Visit, inbox: FixedInbox
+) -> None:
+    query = {"severity": "critical,odd", "rule": str(ID), "label": "team=web", "group": "country=DE"}
+    page = await opened(visit, **query, assignee="me", q="slow")
+    wanted, _ = inbox.asked[-1]
+    assert (wanted.severities, wanted.rule_id, wanted.labels) == (("critical",), ID, [("team", "web")])
+    assert (wanted.fields, wanted.assignee, wanted.text) == ([("country", "DE")], ID, "slow")
+    html = shown(page)
+    assert html.count(", remove<") == 5
+    assert f"?state=open&amp;severity=critical&amp;rule={ID}&amp;label=team%3Dweb" in html
+    await page.navigate({"assignee": "nobody", "state": "resolved"}, NOW)
+    wanted, _ = inbox.asked[-1]
+    assert wanted.unassigned and wanted.assignee is None
+    assert "Nothing fits" in shown(page)
+
+
+async def test_a_long_list_has_further_pages(visit: Visit, inbox: FixedInbox) -> None:
+    inbox.next = Place(NOW, ID)
+    page = await opened(visit, severity="critical")
+    assert f"?state=open&amp;severity=critical&amp;after={NOW}-{ID}" in shown(page)
+    await page.navigate({"after": f"{NOW}-{ID}"}, NOW)
+    assert inbox.asked[-1][1] == Place(NOW, ID)
+    assert ">Latest<" in shown(page)
+
+
+async def test_who_may_act_can_choose_many_assign_and_comment(visit: Visit) -> None:
+    html = shown(await opened(visit))
+    for words in ("data-pick=", "data-many=", "/assign", "/comment", 'data-until="tomorrow"'):
+        assert words in html, words
+    looking = shown(await opened(replace(visit, may_act=False)))
+    assert "data-pick=" not in looking and "data-send" not in looking
