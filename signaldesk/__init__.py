@@ -7,19 +7,32 @@
     desk.events("checkout_*", last="30d", where="amount > 20").df()
     desk.sql("SELECT type, count(*) FROM events GROUP BY type").df()
 
+    rule = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country")
+    rule.backtest(desk.events("checkout_failed", last="30d").arrow())
+
 Importing this is quick: what a call needs is imported by that call.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from signaldesk.backtest.rule import Rule
     from signaldesk.client.desk import Desk
 
-__all__ = ["connect"]
+__all__ = ["Rule", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Rule`, imported when it is asked for."""
+    if name != "Rule":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from signaldesk.backtest.rule import Rule
+
+    return Rule
 
 
 def connect(

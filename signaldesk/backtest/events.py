@@ -1,0 +1,248 @@
+"""Events to be judged again, in the order in which the engine judged them, whatever form they came in.
+
+They become one DuckDB table. Known columns are `id, type, source, timestamp, received_at, lane, clock_skewed,
+behind, partition, position, idx, payload`; every other column is a field of the payload. Only `timestamp`
+must be there: without `position`, events are taken in the order of their receipt, and without `received_at`
+as if each had come at its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+
+from signaldesk.clock import MICROS
+from signaldesk.errors import FieldError, Invalid, NotFound
+from signaldesk.model.event import Event
+
+KNOWN = (
+    *("id", "type", "source", "timestamp", "received_at", "lane", "clock_skewed"),
+    *("behind", "partition", "position", "idx", "payload"),
+)
+SKEW = 300 * MICROS
+"""How far (µs) a timestamp may be ahead of its receipt where nobody has looked at that yet."""
+_PAGE = 50_000
+_READERS = {
+    ".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv", ".tsv": "read_csv",
+    ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
+}  # fmt: skip
+_ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
+_TEXT_ID = "unhex(coalesce(replace(TRY_CAST({0} AS UUID)::VARCHAR, '-', ''), md5({0}::VARCHAR)))"
+
+
+class Row(NamedTuple):
+    """One event, when it was received (µs), how far behind (µs) the newest one it came, and its entry."""
+
+    event: Event
+    received: int
+    behind: int
+    position: int
+
+
+class Events:
+    """A table `events` of its own connection, with the columns `seq, type, source, ts, received, behind,
+    position, skewed, id, payload` (times are µs; `id` and `payload` only where they were given), and
+    `f0, f1, …` for the fields."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, fields: dict[str, str], own: set[str]) -> None:
+        """`fields`: name of a field -> its column; `own`: which of `id` and `payload` there are."""
+        self.connection = connection
+        self.fields = fields
+        self.own = own
+        bounds = "min(ts), max(ts), max(greatest(ts + behind, received))"
+        found = self.sql(f"SELECT count(*), {bounds} FROM events")
+        self.count, self.first, self.last, self.clock = found.fetchone() or (0, None, None, None)
+
+    @classmethod
+    def of(cls, source: Any, *, type: str | None = None, lane: str = "") -> Events:
+        """Events from a DuckDB relation, an Arrow, pandas or Polars table, dicts, or a file.
+
+        `type` is that of all events where there is no such column. Raises Invalid with every fault of the
+        columns, NotFound for a file that is not there.
+        """
+        if isinstance(source, Events):
+            return source
+        connection = duckdb.connect(":memory:")
+        connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
+        _register(connection, source)
+        return cls(connection, *_Loader(connection, type, lane).load())
+
+    def __len__(self) -> int:
+        return int(self.count)
+
+    def sql(self, query: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """The rows of a query, on a cursor of their own."""
+        return self.connection.cursor().execute(query, list(values))
+
+    @property
+    def types(self) -> list[str]:
+        return [name for (name,) in self.sql("SELECT DISTINCT type FROM events ORDER BY 1").fetchall()]
+
+    @property
+    def id(self) -> str:
+        """An expression for the id, 16 bytes: the event's own, or its number."""
+        return "id" if "id" in self.own else "unhex(printf('%032x', seq))"
+
+    @property
+    def payload(self) -> str:
+        """An expression for the whole payload as JSON text."""
+        return "payload" if "payload" in self.own else self.json(self.fields)
+
+    def json(self, names: Iterable[str]) -> str:
+        """An expression for the payload as JSON text, as far as these fields go."""
+        if "payload" in self.own:
+            return "payload"
+        parts = ", ".join(f"{_name(name)}: {self.fields[name]}" for name in names if name in self.fields)
+        return f"to_json({{{parts}}})::VARCHAR" if parts else "'{}'"
+
+    def rows(self, types: Sequence[str], where: str = "true", values: Sequence[Any] = ()) -> Iterator[Row]:
+        """The events of these types in their order; `where` is SQL over the table's columns."""
+        cursor = self.sql(
+            f"SELECT {self.id}, type, ts, {self.payload}, source, skewed, received, behind, position "
+            f"FROM events WHERE type IN (SELECT unnest(?)) AND {where} ORDER BY seq",
+            [list(types), *values],
+        )
+        while page := cursor.fetchmany(_PAGE):
+            for id_, name, time, payload, source, skewed, received, behind, position in page:
+                event = Event(id_, name, time, payload.encode(), source, skewed)
+                yield Row(event, received, behind, position)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
+    """Make the view `given` of what was given."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}; name a Parquet, CSV or NDJSON file of events")
+        reader = _READERS.get(path.suffix.lower())
+        if reader is None:
+            raise Invalid(f"{path.name} is no file of events; known are {', '.join(sorted(_READERS))}")
+        try:
+            connection.execute(f"CREATE VIEW given AS FROM {reader}({_text(str(path))})")
+            connection.execute("FROM given LIMIT 1")
+        except duckdb.Error as error:
+            raise Invalid(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
+        return
+    if isinstance(source, duckdb.DuckDBPyRelation):
+        source = source.to_arrow_table()
+    elif isinstance(source, list):
+        import pyarrow
+
+        source = pyarrow.Table.from_pylist(source)
+    elif hasattr(source, "arrow"):  # `desk.events(…)`
+        source = source.arrow()
+    elif hasattr(source, "to_arrow") or hasattr(source, "collect"):  # Polars
+        source = (source.collect() if hasattr(source, "collect") else source).to_arrow()
+    try:
+        connection.register("given", source)
+    except duckdb.Error:
+        what = type(source).__name__
+        raise Invalid(
+            f"events cannot be read from a {what}; give a DataFrame, an Arrow table, a file or dicts"
+        ) from None
+
+
+class _Loader:
+    """Works out of the columns that were given those that we want, and says everything that is wrong."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, type_: str | None, lane: str) -> None:
+        self._connection = connection
+        self._type = type_
+        self._lane = lane
+        described = connection.execute("DESCRIBE given").fetchall()
+        self._columns: dict[str, str] = {name: str(kind) for name, kind, *_ in described}
+        self._faults: list[FieldError] = []
+
+    def load(self) -> tuple[dict[str, str], set[str]]:
+        """Make the table `events`; its fields, and which of its own columns there are."""
+        fields = {name: f"f{n}" for n, name in enumerate(set(self._columns) - set(KNOWN))}
+        fields = {name: f"f{n}" for n, name in enumerate(sorted(fields))}
+        own = {name for name in self._columns if name in ("id", "payload")}
+        parts = self._parts(fields, own)
+        if self._faults:
+            raise Invalid("these are no events", errors=self._faults)
+        try:
+            self._connection.execute(self._statement(parts))
+        except duckdb.Error as error:
+            raise Invalid(f"these events cannot be read: {str(error).splitlines()[0]}") from None
+        missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")
+        if missing:
+            raise Invalid(f"{missing:,} events have no timestamp or no type; leave them out, or mend them")
+        return fields, own
+
+    def _one(self, query: str) -> Any:
+        row = self._connection.execute(query).fetchone()
+        return row[0] if row else None
+
+    def _parts(self, fields: dict[str, str], own: set[str]) -> dict[str, str]:
+        time = self._moment("timestamp")
+        received = self._moment("received_at") if "received_at" in self._columns else None
+        skewed = "clock_skewed" if "clock_skewed" in self._columns else "false"
+        if received and "clock_skewed" not in self._columns:
+            skewed = f"{time} > {received} + {SKEW}"
+            time = f"least({time}, CASE WHEN {skewed} THEN {received} ELSE {time} END)"
+        if "type" not in self._columns and self._type is None:
+            self._faults.append(FieldError("type", "there is no such column; say the `type` of these events"))
+        parts = {
+            "type": '"type"::VARCHAR' if "type" in self._columns else _text(self._type or ""),
+            "source": "source::VARCHAR" if "source" in self._columns else "NULL::VARCHAR",
+            "ts": f"({time})::BIGINT",
+            "received": f"({received or time})::BIGINT",
+            "skewed": f"coalesce({skewed}, false)",
+            "position": '"position"::BIGINT' if "position" in self._columns else "NULL::BIGINT",
+        }
+        if "behind" in self._columns:
+            parts["behind"] = "coalesce(behind, 0)::BIGINT"
+        if "id" in own:
+            parts["id"] = _ID_TYPES.get(self._columns["id"], _TEXT_ID).format("id")
+        if "payload" in own:
+            plain = self._columns["payload"] in ("VARCHAR", "JSON")
+            parts["payload"] = f"coalesce({'payload' if plain else 'to_json(payload)'}::VARCHAR, '{{}}')"
+        for name, column in fields.items():
+            finite = self._columns[name] in ("DOUBLE", "FLOAT")
+            quoted = _name(name)
+            parts[column] = f"CASE WHEN isfinite({quoted}) THEN {quoted} END" if finite else quoted
+        return parts
+
+    def _moment(self, column: str) -> str:
+        """The column as microseconds since 1970."""
+        kind = self._columns.get(column)
+        if kind is None:
+            near = get_close_matches(column, self._columns, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}? rename it" if near else f"there are {', '.join(self._columns)}"
+            self._faults.append(FieldError(column, f"there is no such column; {hint}"[:300]))
+        elif kind.startswith(("TIMESTAMP", "DATE")):
+            return f"epoch_us({column})"
+        elif kind == "VARCHAR":
+            return f"epoch_us({column}::TIMESTAMPTZ)"
+        else:
+            message = f"is {kind}; a time is wanted, e.g. a datetime or RFC 3339 text"
+            self._faults.append(FieldError(column, message))
+        return "0"
+
+    def _statement(self, parts: dict[str, str]) -> str:
+        """In the order of the stream, each with how far it came behind the newest before it."""
+        listed = ", ".join(f'{expression} AS "{name}"' for name, expression in parts.items())
+        where = f"WHERE coalesce(lane, '') = {_text(self._lane)}" if "lane" in self._columns else ""
+        if "position" in self._columns:
+            order = "position" + (", i" if "idx" in self._columns else "")
+        else:
+            order = "received"
+        inside = f"SELECT {listed}, {'idx' if 'idx' in self._columns else '0'} AS i FROM given {where}"
+        late = "" if "behind" in parts else ", greatest(max(ts) OVER (ORDER BY seq) - ts, 0) AS behind"
+        return (
+            f"CREATE TABLE events AS SELECT * EXCLUDE (i){late} FROM "
+            f"(SELECT row_number() OVER (ORDER BY {order}) AS seq, * FROM ({inside})) ORDER BY seq"
+        )
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'

@@ -1,0 +1,91 @@
+"""Pictures of backtests and sweeps, as Bokeh figures for a notebook or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bokeh.io import output_file, save
+from bokeh.models import ColumnDataSource, Title
+from bokeh.plotting import figure
+from bokeh.transform import linear_cmap
+
+from signaldesk.clock import from_us
+from signaldesk.model.message import number
+
+if TYPE_CHECKING:
+    from signaldesk.backtest.result import Backtest
+    from signaldesk.backtest.sweep import Point, Sweep
+
+_RED, _SHADE = "#d62728", "#ff7f0e"
+
+
+def timeline(found: Backtest) -> Any:
+    """Firings as points of time and value over the spans of their alerts."""
+    plot = figure(
+        title=f"{found.rule.name}: {len(found.firings)} firings, {len(found.alerts)} alerts",
+        x_axis_type="datetime", x_range=(from_us(found.since), from_us(found.until)),
+        height=300, sizing_mode="stretch_width", tools="xpan,xwheel_zoom,box_zoom,hover,reset",
+        tooltips=[("at", "@at{%F %T}"), ("value", "@value"), ("group", "@group")],
+    )  # fmt: skip
+    plot.hover.formatters = {"@at": "datetime"}
+    for alert in found.alerts:
+        end = alert.resolved_at if alert.resolved_at is not None else alert.last_fired_at
+        plot.varea(
+            x=[from_us(alert.opened_at), from_us(max(end, alert.opened_at + 1))], y1=[0, 0],
+            y2=[alert.value, alert.value], fill_color=_SHADE, fill_alpha=0.2,
+        )  # fmt: skip
+    source = ColumnDataSource(
+        {
+            "at": [from_us(one.time) for one in found.firings],
+            "value": [one.value for one in found.firings],
+            "group": [_group(one.values) for one in found.firings],
+        }
+    )
+    plot.scatter("at", "value", source=source, size=6, color=_RED)
+    plot.yaxis.axis_label = "value"
+    if found.firings:
+        plot.hspan(y=found.firings[-1].threshold, line_dash="dashed", line_color="gray")
+        words = f"threshold {number(found.firings[-1].threshold)}"
+        plot.add_layout(Title(text=words, text_font_size="9pt"), "below")
+    return plot
+
+
+def _group(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def write(plot: Any, path: Path) -> None:
+    """Save a figure as a page of its own that needs no network."""
+    output_file(str(path), title="SignalDesk", mode="inline")
+    save(plot)
+
+
+def heat_map(found: Sweep, figure_name: str | None = None) -> Any:
+    """One figure over the first two parameters of a sweep; with one parameter, a row."""
+    scored = bool(found.points) and found.points[0].score is not None
+    shown = figure_name or ("f_score" if scored else "per_week")
+    across, *rest = found.names
+    source: dict[str, list[Any]] = {"x": [], "y": [], "figure": []}
+    for point in found.points:
+        source["x"].append(str(point.parameters[across]))
+        source["y"].append(str(point.parameters[rest[0]]) if rest else "")
+        source["figure"].append(_figure(point, shown))
+    low, high = min(source["figure"], default=0), max(source["figure"], default=1)
+    plot = figure(
+        title=f"{found.rule}: {shown.replace('_', ' ')}",
+        x_range=list(dict.fromkeys(source["x"])), y_range=list(dict.fromkeys(source["y"])),
+        height=300, sizing_mode="stretch_width", tools="hover",
+        tooltips=[(across, "@x"), (rest[0] if rest else "", "@y"), (shown, "@figure")],
+    )  # fmt: skip
+    colours = linear_cmap("figure", "Viridis256", low, max(high, low + 1e-9))
+    cells = plot.rect("x", "y", 1, 1, source=ColumnDataSource(source), fill_color=colours, line_color=None)
+    plot.xaxis.axis_label, plot.yaxis.axis_label = across, rest[0] if rest else ""
+    plot.add_layout(cells.construct_color_bar(width=8), "right")
+    return plot
+
+
+def _figure(point: Point, name: str) -> float:
+    if point.score is not None and name in point.score._fields:
+        return float(getattr(point.score, name) or 0)
+    return float(getattr(point, name))

@@ -1,0 +1,185 @@
+"""A rule in the hands of a person at a notebook: made of parameters, judged over the past.
+
+Every kind has a constructor by its name, made of its parameters: `Rule.count("checkout_failed", at_least=3,
+within="60s", by="country")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+from signaldesk.backtest.engine import judged
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.fold import unsaved
+from signaldesk.backtest.labels import Label
+from signaldesk.backtest.labels import read as read_labels
+from signaldesk.backtest.result import Backtest
+from signaldesk.backtest.sweep import Sweep, grid, run
+from signaldesk.clock import to_us
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import rule as model
+from signaldesk.model.rule import SavedRule
+from signaldesk.rules import document
+from signaldesk.settings import Settings
+
+
+class _Constructors(type):
+    """`Rule.count` and its like: one for every kind that there is."""
+
+    def __getattr__(cls, name: str) -> Callable[..., Rule]:
+        if name.startswith("_") or name not in document.kinds():
+            raise AttributeError(f"there is no kind {name!r}; there are {', '.join(document.kinds())}")
+        made: Any = partial(Rule._made, name)
+        made.__doc__ = document.kinds()[name].condition.__doc__
+        made.__signature__ = _signature(name)
+        return made  # type: ignore[no-any-return]
+
+    def __dir__(cls) -> Iterable[str]:
+        return [*super().__dir__(), *document.kinds()]
+
+
+def _signature(kind: str) -> Signature:
+    """What the constructor of a kind takes: events, the condition's parameters, a rule's fields."""
+    condition = [name for name in document.kinds()[kind].condition.model_fields if name != "kind"]
+    names = [*condition, *(name for name in model.Rule.model_fields if name not in ("when", "event"))]
+    event = Parameter("event", Parameter.POSITIONAL_OR_KEYWORD, default=())
+    keywords = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in dict.fromkeys(names)]
+    return Signature([event, *keywords])
+
+
+class Rule(metaclass=_Constructors):
+    """One rule. `document` is what people write as YAML; raises Invalid with every fault of it."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.model = document.parse(body)
+
+    @classmethod
+    def _made(cls, kind: str, event: str | Sequence[str] = (), **fields: Any) -> Rule:
+        condition = document.kinds()[kind].condition.model_fields
+        of_kind = {field.alias or name for name, field in condition.items()}
+        when = {"kind": kind, **{name: value for name, value in fields.items() if name in of_kind}}
+        body = {name: value for name, value in fields.items() if name not in of_kind and value is not None}
+        if "for_" in body:
+            body["for"] = body.pop("for_")
+        if event:
+            body["event"] = event
+        return cls({"name": f"{kind} of {event or 'rules'}", **body, "when": when})
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The rule as plain JSON, without what is at its default."""
+        return self.model.document()
+
+    def with_(self, **changes: Any) -> Rule:
+        """The same rule with other fields, or other parameters of its condition."""
+        body = self.document
+        condition = document.kinds()[self.model.when.kind].condition.model_fields
+        known = {field.alias or name for name, field in condition.items()} - {"kind"}
+        fields = {field.alias or name for name, field in model.Rule.model_fields.items()}
+        if unknown := set(changes) - known - fields:
+            message = f"is no parameter; there are {', '.join(sorted(known | fields))}"
+            raise Invalid(errors=[FieldError(name, message) for name in sorted(unknown)])
+        of_kind = {name: value for name, value in changes.items() if name in known}
+        body |= {name: value for name, value in changes.items() if name not in known}
+        return Rule({**body, "when": {**body["when"], **of_kind}})
+
+    def backtest(
+        self,
+        events: Any,
+        *,
+        others: Sequence[Rule] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        lateness: float | None = None,
+        columns: bool = True,
+    ) -> Backtest:
+        """What this rule would have done with these events, had it been saved at `since`.
+
+        `events`: see `Events.of`. `others`: the rules that a composite one is made of. `until`: time goes on
+        until then after the last event. `lateness` in seconds, where the rule says nothing of its own.
+        `columns`: false to judge by the engine's fold in any case.
+        """
+        return backtest(
+            unsaved(self.model),
+            Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None),
+            others=[unsaved(one.model) for one in others],
+            since=to_us(since) if since else None,
+            until=to_us(until) if until else None,
+            lateness=None if lateness is None else round(lateness * 1_000_000),
+            columns=columns,
+        )
+
+    def sweep(
+        self,
+        events: Any,
+        *,
+        labels: Sequence[Label] | Path = (),
+        others: Sequence[Rule] = (),
+        progress: bool = True,
+        **parameters: Any,
+    ) -> Sweep:
+        """A backtest at every combination of values, e.g. `at_least=range(2, 21), within=["30s", "60s"]`.
+
+        `labels` are known incidents, or a CSV file of them. Raises Invalid before the first backtest when one
+        of the rules that come of it is none.
+        """
+        loaded = Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None)
+        known = read_labels(labels) if isinstance(labels, Path) else labels
+        parts = [unsaved(one.model) for one in others]
+        return swept(
+            unsaved(self.model), loaded, grid(parameters), others=parts, labels=known, progress=progress
+        )
+
+    def __repr__(self) -> str:
+        kind = document.kinds()[self.model.when.kind]
+        by = f", by {', '.join(self.model.by)}" if self.model.by else ""
+        return f"<Rule {self.model.name!r}: {kind.sentence(self.model.when)}{by}>"
+
+
+def backtest(
+    saved: SavedRule,
+    events: Events,
+    *,
+    others: Sequence[SavedRule] = (),
+    since: int | None = None,
+    until: int | None = None,
+    lateness: int | None = None,
+    columns: bool = True,
+    step: Callable[[int], None] | None = None,
+) -> Backtest:
+    """The same for a rule with an identity, whose alerts so get their own ids; times are µs."""
+    if lateness is None:
+        lateness = Settings.model_fields["allowed_lateness"].default * 1_000_000
+    found, why = judged(
+        events, saved, others=others, since=since, until=until, lateness=lateness, columns=columns, step=step
+    )
+    first = since if since is not None else events.first or 0
+    last = until if until is not None else max(events.clock or 0, first)
+    return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why)
+
+
+def swept(
+    saved: SavedRule,
+    events: Events,
+    points: Sequence[dict[str, Any]],
+    *,
+    others: Sequence[SavedRule] = (),
+    labels: Sequence[Label] = (),
+    progress: bool = False,
+    since: int | None = None,
+    until: int | None = None,
+) -> Sweep:
+    """A backtest at every point. Raises Invalid, before the first one, for points that make no rule."""
+    rule = Rule(saved.rule.document())
+    rules = iter([rule.with_(**point).model for point in points])
+
+    def test(_: dict[str, Any]) -> Backtest:
+        changed = saved.model_copy(update={"rule": next(rules)})
+        return backtest(changed, events, others=others, since=since, until=until)
+
+    return Sweep(saved.rule.name, list(points[0]), run(points, test, labels=labels, progress=progress))

@@ -1,0 +1,155 @@
+"""A sweep: a backtest at every point of a grid of parameters, over the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from signaldesk.backtest.labels import Label, Score, score
+from signaldesk.backtest.result import Backtest
+from signaldesk.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    import pandas
+
+MOST_POINTS = 10_000
+
+
+class Point(NamedTuple):
+    """One point of the grid: its parameters, and what the rule would have done with them."""
+
+    parameters: dict[str, Any]
+    firings: int
+    alerts: int
+    notifications: int
+    per_week: float
+    """Notifications."""
+    noisiest: dict[str, Any] | None
+    """The group that fired most."""
+    score: Score | None
+    """How well it found the labelled incidents, if there are any."""
+
+    def as_json(self) -> dict[str, Any]:
+        found = self._asdict()
+        return {**found, "score": self.score._asdict() if self.score else None}
+
+
+class Sweep:
+    """Points in the order of the grid. `recommended` are those that no other one beats in everything."""
+
+    def __init__(self, rule: str, names: Sequence[str], points: list[Point]) -> None:
+        self.rule = rule
+        self.names = list(names)
+        self.points = points
+
+    @property
+    def recommended(self) -> list[Point]:
+        """The pareto set: fewest notifications for the recall that they buy, fewest first.
+
+        Without labels there is nothing to find, and nothing is recommended.
+        """
+        best: list[Point] = []
+        reached = -1.0
+        scored = [point for point in self.points if point.score is not None]
+        for point in sorted(scored, key=lambda one: (one.notifications, -_goodness(one))):
+            if _goodness(point) > reached:
+                reached = _goodness(point)
+                best.append(point)
+        return best
+
+    def df(self) -> pandas.DataFrame:
+        """A row for every point."""
+        import pandas
+
+        rows = [
+            {
+                **point.parameters,
+                "firings": point.firings,
+                "alerts": point.alerts,
+                "notifications": point.notifications,
+                "notifications_per_week": point.per_week,
+                **(point.score._asdict() if point.score else {}),
+            }
+            for point in self.points
+        ]
+        return pandas.DataFrame(rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """The points, and the parameters of those that are recommended."""
+        return {
+            "points": [point.as_json() for point in self.points],
+            "recommended": [point.parameters for point in self.recommended],
+        }
+
+    def plot(self, figure: str | None = None) -> Any:
+        """A heat map of a figure (`per_week`; with labels `f_score`) over the first two parameters."""
+        from signaldesk.backtest.picture import heat_map
+
+        return heat_map(self, figure)
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {self.rule!r}: {len(self.points)} points over {', '.join(self.names)}>"
+
+    def _repr_html_(self) -> str:
+        return f"<h4>{escape(self.rule)}</h4>{self.df().to_html(index=False, float_format='{:.3g}'.format)}"
+
+
+def _goodness(point: Point) -> float:
+    return point.score.f_score if point.score else 0.0
+
+
+def grid(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the parameters' values. Raises Invalid for none, or for too many of them."""
+    listed = {
+        name: [value] if isinstance(value, str | int | float | dict) else list(value)
+        for name, value in parameters.items()
+    }
+    faults = [FieldError(name, "has no value to try") for name, values in listed.items() if not values]
+    count = 1
+    for values in listed.values():
+        count *= max(1, len(values))
+    if not listed:
+        faults.append(FieldError("sweep", "name a parameter and its values, e.g. at_least=range(2, 21)"))
+    if count > MOST_POINTS:
+        faults.append(FieldError("sweep", f"these are {count:,} points; the most is {MOST_POINTS:,}"))
+    if faults:
+        raise Invalid("this is no grid", errors=faults)
+    return [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
+
+
+def run(
+    points: Sequence[dict[str, Any]],
+    test: Callable[[dict[str, Any]], Backtest],
+    *,
+    labels: Sequence[Label] = (),
+    progress: bool = False,
+) -> list[Point]:
+    """Test every point. Whoever wants to stop it interrupts it: nothing is left behind."""
+    return [_point(parameters, test(parameters), labels) for parameters in _told(points, progress)]
+
+
+def _told(points: Sequence[dict[str, Any]], progress: bool) -> Iterator[dict[str, Any]]:
+    """The points, with a bar on standard error while they are worked on."""
+    if not progress:
+        yield from points
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(points, description="sweep", console=Console(stderr=True), transient=True)
+
+
+def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label]) -> Point:
+    summary = found.summary
+    spans = [(one.opened_at, one.last_fired_at) for one in found.alerts]
+    return Point(
+        parameters=parameters,
+        firings=summary["firings"],
+        alerts=summary["alerts"],
+        notifications=summary["notifications"],
+        per_week=summary["notifications_per_week"],
+        noisiest=summary["noisiest"][0] if summary["noisiest"] else None,
+        score=score(spans, labels) if labels else None,
+    )

@@ -1,0 +1,189 @@
+"""`signaldesk backtest`: what a rule would have done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signaldesk.cli import _local
+
+if TYPE_CHECKING:
+    from signaldesk.backtest.events import Events
+    from signaldesk.backtest.result import Backtest
+    from signaldesk.backtest.sweep import Sweep
+    from signaldesk.model.rule import Rule, SavedRule
+
+GROUP = typer.Typer()
+
+
+@GROUP.command("backtest", rich_help_panel="Look back")
+def backtest(
+    file: Annotated[Path, typer.Argument(metavar="RULE.yaml", help="The rule; - reads standard input.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Judge events from then on, e.g. 2026-01-31.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="And before then. [now]")] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="FILE", help="Events of a Parquet, CSV or NDJSON file instead."),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", metavar="NAME=VALUES", help="Try values: at_least=2:20, within=30s,60s."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="Known incidents as CSV: from,to,name.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it into this HTML file.")
+    ] = None,
+    org: _local.OrgName = None,
+    data: _local.Data = None,
+    json: _local.Json = False,
+) -> None:
+    """Judge a rule over the past: what would have fired, whom it would have told.
+
+    Exactly what the live engine would have made of the events, had the rule been saved at --from.
+
+    \b
+    Examples:
+      signaldesk backtest checkout.yaml --from 2026-01-01 --to 2026-02-01
+      signaldesk backtest checkout.yaml --events events.parquet --json
+      signaldesk backtest checkout.yaml --from 2026-01-01 --sweep at_least=2:20 --labels incidents.csv
+    """
+    from signaldesk.backtest import labels as labelled
+    from signaldesk.backtest.sweep import grid
+    from signaldesk.catalog import files
+
+    *given, rule = files.read([file]).parsed()
+    points = grid(_parameters(sweep)) if sweep else []
+    known = labelled.read(labels) if labels else []
+    since, until = _time("--from", from_), _time("--to", to)
+    if events is not None:
+        from signaldesk.backtest.events import Events
+        from signaldesk.backtest.fold import unsaved
+
+        loaded = Events.of(events, type=rule.event[0] if len(rule.event) == 1 else None)
+        saved, others = unsaved(rule), [unsaved(one) for one in given]
+    else:
+        if since is None:
+            raise typer.BadParameter("say from when on, e.g. --from 2026-01-01", param_hint="--from")
+        until = until or _now()
+        loaded, saved, others = _local.run(_stored(data, org, rule, given, since, until))
+    found = _tested(saved, others, loaded, since, until, points, known)
+    if plot is not None:
+        from signaldesk.backtest.picture import write
+
+        write(found.plot(), plot)
+    _show(found, json)
+
+
+async def _stored(
+    data: Path | None, org: str | None, rule: Rule, given: list[Rule], since: datetime, until: datetime
+) -> tuple[Events, SavedRule, list[SavedRule]]:
+    """The events of the installation on this machine, and the rules with the identities they have there."""
+    from signaldesk.backtest import stored
+    from signaldesk.store.past import Past
+
+    async with _local.opened(data) as desk:
+        org_id = (await desk.orgs.choose(org)).id
+        known = await desk.rules.all(org_id)
+        others = stored.others(org_id, rule, given, known)
+        every = [rule, *(one.rule for one in others)]
+        events = await stored.load(Past(database=desk.database), org_id, every, since, until)
+    return events, stored.identified(org_id, rule, known), others
+
+
+def _tested(
+    saved: SavedRule,
+    others: list[SavedRule],
+    events: Events,
+    since: datetime | None,
+    until: datetime | None,
+    points: list[dict[str, Any]],
+    known: list[Any],
+) -> Backtest | Sweep:
+    import sys
+
+    from signaldesk.backtest.rule import backtest, swept
+    from signaldesk.clock import to_us
+
+    begin, end = to_us(since) if since else None, to_us(until) - 1 if until else None
+    if not points:
+        return backtest(saved, events, others=others, since=begin, until=end)
+    bar = sys.stderr.isatty()
+    return swept(saved, events, points, others=others, labels=known, progress=bar, since=begin, until=end)
+
+
+def _show(found: Backtest | Sweep, json: bool) -> None:
+    from signaldesk.backtest.result import Backtest
+    from signaldesk.cli import _out
+
+    if json:
+        _out.data(found.as_json())
+    elif isinstance(found, Backtest):
+        for name, value in found.summary.items():
+            if name != "noisiest":
+                _out.say(f"{name.replace('_', ' ')}: {value}")
+        columns = ("at", "group", "value")
+        rows = [(one["at"], one["group"] or "", one["value"]) for one in found.as_json()["firings"][:50]]
+        _out.table(columns, rows, empty="nothing would have fired")
+    else:
+        best = [point.parameters for point in found.recommended]
+        frame = found.df()
+        frame.insert(0, "", ["*" if point.parameters in best else "" for point in found.points])
+        _out.table([str(name) for name in frame.columns], frame.round(3).values.tolist(), empty="no points")
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    """`at_least=2:20` is every whole number from 2 to 20; `within=30s,60s` these two."""
+    from signaldesk.errors import FieldError, Invalid
+
+    found: dict[str, Any] = {}
+    faults = []
+    for one in given:
+        name, sign, text = one.partition("=")
+        first, colon, last = text.partition(":")
+        if not sign or not text:
+            faults.append(FieldError("--sweep", f"{one[:60]!r} names no values; write at_least=2:20"))
+        elif colon and first.isdigit() and last.isdigit():
+            found[name] = list(range(int(first), int(last) + 1))
+        else:
+            found[name] = [_value(part) for part in text.split(",")]
+    if faults:
+        raise Invalid("this is no grid", errors=faults)
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    """A day or a time; without a zone it is UTC."""
+    from datetime import UTC
+
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text[:40]!r} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(message, param_hint=option) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _now() -> datetime:
+    from signaldesk.clock import SystemClock, from_us
+
+    return from_us(SystemClock().now_us())

@@ -1,0 +1,168 @@
+"""Rules made in Python, events in any form, sweeps, labels, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+import pyarrow
+import pytest
+
+import signaldesk as sd
+from signaldesk.backtest import labels
+from signaldesk.backtest.picture import write
+from signaldesk.errors import Invalid, NotFound
+from signaldesk.rules import document
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RULE = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country", cooldown="5m")
+ROWS = [
+    {"type": "checkout_failed", "timestamp": NOON + start * MINUTE + n * MINUTE / 60, "country": country}
+    for start, country, times in [(0, "DE", 3), (10, "FR", 2), (20, "DE", 5), (21, None, 3)]
+    for n in range(times)
+]
+
+
+def relation() -> duckdb.DuckDBPyRelation:
+    connection = duckdb.connect()
+    return connection.from_arrow(pyarrow.Table.from_pylist(ROWS))
+
+
+@pytest.mark.parametrize("kind", sorted(document.kinds()))
+def test_there_is_a_constructor_for_every_kind(kind: str) -> None:
+    one = document.kinds()[kind]
+    parameters = {name: value for name, value in one.example().items() if name != "kind"}
+    rule = getattr(sd.Rule, kind)(
+        *(["y"] if one.takes_event else []), where="amount > 1" if one.wants_where else None, **parameters
+    )
+    assert rule.document["when"]["kind"] == kind
+    assert one.sentence(rule.model.when) in repr(rule)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ROWS, pyarrow.Table.from_pylist(ROWS), pandas.DataFrame(ROWS), pandas.DataFrame(ROWS[::-1]),
+        relation(),
+    ],
+    ids=["dicts", "arrow", "pandas", "unsorted", "relation"],
+)  # fmt: skip
+def test_events_come_in_any_form(events: Any) -> None:
+    found = RULE.backtest(events)
+    fired = [(one.values["country"], one.time) for one in found.firings]
+    seconds = (NOON - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert fired == [
+        ("DE", seconds + 2_000_000),
+        ("DE", seconds + 1_202_000_000),
+        (None, seconds + 1_262_000_000),
+    ]
+    assert found.summary["suppressed"] == {"cooldown": 2}
+    assert (found.summary["alerts"], found.summary["notifications"]) == (2, 3)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson"])
+def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
+    file, frame = tmp_path / f"events{suffix}", pandas.DataFrame(ROWS)
+    if suffix == ".parquet":
+        frame.to_parquet(file)
+    elif suffix == ".csv":
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_json(file, orient="records", lines=True, date_format="iso", date_unit="us")
+    assert len(RULE.backtest(file).firings) == 3
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([{"type": "x", "time": NOON}], "timestamp: there is no such column"),
+        ([{"type": "x", "timestamp": 5}], "timestamp: is BIGINT"),
+        ([{"type": "x", "timestamp": "yesterday"}], "cannot be read"),
+        ([{"type": "x", "timestamp": None}, *ROWS], "1 events have no timestamp"),
+        (object(), "cannot be read from a object"),
+    ],
+)
+def test_what_is_wrong_with_events_is_said(events: Any, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        RULE.backtest(events)
+    faults = "; ".join(f"{fault.field}: {fault.message}" for fault in caught.value.errors)
+    assert said in f"{caught.value.detail}; {faults}"
+
+
+def test_a_damaged_file_and_a_missing_one_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "half.parquet"
+    pandas.DataFrame(ROWS).to_parquet(file)
+    file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(Invalid, match=r"half\.parquet cannot be read"):
+        RULE.backtest(file)
+    with pytest.raises(NotFound, match="there is no file"):
+        RULE.backtest(tmp_path / "none.parquet")
+
+
+def test_a_composite_rule_wants_the_rules_that_it_is_made_of() -> None:
+    whole = sd.Rule.composite(all=["a", "b"], within="1m", by="country")
+    with pytest.raises(Invalid) as caught:
+        whole.backtest(ROWS)
+    assert "a, b" in caught.value.errors[0].message
+
+
+def test_a_sweep_is_a_backtest_at_every_point() -> None:
+    grid = RULE.sweep(ROWS, at_least=range(2, 6), within=["2s", "60s"], progress=False)
+    assert [point.parameters for point in grid.points][:2] == [
+        {"at_least": 2, "within": "2s"},
+        {"at_least": 2, "within": "60s"},
+    ]
+    for point in grid.points:
+        one = RULE.with_(**point.parameters).backtest(ROWS).summary
+        assert (point.firings, point.alerts, point.per_week) == (
+            one["firings"], one["alerts"], one["notifications_per_week"],
+        )  # fmt: skip
+    assert list(grid.df().columns)[:2] == ["at_least", "within"]
+    assert "<table" in grid._repr_html_()
+
+
+def test_labels_say_which_points_are_worth_it(tmp_path: Path) -> None:
+    file = tmp_path / "incidents.csv"
+    file.write_text("from,to,name\n2026-01-05T12:19:00Z,2026-01-05T12:25:00Z,outage\n")
+    grid = RULE.sweep(ROWS, labels=file, at_least=[2, 3, 5, 9], progress=False)
+    scores = [point.score for point in grid.points]
+    assert [round(score.precision, 2) for score in scores if score] == [0.67, 1.0, 1.0, 0.0]
+    assert [score.recall for score in scores if score] == [1.0, 1.0, 1.0, 0.0]
+    assert scores[2] is not None and scores[2].delay == 64.0
+    assert [point.parameters["at_least"] for point in grid.recommended] == [9, 5]
+
+
+def test_what_is_wrong_with_labels_is_said_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "incidents.csv"
+    file.write_text("from,to\n2026-01-05,x\n2026-01-05T12:00:00Z,2026-01-05T11:00:00Z\n")
+    with pytest.raises(Invalid) as caught:
+        labels.read(file)
+    assert [fault.field for fault in caught.value.errors] == [
+        "incidents.csv:2: from", "incidents.csv:2: to", "incidents.csv:3",
+    ]  # fmt: skip
+    file.write_text("start;end\n")
+    with pytest.raises(Invalid) as caught:
+        labels.read(file)
+    assert "no column from and no to" in caught.value.errors[0].message
+
+
+def test_a_grid_that_is_none_is_refused() -> None:
+    many = {"at_least": range(101), "within": range(100)}
+    wrong: list[dict[str, Any]] = [{}, {"at_least": []}, many, {"at_leats": [1]}]
+    for parameters in wrong:
+        with pytest.raises(Invalid):
+            RULE.sweep(ROWS, progress=False, **parameters)
+
+
+def test_results_are_shown_and_drawn(tmp_path: Path) -> None:
+    found = RULE.with_(name="<b>x</b>").backtest(ROWS)
+    assert "&lt;b&gt;" in found._repr_html_() and "<b>x" not in found._repr_html_()
+    assert list(found.df()["value"]) == [3, 3, 3]
+    grid = RULE.sweep(ROWS, at_least=[2, 3], within=["1s", "60s"], progress=False)
+    for name, plot in (("one", found.plot()), ("grid", grid.plot()), ("row", grid.plot("alerts"))):
+        write(plot, tmp_path / f"{name}.html")
+        assert "bokeh" in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
