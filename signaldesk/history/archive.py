@@ -32,9 +32,9 @@ from signaldesk.ids import new_id
 from signaldesk.store.arrow_events import ArrowEvents
 from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeeper
 
-CHUNK = 500_000
+CHUNK = 250_000
 """About so many events are in memory at a time, and in one transaction."""
-CHUNK_BYTES = 256 << 20
+CHUNK_BYTES = 128 << 20
 """The same for the bytes of their payloads."""
 _HOUR_MS = 3_600_000
 _SEQ_BITS = 20

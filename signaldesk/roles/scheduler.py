@@ -17,6 +17,9 @@ from signaldesk.roles.role import Role
 
 log = get_logger(__name__)
 
+SOON = timedelta(seconds=5)
+"""After the start, history is looked after for the first time."""
+
 Job = Callable[[], Awaitable[int]]
 """Returns how many rows it changed."""
 
@@ -45,7 +48,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
             (name, job, history_under_way),
             seconds=seconds,
             id=name,
-            next_run_time=datetime.now(UTC) + timedelta(seconds=seconds if seconds >= 86_400 else 0),
+            next_run_time=datetime.now(UTC) + (timedelta(seconds=seconds) if seconds >= 86_400 else SOON),
         )
     scheduler.start()
     try:
@@ -57,16 +60,18 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
 
 
 def _history(desk: Desk, stop: asyncio.Event) -> dict[str, tuple[Job, int]]:
-    """What is done for history, in a thread: it reads and writes files, and may take minutes."""
-    keeper, archiver = desk.history_keeper, desk.archiver
+    """What is done for history, in a thread: it reads and writes files, and may take minutes.
+
+    Arrow is loaded by the first of them, when everything else has started.
+    """
     jobs: dict[str, tuple[Callable[[], int], int]] = {
-        "events archived": (lambda: archiver.run(stop=stop.is_set).events, 300),
-        "history mended": (keeper.mend, 600),
-        "history put together": (lambda: keeper.compact(stop=stop.is_set), 3600),
-        "history expired": (keeper.expire, 3600),
-        "history cleared": (keeper.clear, 600),
-        "history checked": (lambda: keeper.check(stop=stop.is_set), 86_400),
-        "archived days released": (keeper.release, 3600),
+        "events archived": (lambda: desk.archiver.run(stop=stop.is_set).events, 300),
+        "history mended": (lambda: desk.history_keeper.mend(), 600),
+        "history put together": (lambda: desk.history_keeper.compact(stop=stop.is_set), 3600),
+        "history expired": (lambda: desk.history_keeper.expire(), 3600),
+        "history cleared": (lambda: desk.history_keeper.clear(), 600),
+        "history checked": (lambda: desk.history_keeper.check(stop=stop.is_set), 86_400),
+        "archived days released": (lambda: desk.history_keeper.release(), 3600),
     }
     return {name: (partial(asyncio.to_thread, job), seconds) for name, (job, seconds) in jobs.items()}
 
