@@ -176,7 +176,7 @@ class Desk:
             threads=min(2, os.cpu_count() or 1),
         )
         return Queries(
-            holdings=Holdings(Extract(self.urls.database)),
+            holdings=Holdings(Extract(self.urls.database), self.history),
             limits=limits,
             at_once=settings.query_at_once,
             at_once_per_org=settings.query_at_once_per_org,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from typing import IO, NamedTuple
 from uuid import UUID
 
 from signaldesk import statements
+from signaldesk.errors import Unavailable
+from signaldesk.history.history import History
 from signaldesk.history.sandbox import wire
 from signaldesk.history.sandbox.limits import Limits, size
 from signaldesk.history.sandbox.wire import Format, Job
-from signaldesk.store.extract import Extract, TooMuch
+from signaldesk.history.view import COLUMNS, TAIL, events_view
+from signaldesk.store.extract import Extract, TooMuch, unnamed_file
 
+EVENTS = "events"
 _COLUMN = re.compile(r'(?:\(|,)\s*"?(\w+)"? [A-Z]')
-
 _AS_COPIED = (
     "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
     "allow_quoted_nulls = false, max_line_size = 8388608"
@@ -28,50 +31,97 @@ class OutOfProportion(Exception):
 
 
 class Held(NamedTuple):
-    """Statements that make the tables out of files; close the files."""
+    """A job, and the files that it speaks of, by number; close them."""
 
-    setup: list[str]
-    files: Sequence[IO[bytes]]
+    job: Job
+    files: list[IO[bytes]]
 
 
 class Holdings:
     """The organisation's rows as they are now. Blocks; meant for threads."""
 
-    def __init__(self, extract: Extract) -> None:
+    def __init__(self, extract: Extract, history: History) -> None:
         self._extract = extract
+        self._history = history
 
     @cached_property
     def tables(self) -> dict[str, list[str]]:
         """Names of the tables, and of their columns."""
-        return {name: _COLUMN.findall(text) for name, text in self._makers.items()}
+        others = {name: _COLUMN.findall(text) for name, text in self._makers.items()}
+        return {EVENTS: list(COLUMNS), **others}
 
-    def of(self, org_id: UUID, sql: str, limits: Limits) -> Held:
+    def of(self, org_id: UUID, sql: str, format: Format, limits: Limits) -> Held:
         """What this statement may need: a table whose name it does not contain stays empty.
 
         Raises OutOfProportion, Unavailable.
         """
         lower = sql.lower()
-        wanted = [name for name in self.tables if name in lower]
+        with ExitStack() as opened:
+            files = self._copied(org_id, [name for name in self._makers if name in lower], limits)
+            for file in files.values():
+                opened.enter_context(file)
+            setup = list(self._makers.values())
+            for number, name in enumerate(files):
+                path, columns = wire.path(number, "csv"), _types(self._makers[name])
+                setup.append(f"INSERT INTO {name} FROM read_csv('{path}', {_AS_COPIED}, columns = {columns})")
+            handed = list(files.values())
+            job = Job(sql, format, setup, self.tables, limits)
+            if EVENTS in lower:
+                job = self._with_events(org_id, job, handed, opened)
+            opened.pop_all()
+            return Held(job, handed)
+
+    def _with_events(self, org_id: UUID, job: Job, handed: list[IO[bytes]], opened: ExitStack) -> Job:
+        """The job with the organisation's events, whose files are appended to those `handed`."""
+        cut = self._history.cut(org_id)
+        if cut.tail.nbytes > (most := job.limits.memory // 2):
+            raise _out_of_proportion(most)
+        tail = opened.enter_context(unnamed_file())
+        _write_arrow(cut.tail, tail)
+        number = len(handed)
+        handed.append(tail)
+        view = events_view(cut, job.sql, first=len(handed))
+        try:
+            handed += [opened.enter_context(one.path.open("rb")) for one in cut.files]
+        except OSError as error:
+            reason = f"history cannot be read ({error.strerror}); try again"
+            raise Unavailable(reason, retry_after=1) from error
+        return Job(
+            job.sql,
+            job.format,
+            [*job.setup, view.plain],
+            job.tables,
+            job.limits,
+            arrow={TAIL: number},
+            wide=view.wide,
+            fields=view.fields,
+        )
+
+    def _copied(self, org_id: UUID, names: list[str], limits: Limits) -> dict[str, IO[bytes]]:
         most = limits.memory // 2
         try:
-            files = self._extract.copy(org_id, wanted, most=most) if wanted else {}
+            return self._extract.copy(org_id, names, most=most) if names else {}
         except TooMuch:
-            raise OutOfProportion(
-                f"what is stored takes more than {size(most)}; ask the operator for a higher query_memory"
-            ) from None
-        setup = list(self._makers.values())
-        for number, name in enumerate(files):
-            columns = _types(self._makers[name])
-            file = wire.path(number, "csv")
-            setup.append(f"INSERT INTO {name} FROM read_csv('{file}', {_AS_COPIED}, columns = {columns})")
-        return Held(setup, list(files.values()))
-
-    def job(self, held: Held, sql: str, format: Format, limits: Limits) -> Job:
-        return Job(sql, format, held.setup, self.tables, limits)
+            raise _out_of_proportion(most) from None
 
     @cached_property
     def _makers(self) -> dict[str, str]:
         return statements.named("duckdb/tables.sql")
+
+
+def _write_arrow(table: object, file: IO[bytes]) -> None:
+    import pyarrow as pa
+
+    with pa.ipc.new_stream(file, table.schema) as writer:  # type: ignore[attr-defined]
+        writer.write_table(table)
+    file.flush()
+
+
+def _out_of_proportion(most: int) -> OutOfProportion:
+    return OutOfProportion(
+        f"what is stored and not archived yet takes more than {size(most)}; ask the operator for a higher "
+        "query_memory"
+    )
 
 
 def _types(maker: str) -> str:

@@ -111,10 +111,9 @@ class Queries:
         self._launcher.close()
 
     def _start(self, org_id: UUID, sql: str, format: Format) -> Run:
-        held = self._holdings.of(org_id, sql, self._limits)
+        held = self._holdings.of(org_id, sql, format, self._limits)
         try:
-            files = [file.fileno() for file in held.files]
-            return Run(self._launcher, self._holdings.job(held, sql, format, self._limits), files)
+            return Run(self._launcher, held.job, [file.fileno() for file in held.files])
         finally:
             for file in held.files:
                 file.close()

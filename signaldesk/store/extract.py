@@ -44,7 +44,7 @@ class Extract:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.execute(_ENTER_TENANT, [str(org_id)])
                 for name in names:
-                    files[name] = _unnamed_file()
+                    files[name] = unnamed_file()
                     most -= self._copy_one(connection, org_id, name, files[name], most)
         except BaseException as error:
             for file in files.values():
@@ -73,7 +73,7 @@ class Extract:
         return statements.named("postgres/extract.sql")
 
 
-def _unnamed_file() -> IO[bytes]:
+def unnamed_file() -> IO[bytes]:
     """In memory where the kernel can, and then readable by whoever is given it, whichever user that is."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("rows"), "w+b")

@@ -1,9 +1,4 @@
--- The tables that people ask about: their columns in the order in which sql/postgres/extract.sql selects them.
-
--- name: events
-CREATE TABLE events (
-    id UUID, type VARCHAR, source VARCHAR, timestamp TIMESTAMPTZ, received_at TIMESTAMPTZ, payload JSON,
-    clock_skewed BOOLEAN)
+-- The tables that people ask about beside events: their columns in the order in which sql/postgres/extract.sql selects them.
 
 -- name: alerts
 CREATE TABLE alerts (

@@ -1,10 +1,4 @@
--- What people may ask about in SQL, as PostgreSQL copies it out: one statement per table of that name.
-
--- name: events
-SELECT id, type, source, timestamp, received_at, payload, clock_skewed
-FROM events
-WHERE org_id = %(org)s AND lane = ''
-ORDER BY position, idx
+-- What people may ask about in SQL beside events, as PostgreSQL copies it out: a statement for each table.
 
 -- name: alerts
 SELECT id, rule_id, title, severity, state, "group", labels, opened_at, last_fired_at, firings, value, threshold,

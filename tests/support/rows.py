@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from signaldesk.clock import SystemClock, from_us
 from signaldesk.ids import new_id
@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 async def event(database: Database, org_id: UUID, **values: Any) -> UUID:
-    """A stored event; `timestamp` and `received_at` are now unless given."""
+    """A stored event, in its organisation's partition; `timestamp` and `received_at` are now unless given."""
     given = {
         "timestamp": now(),
         "received_at": now(),
@@ -30,11 +30,12 @@ async def event(database: Database, org_id: UUID, **values: Any) -> UUID:
     }
     row: dict[str, Any] = {
         "id": new_id(), "org_id": org_id, "source": None, "lane": "", "clock_skewed": False, "behind": 0,
-        "partition": 0, "position": new_id().int >> 66, "idx": 0, **given, **values,
+        "position": new_id().int >> 66, "idx": 0, **given, **values,
     }  # fmt: skip
     await Days(database.url).ensure([round(row["received_at"].timestamp() * 1e6)])
     async with database.system() as connection:
-        await connection.execute(insert(t.events).values(**row))
+        home = await connection.scalar(select(t.orgs.c.partition).where(t.orgs.c.id == org_id))
+        await connection.execute(insert(t.events).values(**{"partition": home or 0, **row}))
     return UUID(str(row["id"]))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 from collections.abc import Sequence
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from signaldesk.history.sandbox import checked, fields, rendering, wire
 from signaldesk.history.sandbox.confinement import confine
@@ -33,6 +35,8 @@ def opened() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET python_enable_replacements = false")
+    for macro in fields.MACROS:
+        connection.execute(macro)
     connection.sql("SELECT json_array(1), strftime(now(), '%Y')").fetchall()  # loads what queries need
     return connection
 
@@ -63,6 +67,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: Job, files: Sequence[in
     connection.execute(f"SET threads = {job.limits.threads}")
     connection.execute(f"SET memory_limit = '{job.limits.memory}B'")
     connection.register_filesystem(HandedFiles(files))
+    for name, number in job.arrow.items():
+        _copy_arrow(connection, name, files[number])
     for statement in job.setup:
         connection.execute(statement)
     connection.execute(f"SET allowed_directories = ['{wire.FOLDER}']")
@@ -70,27 +76,66 @@ def _prepare(connection: duckdb.DuckDBPyConnection, job: Job, files: Sequence[in
     connection.execute("SET lock_configuration = true")
 
 
+def _copy_arrow(connection: duckdb.DuckDBPyConnection, name: str, descriptor: int) -> None:
+    """Into a table of DuckDB's own: reading Arrow's takes threads and modules, and there are none later."""
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
+        table = pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
+        connection.register("handed_arrow", table)
+        connection.execute(f"CREATE TABLE {name} AS FROM handed_arrow")
+        connection.unregister("handed_arrow")
+        del table
+
+
 def _run(connection: duckdb.DuckDBPyConnection, job: Job, line: socket.socket) -> int:
     checked.check_length(job.sql, job.limits)
     found = connection.execute("SELECT json_serialize_sql($1::VARCHAR)", [job.sql]).fetchall()
     parts = checked.check(found[0][0].encode(), job.sql, job.tables)
-    edited = fields.typed(job.sql, parts) if _TYPED_FIELDS else fields.Edited(job.sql, job.sql, ())
-    del found, parts
+    del found
+    edited = fields.Edited(job.sql, job.sql, ())
     try:
-        rows = _send(connection, edited.sql, job, line)
+        relation = None
+        if _TYPED_FIELDS and job.fields and fields.may_be_wide(parts):
+            edited = fields.typed(job.sql, parts, job.fields, wide=True)
+            relation = _wide(connection, edited.sql, job)
+        if relation is None:
+            edited = fields.typed(job.sql, parts, job.fields) if _TYPED_FIELDS else edited
+            relation = _bound(connection, edited.sql)
+        return _send(relation, job, line)
     except duckdb.Error as error:
         fault = fault_of(error, job.limits, edited.sql)
         if fault.kind != "wrong":
             raise
         raise Wrong(fields.as_written(fault.detail), *edited.place(fault.line, fault.column)) from None
-    return rows
 
 
-def _send(connection: duckdb.DuckDBPyConnection, sql: str, job: Job, line: socket.socket) -> int:
+def _wide(connection: duckdb.DuckDBPyConnection, sql: str, job: Job) -> duckdb.DuckDBPyRelation | None:
+    """The query over events with columns for fields; None, and `events` as it was, if that does not do."""
+    plain = next(statement for statement in job.setup if statement.startswith("CREATE VIEW events"))
+    connection.execute(job.wide)
+    try:
+        return _query(connection, sql)
+    except duckdb.Error:
+        connection.execute(plain.replace("CREATE VIEW", "CREATE OR REPLACE VIEW", 1))
+        return None
+
+
+def _bound(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    try:
+        return _query(connection, sql)
+    except duckdb.Error:
+        connection.execute(sql)  # fails in the same way, and says where
+        raise
+
+
+def _query(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """Once more by DuckDB's own account: one statement that reads."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise Refused("only one query is answered here: a statement that begins with SELECT, FROM or WITH")
-    relation = _bound(connection, sql)
+    return connection.sql(sql)
+
+
+def _send(relation: duckdb.DuckDBPyRelation, job: Job, line: socket.socket) -> int:
     columns = rendering.columns_of(relation)
     line.sendall(wire.frame(b"C", msgspec.json.encode(columns)))
     rows = 0
@@ -99,14 +144,6 @@ def _send(connection: duckdb.DuckDBPyConnection, sql: str, job: Job, line: socke
         for start in range(0, len(piece), wire.LARGEST):
             line.sendall(wire.frame(b"D", piece[start : start + wire.LARGEST]))
     return rows
-
-
-def _bound(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
-    try:
-        return connection.sql(sql)
-    except duckdb.Error:
-        connection.execute(sql)  # fails in the same way, and says where
-        raise
 
 
 def _receive(line: socket.socket) -> tuple[Job, list[int]]:

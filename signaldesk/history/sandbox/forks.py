@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from signaldesk.history.sandbox.child import answer, opened
-from signaldesk.history.sandbox.confinement import become_nobody
+from signaldesk.history.sandbox.confinement import become_nobody, let_many_files_be_handed
 
 SPARES = 2
 """Children that wait for a query."""
@@ -62,6 +62,7 @@ def _serve(control: socket.socket, taken: int) -> NoReturn:
     code = 1
     try:
         os.setsid()
+        let_many_files_be_handed()
         become_nobody()
         connection = opened()
         _, lines, _, _ = socket.recv_fds(control, 1, 1)

@@ -41,6 +41,12 @@ class Job(msgspec.Struct, frozen=True):
     tables: dict[str, list[str]]
     """Names of what may be asked, and their columns."""
     limits: Limits
+    arrow: dict[str, int] = {}
+    """Tables that are made first, out of files that are Arrow IPC streams: name → number."""
+    wide: str = ""
+    """Makes `events` anew, with columns `payload.PATH` beside its own for `fields`."""
+    fields: dict[str, str] = {}
+    """Dotted path → type."""
 
 
 class Hello(msgspec.Struct, frozen=True):
