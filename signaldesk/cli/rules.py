@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signaldesk.cli import _local
-from signaldesk.cli._rules import applying, explaining, exporting, testing
+from signaldesk.cli._rules import applying, explaining, exporting, switching, testing
 from signaldesk.cli._rules.finding import find
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ GROUP.command("diff")(applying.diff)
 GROUP.command("export")(exporting.export)
 GROUP.command("test")(testing.test)
 GROUP.command("explain")(explaining.explain)
+GROUP.command("pause")(switching.pause)
+GROUP.command("resume")(switching.resume)
+GROUP.command("rollback")(switching.rollback)
 
 
 @GROUP.command("list")

@@ -54,6 +54,24 @@ class AlertRecord(NamedTuple):
     resolved_at: datetime | None
     resolved_reason: str | None
 
+    def news(self, at: datetime) -> dict[str, Any]:
+        """What open pages hear when a person changed it at that time; the same as of the engine's changes."""
+        return {
+            "kind": "alert",
+            "id": str(self.id),
+            "state": self.state,
+            "rule_id": str(self.rule_id),
+            "title": self.title,
+            "severity": self.severity,
+            "group": self.group,
+            "value": self.value,
+            "at_least": self.at_least,
+            "threshold": self.threshold,
+            "firings": self.firings,
+            "at": at.isoformat(),
+            "lane": self.lane,
+        }
+
 
 class Actor(NamedTuple):
     """Who changes something: a person (`user_id`) or an API key, by name."""

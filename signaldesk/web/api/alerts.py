@@ -248,23 +248,7 @@ async def _told(call: Call, done: Changed) -> AlertOut:
     """Open pages hear of a change that a person made, as they do of the engine's."""
     alert, changed = done
     if changed:
-        await call.tell(
-            {
-                "kind": "alert",
-                "id": str(alert.id),
-                "state": alert.state,
-                "rule_id": str(alert.rule_id),
-                "title": alert.title,
-                "severity": alert.severity,
-                "group": alert.group,
-                "value": alert.value,
-                "at_least": alert.at_least,
-                "threshold": alert.threshold,
-                "firings": alert.firings,
-                "at": call.now.isoformat(),
-                "lane": alert.lane,
-            }
-        )
+        await call.tell(alert.news(call.now))
     return _out(alert)
 
 

@@ -39,7 +39,21 @@ def test_every_command_has_help_with_examples(path: tuple[str, ...]) -> None:
 
 def test_what_there_is(terminal: Terminal) -> None:
     groups = {path[0] for path in ALL}
-    assert groups == {"up", "run", "init", "keys", "rules", "send", "tail", "query", "db", "doctor", "bench"}
+    assert groups == {
+        "up",
+        "run",
+        "init",
+        "keys",
+        "rules",
+        "send",
+        "tail",
+        "alerts",
+        "query",
+        "history",
+        "db",
+        "doctor",
+        "bench",
+    }
     said = terminal.run("--help").out
     assert all(group in said for group in groups)
 

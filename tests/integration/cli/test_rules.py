@@ -159,3 +159,18 @@ def test_a_deleted_rule_is_gone(acme: Terminal, folder: Path) -> None:
 def test_files_that_are_not_there_are_named(acme: Terminal) -> None:
     assert "no file or folder nowhere" in acme.refuses("rules", "apply", "nowhere")
     assert "Missing argument" in acme.refuses("rules", "apply", expect=2)
+
+
+def test_rules_are_paused_resumed_and_rolled_back(acme: Terminal, folder: Path) -> None:
+    acme.run("rules", "apply", "rules")
+    paused = "Checkout failures: paused, version 2\nRefunds: paused, version 2\n"
+    assert acme.run("rules", "pause", "Refunds", "Checkout failures").out == paused
+    assert acme.run("rules", "pause", "Refunds").out == "Refunds: as it was, version 2\n"
+    assert acme.run("rules", "resume", "Refunds").out == "Refunds: resumed, version 3\n"
+    assert acme.run("rules", "rollback", "Refunds", "2").out == "Refunds: version 4 equals version 2\n"
+    modes = {
+        one["rule"]["name"]: one["rule"].get("mode") for one in acme.run("rules", "list", "--json").json()
+    }
+    assert modes == {"Checkout failures": "paused", "Refunds": "paused"}
+    assert "there are 1 to 4" in acme.refuses("rules", "rollback", "Refunds", "9")
+    assert "did you mean 'Refunds'?" in acme.refuses("rules", "pause", "Refund")
