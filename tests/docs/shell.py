@@ -36,6 +36,8 @@ COMMAND_S = 60.0
 SERVING_S = 90.0
 SEEN_S = 20.0
 STOPPED_S = 30.0
+PRESSED = 3
+"""How often Ctrl-C is pressed within that time."""
 
 SERVERS = re.compile(
     r"^(?:[A-Z_]+=\S+ )*"
@@ -229,14 +231,16 @@ class Terminal:
         """Ctrl-C, and if that does not help in time, the hard way; whether it helped."""
         if not job.running:
             return True
-        os.killpg(job.pid, signal.SIGINT)
 
         async def over() -> bool:
             await self._reap()
             return not job.running
 
-        if await _soon(over, STOPPED_S, every=0.05):
-            return True
+        for _ in range(PRESSED):  # Python may lose one: an exception inside of a destructor goes no further
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGINT)
+            if await _soon(over, STOPPED_S / PRESSED, every=0.05):
+                return True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(job.pid, signal.SIGKILL)
         return False

@@ -95,7 +95,7 @@ def test_it_is_firmer_with_a_server_that_does_not_listen(tmp_path: Path) -> None
         "account": None,
         "supervisor": os.getpid(),
         "signals": (signal.SIGTERM, signal.SIGQUIT),
-        "patience": 0.1,
+        "patience": 1.0,
         "orphan_patience": 0.1,
         "rubbish": str(tmp_path),
     }
