@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from signaldesk.clock import from_us
 from signaldesk.errors import FieldError
 from signaldesk.model import duration
+from signaldesk.model.active import zone
 from signaldesk.model.duration import Duration
 from signaldesk.model.event import Event
 from signaldesk.model.group import look_up
@@ -26,6 +29,7 @@ LEARNED_MOST = 14 * 86_400_000_000
 """… and the longest time (µs) that this may reach back."""
 
 Function = Literal["count", "sum", "avg", "min", "max"]
+_MICROSECOND = timedelta(microseconds=1)
 _SIDES = {"up": 1, "down": -1, "both": 0}
 _MOST = {"up": "high", "down": "low", "both": "unusual"}
 
@@ -68,6 +72,16 @@ class Anomaly(Condition):
         Duration, Field(description="How long after its end a bin waits for events that come late")
     ] = 5_000_000
 
+    timezone: Annotated[
+        str, Field(description="IANA name of the place on whose clocks hours and weekdays are usual or not")
+    ] = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        zone(value)
+        return value
+
     @field_validator("bin")
     @classmethod
     def _sensible(cls, value: int) -> int:
@@ -99,6 +113,7 @@ class _Judge(Judge):
         self.sampled = condition.field is not None
         self._find = look_up(condition.field) if condition.field is not None else None
         self._side = _SIDES[condition.direction]
+        self._zone = zone(condition.timezone) if condition.timezone != "UTC" else None
         self.span = 2 * condition.bin + condition.settle
         self.learned = min(LEARNED * condition.bin, LEARNED_MOST)
 
@@ -121,7 +136,14 @@ class _Judge(Judge):
         what, bins = self._what, window.memory
         assert isinstance(bins, Bins)
         known = bins.detector.count * what.bin >= what.min_history
-        return bins.close(self._figure, what.score if known else SCORE_MAX + 1, self._side)
+        return bins.close(self._figure, what.score if known else SCORE_MAX + 1, self._side, self._local)
+
+    def _local(self, time: int) -> int:
+        """What the clocks of the place show, as µs since 1970 there."""
+        if self._zone is None:
+            return time
+        offset = from_us(time).astimezone(self._zone).utcoffset()
+        return time + (offset // _MICROSECOND if offset else 0)
 
     def _figure(self, one: Bin | None) -> float | None:
         """The figure of a bin; None where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,12 +28,14 @@ from signaldesk.intake.server import Shared, serve
 from signaldesk.settings import Settings
 from signaldesk.store.rules import StoredRule
 from tests import flights, oracle
+from tests.kinds import ratio as oracle_among
 from tests.support import eventually
 
 FEBRUARY = 24_951
 RULES = Path(__file__).parents[2] / "docs" / "examples" / "flights.yaml"
 BATCH = 1_000
 LATENESS_S = 300
+SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 
 Row = dict[str, Any]
 
@@ -51,6 +54,75 @@ FILTERS: dict[str, Callable[[Row], bool]] = {
         and p["dep_delay"] >= 15
     ),
 }
+
+
+FILTERS |= {
+    "dep_delay > 30": lambda p: p["dep_delay"] is not None and p["dep_delay"] > 30,
+    "carrier = 'MQ'": lambda p: p["carrier"] == "MQ",
+    "dest IN ('SFO', 'LAX')": lambda p: p["dest"] in ("SFO", "LAX"),
+    "distance > 2400": lambda p: p["distance"] > 2400,
+    "carrier = 'VX'": lambda p: p["carrier"] == "VX",
+    "dest = 'BOS'": lambda p: p["dest"] == "BOS",
+}
+oracle_among.AMONG |= {"origin = 'LGA'": lambda event: event.payload["origin"] == "LGA"}
+
+OF_EVERY_KIND = """
+- name: Slow days to California
+  event: departure
+  where: dest IN ('SFO', 'LAX')
+  by: [carrier, dest]
+  when: {kind: aggregate, function: p90, field: dep_delay, within: 6h, above: 60}
+  resolve: {threshold: 30}
+- name: Many different aircraft
+  event: departure
+  where: carrier = 'MQ'
+  by: dest
+  when: {kind: aggregate, function: distinct, field: tailnum, within: 12h, at_least: 4}
+  for: 30m
+- name: LaGuardia is late
+  event: departure
+  where: dep_delay > 30
+  by: carrier
+  when: {kind: ratio, among: "origin = 'LGA'", within: 6h, above: 0.3, min_events: 10}
+  resolve: {quiet_for: 2h}
+- name: Fewer to the far west
+  event: departure
+  where: distance > 2400
+  by: origin
+  when: {kind: change, fall: 0.5, within: 6h, against: day, min_events: 5}
+  cooldown: 1h
+- name: No plane to Boston
+  event: departure
+  where: dest = 'BOS'
+  by: origin
+  when: {kind: absence, within: 5h}
+- name: An hour without a plane to Boston
+  event: departure
+  where: dest = 'BOS'
+  when: {kind: absence, expected: {cron: "0 * * * *", grace: 20m, timezone: America/New_York}}
+  cooldown: 6h
+- name: Three planes to the island in a row
+  by: [carrier, origin]
+  when: {kind: sequence, steps: [{event: island}, {event: is*}, {event: island}], within: 20h}
+  cooldown: 1d
+- name: One plane to the island and no other
+  by: [carrier, origin]
+  when: {kind: sequence, steps: [{event: island}], missing: {event: island}, within: 10h}
+- name: A new route
+  event: departure
+  by: [carrier, origin]
+  when: {kind: new_value, field: dest, within: 7d, learn: 3d}
+- name: Unusual hours of a carrier
+  event: departure
+  where: carrier = 'VX'
+  when: {kind: anomaly, bin: 2h, min_history: 2d}
+- name: Late and closed
+  by: origin
+  when: {kind: composite, all: ["Departures pile up", "An airport closes"], within: 6h}
+"""
+"""One of every kind; those of the documentation's file that it is made of are judged beside them."""
+ISLANDS = ("BQN", "PSE", "STT")
+PARTS = ("Departures pile up", "An airport closes", "Very late")
 
 
 @dataclass
@@ -254,6 +326,30 @@ async def test_an_import_sent_again_adds_nothing_and_under_another_name_it_is_an
         await place.replay("second", events)
         assert place.rows("SELECT count(*) AS n FROM events") == [{"n": 2 * len(events)}]
     compare(place)
+
+
+@pytest.mark.parametrize(
+    ("late", "some"),
+    [(False, range(4, 12)), (True, range(7, 10))],
+    ids=["a week in order", "three days as they left"],
+)
+async def test_a_rule_of_every_kind_finds_in_a_snow_storm_what_the_oracle_does(
+    database_url: str, redis_url: str, late: bool, some: range
+) -> None:
+    """With SIGNALDESK_TEST_SOAK the whole month."""
+    days = [f"2013-02-{day:02}" for day in (range(1, 29) if SOAK > 1 else some)]
+    events = [one for one in flights.departures(2) if one["timestamp"][:10] in days]
+    events = flights.as_they_left(events) if late else events
+    events = [{**one, "type": "island"} if one["payload"]["dest"] in ISLANDS else one for one in events]
+    rules = [one for one in documents() if one["name"] in PARTS] + yaml.safe_load(OF_EVERY_KIND)
+    if late:
+        rules = [{"allowed_lateness": ["90m", "12h", "5m"][n % 3], **one} for n, one in enumerate(rules)]
+    assert {one["when"]["kind"] for one in rules} == set(oracle.KINDS)
+    async with office(database_url, redis_url, rules) as place:
+        await place.replay("storm", events)
+    found = compare(place)
+    for one in yaml.safe_load(OF_EVERY_KIND) if not late else ():
+        assert values_of(place, found, one["name"]), one["name"]
 
 
 @pytest.mark.slow

@@ -58,9 +58,7 @@ class Absence(Reading):
         minute = int(schedule["cron"].split()[0])
         moment = from_us(time).astimezone(ZoneInfo(schedule.get("timezone", "UTC")))
         moment = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-        while moment.minute != minute:
-            moment += timedelta(minutes=1)
-        return to_us(moment)
+        return to_us(moment + timedelta(minutes=(minute - moment.minute) % 60))
 
     def ring(self, past: list[Seen], rung: list[int], begun: int | None) -> Found | None:
         last, id = self.last(past, begun)

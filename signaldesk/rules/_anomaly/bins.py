@@ -56,8 +56,14 @@ class Bins:
             self.next = start
         self._open.setdefault(start, Bin()).add(value)
 
-    def close(self, figure: Callable[[Bin | None], float | None], threshold: float, side: int) -> bool:
-        """Close the next bin: whether an anomaly begins with it."""
+    def close(
+        self,
+        figure: Callable[[Bin | None], float | None],
+        threshold: float,
+        side: int,
+        local: Callable[[int], int],
+    ) -> bool:
+        """Close the next bin: whether an anomaly begins with it. `local`: a time on a place's own clocks."""
         start = self.next
         assert start is not None
         one = self._open.pop(start, None)
@@ -71,7 +77,7 @@ class Bins:
         if value is None:
             return False
         self._written = None
-        found = self.detector.add(start + self._length // 2, value, threshold, side)
+        found = self.detector.add(local(start + self._length // 2), value, threshold, side)
         self.score, self.expected = found.score, found.expected
         return found.score >= threshold and not found.resting
 

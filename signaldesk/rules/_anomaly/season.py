@@ -44,7 +44,9 @@ class _Slot:
 
 
 class Season:
-    """Expected values by the hour of the day (UTC), and what each hour of the week adds to them.
+    """Expected values by the hour of the day, and what each hour of the week adds to them.
+
+    Hours are those of the clocks that times are given in.
 
     Between the middles of two hours it is interpolated. An hour not seen yet is expected to be like all the
     others so far; an hour of the week that was not seen on enough days adds nothing.

@@ -126,3 +126,21 @@ def test_shares_and_changes_of_many_take_what_their_pages_say(when: dict[str, An
     notes = msgspec.msgpack.encode(judge.dump(window))
     assert sum(map(len, window.ids)) + 8 * len(window.times) + len(notes) <= CHECKPOINT_MOST
     assert weight([window.times, window.ids, window.memory], set()) <= 2 * MEMORY_MOST
+
+
+@pytest.mark.parametrize("need", [3, 100, 10_000])
+def test_a_count_of_fifty_thousand_a_second_keeps_what_its_threshold_needs(need: int) -> None:
+    """Ten seconds of a key with 50,000 events a second, in a window of an hour: all of them lie in it."""
+    rule = document.parse(
+        {"name": "x", "event": "y", "when": {"kind": "count", "at_least": need, "within": "1h"}}
+    )
+    judge, window, most = document.kinds()["count"].judge(rule), Window(), 0
+    judge.load(window, None)
+    for number in range(500_000):
+        time = START + number * 20
+        judge.holds(window, time, number.to_bytes(16, "big"), None)
+        if len(window.times) > window.limit:
+            judge.thin(window, time - judge.span - WIDTH)
+        most = max(most, len(window.times))
+    assert most <= 8 * need + 1_000
+    assert weight([window.times, window.ids, window.memory], set()) <= 200 * most + 10_000
