@@ -299,7 +299,8 @@ class Lane:
                 if not watch.plain:
                     state.keep_event(event)
                     timing.evaluated(self, state, time, holds)
-                    self.timers.set(state)
+                    if watch.timed or state.due is not None:
+                        self.timers.set(state)
                 elif holds:
                     sink.candidate(state, event, time)
                     if watch.composites:

@@ -36,7 +36,8 @@ def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool =
     if not holds:
         if newest:
             state.since = state.due_for = None
-            _recovered(lane, state, time)
+            if watch.recovers:
+                _recovered(lane, state, time)
         return
     if newest:
         state.held_at = time

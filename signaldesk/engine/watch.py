@@ -41,9 +41,11 @@ class Watch:
         "plain",
         "predicate",
         "quiet_for",
+        "recovers",
         "sampled",
         "saved",
         "states",
+        "timed",
         "watches",
         "where",
         "windowed",
@@ -101,6 +103,10 @@ class Watch:
         self.paused = saved.rule.mode is Mode.PAUSED
         self.active = saved.rule.active
         self.quiet_for = saved.rule.resolve.quiet_for if saved.rule.resolve else None
+        self.timed = judge.timed or bool(rule.for_) or self.quiet_for is not None
+        """Whether an evaluation can set a deadline."""
+        self.recovers = judge.ends or (rule.resolve is not None and rule.resolve.threshold is not None)
+        """Whether an evaluation that does not hold can end its alert."""
 
     @property
     def needs_payload(self) -> bool:

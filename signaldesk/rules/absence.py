@@ -82,7 +82,7 @@ class Absence(Condition):
 class _Silence:
     """The latest event of a group, and what is expected after it."""
 
-    __slots__ = ("due", "event", "expected", "heard", "last", "missed", "missing", "returned")
+    __slots__ = ("due", "event", "expected", "heard", "last", "missed", "missing", "rang", "returned")
 
     def __init__(self) -> None:
         self.last = -1
@@ -95,11 +95,13 @@ class _Silence:
         self.due: int | None = None
         self.missed = 0
         """Moments of the schedule that were missed in a row."""
+        self.rang = -1
+        """The deadline that was met last (µs); only an event that is not older ends the alert."""
         self.missing = True  # of a group without a past it is not known; to end no alert does no harm
         self.returned = False
 
 
-_KEPT = ("last", "event", "heard", "expected", "due", "missing", "missed")
+_KEPT = ("last", "event", "heard", "expected", "due", "missing", "missed", "rang")
 
 ASLEEP = 1_000
 """After so many moments of a schedule that were missed in a row, the next event is waited for: one event
@@ -128,7 +130,9 @@ class _Judge(Judge):
 
     def _wait(self, silence: _Silence, time: int) -> None:
         asleep = silence.missed >= ASLEEP
-        silence.last, silence.missing, silence.missed = time, False, 0
+        silence.last, silence.missed = time, 0
+        if time >= silence.rang:
+            silence.missing = False
         if self._schedule is None:
             silence.due = time + self._within
         elif time >= silence.expected or asleep:
@@ -144,7 +148,7 @@ class _Judge(Judge):
 
     def ring(self, window: Window, time: int) -> bool:
         silence: _Silence = window.memory
-        silence.missing, silence.due = True, None
+        silence.missing, silence.due, silence.rang = True, None, time
         if self._schedule is not None:
             silence.expected = self._schedule.after(silence.expected)
             silence.missed += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signaldesk.model.outcome import Firing
+from signaldesk.model.outcome import Firing, Resolution
 from signaldesk.rules import document
 from tests.support.judging import MICROS, Judging, event
 
@@ -44,3 +44,15 @@ def test_an_event_from_before_the_last_missed_moment_wakes_it_for_the_one_after_
     judging.take(event(2, "y", START + 998 * MINUTE, {}))
     fired = judging.pass_time(START + 1002 * MINUTE)
     assert [one.time for one in fired if isinstance(one, Firing)] == [START + 1001 * MINUTE]
+
+
+def test_an_event_from_before_the_deadline_leaves_it_to_the_next_one_to_end_the_alert() -> None:
+    when = {"kind": "absence", "within": "10s"}
+    judging = Judging([document.parse({"name": "x", "event": "y", "when": when})])
+    judging.take(event(1, "y", START, {}))
+    assert len(judging.pass_time(START + 11 * MICROS)) == 1
+    assert judging.take(event(2, "y", START + 5 * MICROS, {})) == []
+    judging.restart()
+    (over,) = judging.take(event(3, "y", START + 11 * MICROS, {}))
+    assert isinstance(over, Resolution)
+    assert (over.at, over.reason) == (START + 11 * MICROS, "returned")
