@@ -152,14 +152,14 @@ def test_the_picture_shows_what_the_detector_finds() -> None:
 
 def hours(zone: str, later: int) -> list[float]:
     """Scores of 40 days with a busy and a quiet half of the day, and a storm at last, so much later (µs)."""
-    one = judging(bin="30m", timezone=zone)
+    one, found = judging(bin="30m", timezone=zone), []
     number = 0
     for half in range(40 * 48):
         crowded = 500 if half == 40 * 48 - 20 else 1 + 4 * (half // 24 % 2) + half % 3
         for n in range(crowded):
             number += 1
-            one.take(event(number, "y", START + later + half * 30 * MINUTE + n * 1_000, {}))
-    return [out.value for out in one.pass_time(START + later + 41 * 1440 * MINUTE) if isinstance(out, Firing)]
+            found += one.take(event(number, "y", START + later + half * 30 * MINUTE + n * 1_000, {}))
+    return [out.value for out in found if isinstance(out, Firing)]
 
 
 def test_hours_are_those_of_the_place() -> None:
