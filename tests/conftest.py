@@ -19,10 +19,16 @@ from uuid import uuid4
 import pytest
 import redis
 import structlog
+from hypothesis import settings
 
 from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
 from tests.support.run import SharedServers, Worker
+
+# `make test` says the same each time; `make soak` is where examples are new every time, and many more.
+settings.register_profile("the same each time", derandomize=True, deadline=None)
+if "SIGNALDESK_TEST_SOAK" not in os.environ:
+    settings.load_profile("the same each time")
 
 
 @pytest.fixture(scope="session", autouse=True)
