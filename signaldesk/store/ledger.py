@@ -61,16 +61,27 @@ class RuleRow(NamedTuple):
     """When its condition began (µs)."""
 
 
+FROZEN_S = 10.0
+"""A process that is stopped in the middle of a commit would keep its partition locked until it goes on."""
+
+
 class Progress(NamedTuple):
     org_id: UUID
     lane: str
     watermark: int
 
 
+_GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
+
+
 class Ledger:
     """One connection; transactions take turns. Raises Unavailable when Postgres is away."""
 
-    def __init__(self, url: str, *, owner: str, storm_after: int = STORM_AFTER) -> None:
+    def __init__(
+        self, url: str, *, owner: str, storm_after: int = STORM_AFTER, frozen_s: float = FROZEN_S
+    ) -> None:
+        """`frozen_s`: Postgres ends a transaction in which this process does nothing for so many seconds."""
+        self._frozen_ms = round(frozen_s * 1000)
         self._url = libpq_url(url)
         self._owner = owner
         self._alerts = AlertBook(storm_after=storm_after)
@@ -309,7 +320,9 @@ class Ledger:
 
     def _stored(self, name: str, values: dict[str, Any]) -> Generator[Stored]:
         current: Stored | None = None
-        with self._transaction(), self._replay_cursor() as rows:
+        with self._transaction() as cursor, self._replay_cursor() as rows:
+            # Between rows they are judged, which takes as long as it takes.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             rows.itersize = 5_000
             rows.execute(self._sql[name], values, binary=True)
             for org, lane, position, received, id_, type_, time, payload, source, skewed, behind in rows:
@@ -338,6 +351,7 @@ class Ledger:
                 autocommit=True,
             )
             self._connection.prepare_threshold = 2
+            self._connection.execute(f"SET idle_in_transaction_session_timeout = {self._frozen_ms}".encode())
         return self._connection
 
     @contextmanager
@@ -350,7 +364,7 @@ class Ledger:
         try:
             with self._lock:
                 yield self._open()
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except _GONE as error:
             self.close()
             if (error.sqlstate or "").startswith(_TOO_MUCH):
                 raise
