@@ -126,8 +126,8 @@ class Processor:
             logger.error("partition failed", partition=number, error=repr(error))
 
     async def _drop(self, number: int) -> None:
-        _, task = self._running.pop(number)
-        await cancel(task)
+        if (running := self._running.pop(number, None)) is not None:  # else it ended by itself meanwhile
+            await cancel(running[1])
 
     async def _hand_over(self, count: int) -> None:
         """Give partitions back, in good order, because there are more processors now."""
