@@ -16,13 +16,13 @@ from typing import Any
 from signaldesk.backtest.engine import judged
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
-from signaldesk.backtest.labels import Label
 from signaldesk.backtest.labels import read as read_labels
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.sweep import Sweep, grid, run
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import rule as model
+from signaldesk.model.label import Label
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.settings import Settings

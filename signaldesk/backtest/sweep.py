@@ -7,9 +7,10 @@ from html import escape
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from signaldesk.backtest.labels import Label, Score, score
+from signaldesk.backtest.labels import Score, score
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.label import Label
 
 if TYPE_CHECKING:
     import pandas
@@ -143,7 +144,6 @@ def _told(points: Sequence[dict[str, Any]], progress: bool) -> Iterator[dict[str
 
 def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label]) -> Point:
     summary = found.summary
-    spans = [(one.opened_at, one.last_fired_at) for one in found.alerts]
     return Point(
         parameters=parameters,
         firings=summary["firings"],
@@ -151,5 +151,5 @@ def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label])
         notifications=summary["notifications"],
         per_week=summary["notifications_per_week"],
         noisiest=summary["noisiest"][0] if summary["noisiest"] else None,
-        score=score(spans, labels) if labels else None,
+        score=score(found.alerts, labels) if labels else None,
     )

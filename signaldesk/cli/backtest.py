@@ -35,7 +35,8 @@ def backtest(
         typer.Option("--sweep", metavar="NAME=VALUES", help="Try values: at_least=2:20, within=30s,60s."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Known incidents as CSV: from,to,name.")
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="CSV of known incidents: name,starts_at,ends_at."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw it into this HTML file.")

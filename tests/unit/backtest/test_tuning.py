@@ -127,7 +127,7 @@ def test_a_sweep_is_a_backtest_at_every_point() -> None:
 
 def test_labels_say_which_points_are_worth_it(tmp_path: Path) -> None:
     file = tmp_path / "incidents.csv"
-    file.write_text("from,to,name\n2026-01-05T12:19:00Z,2026-01-05T12:25:00Z,outage\n")
+    file.write_text("name,starts_at,ends_at\noutage,2026-01-05T12:19:00Z,2026-01-05T12:25:00Z\n")
     grid = RULE.sweep(ROWS, labels=file, at_least=[2, 3, 5, 9], progress=False)
     scores = [point.score for point in grid.points]
     assert [round(score.precision, 2) for score in scores if score] == [0.67, 1.0, 1.0, 0.0]
@@ -136,18 +136,26 @@ def test_labels_say_which_points_are_worth_it(tmp_path: Path) -> None:
     assert [point.parameters["at_least"] for point in grid.recommended] == [9, 5]
 
 
+def test_an_incident_of_a_group_is_found_by_the_alerts_of_that_group(tmp_path: Path) -> None:
+    file = tmp_path / "incidents.csv"
+    times = "2026-01-05T12:19:00Z,2026-01-05T12:25:00Z"
+    file.write_text(f"name,starts_at,ends_at,group.country\noutage,{times},DE\n")
+    (point,) = RULE.sweep(ROWS, labels=file, at_least=[3], progress=False).points
+    assert point.score is not None
+    assert (point.score.precision, point.score.recall) == (0.5, 1.0)
+
+
 def test_what_is_wrong_with_labels_is_said_by_line(tmp_path: Path) -> None:
     file = tmp_path / "incidents.csv"
-    file.write_text("from,to\n2026-01-05,x\n2026-01-05T12:00:00Z,2026-01-05T11:00:00Z\n")
+    late, early = "2026-01-05T12:00:00Z", "2026-01-05T11:00:00Z"
+    file.write_text(f"name,starts_at,ends_at\na,2026-01-05,x\nb,{late},{early}\n")
     with pytest.raises(Invalid) as caught:
         labels.read(file)
-    assert [fault.field for fault in caught.value.errors] == [
-        "incidents.csv:2: from", "incidents.csv:2: to", "incidents.csv:3",
-    ]  # fmt: skip
+    assert [fault.field for fault in caught.value.errors] == ["line 2", "line 3"]
     file.write_text("start;end\n")
     with pytest.raises(Invalid) as caught:
         labels.read(file)
-    assert "no column from and no to" in caught.value.errors[0].message
+    assert "the column starts_at is missing" in caught.value.errors[0].message
 
 
 def test_a_grid_that_is_none_is_refused() -> None:
