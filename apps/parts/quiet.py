@@ -70,9 +70,11 @@ class QuietForm(pn.viewable.Viewer):
         self, edited: Quiet | None, new: bool, state: str, about: Sequence[Matcher], names: Sequence[str]
     ) -> None:
         known = edited.matchers if edited else about
+        shown = self._may_act and (new or edited is not None)
+        self._card.visible = shown  # an empty place would still have a gap beside it
         self._card.fill(
             "silences/form.html",
-            shown=self._may_act and (new or edited is not None),
+            shown=shown,
             edited=edited,
             state=state,
             matchers=known or (Matcher("", "=", ""),),
