@@ -60,7 +60,8 @@ class Job:
 
     @property
     def said(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        # The shell answers with the job's number before the job has opened its log.
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     @property
     def running(self) -> bool:
