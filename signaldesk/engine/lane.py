@@ -96,6 +96,8 @@ class Lane:
         """Whether windows are made from events alone: there is nothing to be loaded for a new group."""
         self.set_aside: list[SetAside] = []
         """Rules that failed here, and are judged no more; `Memory` sees to the rest of it."""
+        self._beginning: list[State] = []
+        """Groups of rules that begin in the midst of the entries that are replayed; see `begin`."""
         self._failing: set[Watch] = set()
         """Rules that failed at an event which is matched, and not judged yet."""
         self._plans: dict[str, Plan] = {}
@@ -267,6 +269,11 @@ class Lane:
         """Take each hit into its window, in order, and the deadlines between them; outcomes go to `sink`."""
         stored, hits, upto, failures = matched
         self.sink.begin(stored)
+        if self._beginning:
+            self.have_begun(stored.position)
+        if not stored.events:
+            self.pass_time(0 if self.name else stored.received_at)
+            return
         clock = self.clock
         if not self.name and stored.received_at > clock:
             clock = stored.received_at
@@ -314,11 +321,30 @@ class Lane:
         return clock
 
     def pass_time(self, clock: int) -> None:
-        """Time is at least so far (µs): deadlines before it have come."""
+        """Time is at least so far (µs): deadlines before it have come.
+
+        One that a rule began with may lie behind the watermark: the next event meets it, or live time does.
+        """
         if clock > self.clock:
             self.clock = clock
-        if self.clock > self.timers.next:
-            self._ring_before(self.clock)
+        if clock > self.timers.next:
+            self._ring_before(clock)
+
+    def begin(self, state: State) -> None:
+        """The group waits for a deadline from its rule's beginning on; no entry before that can meet it."""
+        if self.sink.replaying is None:
+            self.timers.set(state)
+        else:
+            self._beginning.append(state)
+
+    def have_begun(self, position: int) -> None:
+        """All rules that began before a position of the stream wait for their deadlines now."""
+        waiting, self._beginning = self._beginning, []
+        for state in waiting:
+            if state.watch.active_from < position:
+                self.timers.set(state)
+            else:
+                self._beginning.append(state)
 
     def _ring_before(self, clock: int) -> None:
         while (state := self.timers.pop(clock)) is not None:

@@ -221,8 +221,8 @@ class Memory:
         try:
             state.recall(members, notes)
             if not state.watch.plain:
-                timing.start(lane, state)
                 lane.timers.set(state)
+                timing.start(lane, state)
         except MemoryError:
             raise
         except Exception as error:

@@ -19,6 +19,7 @@ from uuid import UUID
 from signaldesk import log
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.memory import Memory
+from signaldesk.engine.timers import NEVER
 from signaldesk.model.outcome import Stored
 from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream.windows import WindowStore
@@ -65,7 +66,7 @@ async def _rebuild(memory: Memory, lane: Lane, watermark: int, ledger: Ledger, c
                 state.rewrite = True
             lane.judge(matched)
     if not lane.name:
-        lane.pass_time(claim.checkpoint_clock)
+        _pass_time(lane, claim.checkpoint_clock)
     lane.rebuilding = False
     await memory.fill_cooldowns(lane)
     lane.forget_counts()
@@ -99,7 +100,7 @@ async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> N
     if counted:
         _forget(memory, claim)
     for lane in memory.live_lanes():
-        lane.pass_time(claim.clock)
+        _pass_time(lane, claim.clock)
     memory.replay(None)
     if events:
         logger.info("events replayed", partition=claim.partition, events=events)
@@ -108,9 +109,15 @@ async def _replay(memory: Memory, ledger: Ledger, claim: Claim, start: int) -> N
 def _forget(memory: Memory, claim: Claim) -> None:
     """All up to the checkpoint is in memory again; what was counted so far is written down."""
     for lane in memory.live_lanes():
-        lane.pass_time(claim.checkpoint_clock)
+        _pass_time(lane, claim.checkpoint_clock)
     for lane in memory.lanes.values():
         lane.forget_counts()
+
+
+def _pass_time(lane: Lane, clock: int) -> None:
+    """Time passes after all rules there are have begun."""
+    lane.have_begun(NEVER)
+    lane.pass_time(clock)
 
 
 async def _chunks(source: Generator[Stored]) -> AsyncGenerator[Stored]:

@@ -22,7 +22,7 @@ def start(lane: Lane, state: State) -> None:
         return
     state.event = Event(bytes(16), watch.saved.rule.event[0], watch.begun, b"{}")
     watch.judge.begin(state, watch.begun)
-    lane.timers.set(state)
+    lane.begin(state)
     lane.tidy(state, lane.mark)
 
 

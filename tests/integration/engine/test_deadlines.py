@@ -104,3 +104,24 @@ async def test_a_rule_waits_from_its_beginning_on_although_an_event_from_before_
     fired = lab.rows("SELECT timestamp FROM firings WHERE org_id = %(org)s", org=org_id)
     assert [to_us(row["timestamp"]) for row in fired] == [begun + 10 * MICROS]
     await lab.forget([org_id])
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["windows kept", "windows lost"])
+async def test_a_deadline_that_lay_behind_the_watermark_from_its_beginning_on_is_met_after_a_restart(
+    lab: Lab, lost: bool
+) -> None:
+    org_id = await lab.org()
+    ahead = (lab.clock.now_us() + 60 * MICROS) / MICROS
+    await lab.send(org_id, [{"type": "other", "payload": {}, "timestamp": ahead}])
+    await lab.save_rule(org_id, SILENCE)
+    begun = lab.clock.now_us()
+    await live(lab)
+    if lost:
+        await lab.empty_windows()
+    await live(lab)
+    assert count(lab, "firings", org_id) == 0, "nothing came after the rule's beginning yet"
+    await lab.send(org_id, [{"type": "other", "payload": {}}])
+    await live(lab)
+    fired = lab.rows("SELECT timestamp FROM firings WHERE org_id = %(org)s", org=org_id)
+    assert [to_us(row["timestamp"]) for row in fired] == [begun + 10 * MICROS]
+    await lab.forget([org_id])
