@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import adbc_driver_postgresql.dbapi as adbc
 import orjson
 import pyarrow as pa
 from psycopg import sql
@@ -81,6 +80,9 @@ class ArrowEvents:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
+        # It imports pandas, half a second of a core: for those processes only that do take events out.
+        import adbc_driver_postgresql.dbapi as adbc
+
         try:
             with closing(adbc.connect(self._url)) as connection, closing(connection.cursor()) as cursor:
                 yield cursor

@@ -54,7 +54,8 @@ def main(name: str) -> None:
         if not info.name.endswith("__main__"):
             importlib.import_module(info.name)
     watch.on = False
-    print(json.dumps({"did": watch.seen, "threads": threading.active_count() - threads}))
+    threads = threading.active_count() - threads
+    print(json.dumps({"did": watch.seen, "threads": threads, "pandas": "pandas" in sys.modules}))
 
 
 if __name__ == "__main__":

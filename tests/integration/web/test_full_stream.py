@@ -115,15 +115,18 @@ async def test_a_redis_that_takes_nothing(
 @pytest.mark.parametrize(
     ("bomb", "status"),
     [
-        (gzip.compress(b" " * 200_000_000, 9), 413),
-        (gzip.compress(b"[" + b"1," * 100_000_000, 9), 413),
-        (gzip.compress(b'{"type":"a","payload":{"x":"%s"}}' % (b"x" * 2_000_000), 9), 413),
-        (gzip.compress(gzip.compress(b" " * 200_000_000, 9)), 400),
+        (lambda: b" " * 200_000_000, 413),
+        (lambda: b"[" + b"1," * 100_000_000, 413),
+        (lambda: b'{"type":"a","payload":{"x":"%s"}}' % (b"x" * 2_000_000), 413),
+        (lambda: gzip.compress(b" " * 200_000_000, 9), 400),
     ],
     ids=["blanks", "numbers", "one event", "twice"],
 )
-async def test_a_gzip_bomb_is_refused(client: httpx.AsyncClient, bomb: bytes, status: int) -> None:
+async def test_a_gzip_bomb_is_refused(
+    client: httpx.AsyncClient, bomb: Callable[[], bytes], status: int
+) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    answer = await client.post("/api/v1/events", content=bomb, headers=headers)
+    # Packed here: at the top of the file every worker would pack every bomb, whoever runs the test.
+    answer = await client.post("/api/v1/events", content=gzip.compress(bomb(), 9), headers=headers)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
