@@ -25,7 +25,16 @@ def judged(
 ) -> tuple[Judged, str]:
     """What came of it, and why not in columns. Raises Invalid when a part of a composite rule is missing."""
     parts = _parts(saved, others)
-    return fold.judge(events, saved, parts=parts, lateness=lateness, since=since, until=until, step=step), ""
+    why = "that was asked for"
+    if columns:
+        from signaldesk.backtest.columns import judge  # NumPy and Arrow: only for those who need them
+
+        found = judge(events, saved, lateness=lateness, until=until, step=step)
+        if isinstance(found, Judged):
+            return found, ""
+        why = found
+    folded = fold.judge(events, saved, parts=parts, lateness=lateness, since=since, until=until, step=step)
+    return folded, why
 
 
 def _parts(saved: SavedRule, others: Sequence[SavedRule]) -> list[SavedRule]:

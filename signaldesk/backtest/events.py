@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +54,8 @@ class Events:
         self.connection = connection
         self.fields = fields
         self.own = own
+        self.answers: dict[Any, Any] = {}
+        """What was found out about them before; see `matched`."""
         bounds = "min(ts), max(ts), max(greatest(ts + behind, received))"
         found = self.sql(f"SELECT count(*), {bounds} FROM events")
         self.count, self.first, self.last, self.clock = found.fetchone() or (0, None, None, None)
@@ -78,7 +81,25 @@ class Events:
         """The rows of a query, on a cursor of their own."""
         return self.connection.cursor().execute(query, list(values))
 
-    @property
+    def table(self, query: str, values: Sequence[Any] = (), **views: Any) -> Any:
+        """The rows of a query as an Arrow table; `views` are Arrow tables that it may name."""
+        cursor = self.connection.cursor()
+        for name, table in views.items():
+            cursor.register(name, table)
+        return cursor.sql(query, params=list(values)).to_arrow_table()
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Column -> its type."""
+        return {name: str(kind) for name, kind, *_ in self.sql("DESCRIBE events").fetchall()}
+
+    @cached_property
+    def disordered(self) -> bool:
+        """Whether any of them came behind a newer one."""
+        found = self.sql("SELECT max(behind) FROM events").fetchone()
+        return bool(found and found[0])
+
+    @cached_property
     def types(self) -> list[str]:
         return [name for (name,) in self.sql("SELECT DISTINCT type FROM events ORDER BY 1").fetchall()]
 

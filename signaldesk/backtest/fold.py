@@ -7,7 +7,7 @@ from itertools import groupby
 from uuid import UUID
 
 from signaldesk.backtest.events import Events, Row
-from signaldesk.backtest.outcome import Came, Judged
+from signaldesk.backtest.outcome import Came, Judged, effective
 from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import Watch
@@ -20,7 +20,8 @@ from signaldesk.rules.document import kinds
 
 ORG = UUID(int=1)
 """The organisation of rules that nobody has saved."""
-_BATCH = 1_000
+BATCH = 1_000
+"""Events of an entry that are judged at once."""
 
 
 def unsaved(rule: Rule) -> SavedRule:
@@ -83,7 +84,7 @@ def judge(
         raise Invalid(f"the rule {failed.name!r} fails: {failed.error}")
     held = [one for one in lane.sink.reports() if one.group.rule_id == whole.id]
     matched = sum(counts[1] for counts in lane.minutes.values())
-    return Judged("fold", came, _summed(held), matched, whole.late)
+    return Judged("fold", effective(came), summed(held), matched, whole.late)
 
 
 def _entries(rows: Iterator[Row], saved: SavedRule) -> Iterator[Stored]:
@@ -91,13 +92,13 @@ def _entries(rows: Iterator[Row], saved: SavedRule) -> Iterator[Stored]:
     org = saved.org_id.bytes
     for (received, _), entry in groupby(rows, key=lambda row: (row.received, row.position)):
         found = list(entry)
-        for start in range(0, len(found), _BATCH):
-            page = found[start : start + _BATCH]
+        for start in range(0, len(found), BATCH):
+            page = found[start : start + BATCH]
             behind = {index: row.behind for index, row in enumerate(page) if row.behind}
             yield Stored(org, "", page[0].position or 1, received, [row.event for row in page], behind)
 
 
-def _summed(reports: Sequence[Held]) -> list[Held]:
+def summed(reports: Sequence[Held]) -> list[Held]:
     """One report for each group and reason."""
     found: dict[tuple[str, str], Held] = {}
     for one in reports:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from signaldesk.errors import FieldError
 from signaldesk.model.event import Event
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
 
 EVIDENCE_MAX = 100
 """Most event ids that a verdict names."""
@@ -104,6 +107,51 @@ class Judge:
         """Make `memory` of the members and of what `dump` gave (None: a group without a past)."""
 
 
+class Wanted(NamedTuple):
+    """A column that a replay needs: what a text in the language of filters is for each event."""
+
+    text: str
+    """A value, such as a field; for `truth` a condition."""
+    what: Literal["number", "truth"]
+    """A DOUBLE, NaN where it is none; or whether a condition holds."""
+    needed: bool = False
+    """Whether an event that has no such value is none of the rule's business."""
+
+
+class Replay:
+    """One rule's condition over events of the past, in columns, to the same end as its `Judge`.
+
+    Only the question *whether* it holds is answered here. Why it does (`Verdict`) is asked of the judge, for
+    the few moments that matter, with a window that is filled with the members of that moment.
+    """
+
+    wanted: tuple[Wanted, ...] = ()
+    """Columns of `Columns.samples`, by their text."""
+
+    def holds(self, columns: Columns) -> Bools:
+        """For each row whether the condition holds, if all that had come were the rows before it.
+
+        It need not be right for `columns.disturbed`: these are asked of the judge, one by one.
+        """
+        raise NotImplementedError
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        """For each row whether the measured value is back on the good side of `resolve.threshold`."""
+        raise NotImplementedError
+
+    def unfit(self, columns: Columns) -> Bools | None:
+        """Groups that the judge has to judge itself, event by event; None: there are none."""
+        return None
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        """For each of these rows the first one that the judge needs to have in its window."""
+        raise NotImplementedError
+
+    def suffixes(self, columns: Columns, rows: Ints) -> list[bytes] | None:
+        """What the judge appends to the ids of its members; None: nothing."""
+        return None
+
+
 class Kind:
     """A rule kind: its name, its parameters, its judge, and the words for it."""
 
@@ -117,6 +165,10 @@ class Kind:
     def judge(self, rule: Rule) -> Judge:
         """A judge for a rule of this kind."""
         raise NotImplementedError
+
+    def replay(self, rule: Rule) -> Replay | None:
+        """The same in columns; None: every event has to be judged by itself."""
+        return None
 
     def sentence(self, condition: Condition) -> str:
         """The condition in a few words, e.g. `3 or more in 60 s`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from math import ceil, floor
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -10,8 +11,11 @@ from signaldesk.model import duration
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
+from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Replay, Verdict
 from signaldesk.rules._parameters import Comparator, Compared, Within
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
 
 MOST = 10_000
 
@@ -65,14 +69,44 @@ class _Judge(Judge):
         window.thin(self.need, self.span, horizon)
 
 
+class _Replay(Replay):
+    """Row i crosses if the row `need` - 1 places before it lies in its window, in its group."""
+
+    def __init__(self, judge: _Judge) -> None:
+        self.judge = judge
+
+    def holds(self, columns: Columns) -> Bools:
+        reaches = columns.reaches(self.judge.need, self.judge.span)
+        return reaches if self.judge.enough else ~reaches
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        """The value is whole, and not counted beyond `need`."""
+        judge = self.judge
+        if judge.enough:  # back at the threshold or below: not one more than it
+            more = floor(threshold) + 1
+            if more > judge.need:
+                return columns.reaches(1, judge.span)
+            return ~columns.reaches(more, judge.span) if more > 0 else ~columns.reaches(1, judge.span)
+        least = ceil(threshold)
+        if least > judge.need:
+            return ~columns.reaches(1, judge.span)
+        return columns.reaches(max(least, 1), judge.span)
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        return columns.newest(rows, self.judge.need, self.judge.span)
+
+
 class CountKind(Kind):
     name = "count"
     condition = Count
 
     def judge(self, rule: Rule) -> Judge:
-        condition = rule.when
-        assert isinstance(condition, Count)
+        condition = cast(Count, rule.when)
         return _Judge(condition.comparator, condition.within)
+
+    def replay(self, rule: Rule) -> Replay:
+        condition = cast(Count, rule.when)
+        return _Replay(_Judge(condition.comparator, condition.within))
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Count)

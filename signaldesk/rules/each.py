@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import Judge, Kind, Verdict
+from signaldesk.rules._kind import Judge, Kind, Replay, Verdict
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
 
 
 class Each(Condition):
@@ -23,12 +26,26 @@ class _Judge(Judge):
         return Verdict(1, False, 1, time, time, [event])
 
 
+class _Replay(Replay):
+    def holds(self, columns: Columns) -> Bools:
+        return columns.reaches(1, 0)
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        return ~columns.reaches(1, 0)  # nothing is measured
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        return rows
+
+
 class EachKind(Kind):
     name = "each"
     condition = Each
 
     def judge(self, rule: Rule) -> Judge:
         return _Judge()
+
+    def replay(self, rule: Rule) -> Replay:
+        return _Replay()
 
     def sentence(self, condition: Condition) -> str:
         return "every matching event"

@@ -1,0 +1,159 @@
+"""A backtest in columns: which rows matter is worked out for all of them at once, the engine judges those.
+
+A kind says in columns at which rows its condition holds (`Replay`), cooldowns are jumps over those (`hits`),
+and what is left goes through the engine's own lane (`feeding`), which makes firings of it as it does live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from signaldesk.backtest import fold, hits
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.feeding import Feeding
+from signaldesk.backtest.matched import Question, matched
+from signaldesk.backtest.outcome import Judged, effective
+from signaldesk.backtest.reasons import Reasons, ids
+from signaldesk.engine.lane import Lane
+from signaldesk.model import group
+from signaldesk.model.outcome import GroupRef, Held
+from signaldesk.model.rule import SavedRule
+from signaldesk.rules._columns import Bools, Ints
+from signaldesk.rules._kind import Replay
+from signaldesk.rules.document import kinds
+
+
+def judge(
+    events: Events,
+    saved: SavedRule,
+    *,
+    lateness: int,
+    until: int | None = None,
+    step: Callable[[int], None] | None = None,
+) -> Judged | str:
+    """What the fold would make of the events (see `fold.judge`), or why that cannot be said in columns."""
+    kind = kinds()[saved.rule.when.kind]
+    replay = kind.replay(saved.rule)
+    if replay is None:
+        return f"{kind.name} is judged event by event"
+    for field in saved.rule.by:
+        if any(part.isdigit() and str(int(part)) != part for part in field.split(".")):
+            return f"{field} may be a place in a list, in a strange spelling"
+    return _Backtest(events, saved, replay, lateness).run(until, step)
+
+
+class _Backtest:
+    """One rule, its columns, and the lane in which the rows that matter are judged."""
+
+    def __init__(self, events: Events, saved: SavedRule, replay: Replay, lateness: int) -> None:
+        self.events, self.saved, self.replay = events, saved, replay
+        self.watch = fold.watched(saved, lateness)
+        types = tuple(fold.types_of([saved.rule], events))
+        self.question = Question(
+            types, self.watch.where, saved.rule.by, tuple(replay.wanted), self.watch.lateness
+        )
+        self.matched = matched(events, self.question)
+        self.columns = self.matched.columns
+        self.reasons = Reasons(events, self.columns, replay, self.watch.judge)
+
+    def run(self, until: int | None, step: Callable[[int], None] | None) -> Judged:
+        """Judge."""
+        lane = Lane(self.saved.org_id, "", [self.watch])
+        live = self._live()
+        holds, back = self._found(live)
+        held: list[Held] = []
+        if self.watch.timed or self.watch.recovers:
+            rows = self._changes(holds, back)
+        else:
+            sorted_ = hits.sort(self.columns, np.flatnonzero(holds), self.saved.rule)
+            rows = sorted_.fired
+            held = [one for reason, some in sorted_.held.items() for one in self._held(reason, some)]
+        if live.any():
+            rows = np.union1d(rows, np.flatnonzero(live[self.columns.group]))
+        if step is not None:
+            step(self.matched.count)
+        feeding = Feeding(self.events, self.matched, lane, self.reasons, live)
+        came = feeding.take(rows, holds, back, until)
+        held = fold.summed([*held, *lane.sink.reports()])
+        return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
+
+    def _live(self) -> Bools:
+        """Groups that the judge has to judge event by event."""
+        found = self.replay.unfit(self.columns)
+        live = np.zeros(len(self.columns.starts), bool) if found is None else found.copy()
+        live[self.columns.groups(self._twice())] = True
+        return live
+
+    def _twice(self) -> Ints:
+        """Rows of events that were delivered twice."""
+        if "id" not in self.events.own or len(self.columns) < 2:
+            return np.empty(0, np.int64)
+        times, groups = self.columns.times, self.columns.group
+        tied = np.flatnonzero((times[1:] == times[:-1]) & (groups[1:] == groups[:-1]))
+        seen: dict[tuple[int, int, bytes], int] = {}
+        rows = np.union1d(tied, tied + 1)
+        names = zip(
+            groups[rows].tolist(), times[rows].tolist(), ids(self.events, self.columns, rows), strict=True
+        )
+        return np.array(
+            [
+                row
+                for row, name in zip(rows.tolist(), names, strict=True)
+                if seen.setdefault(name, row) != row
+            ],
+            np.int64,
+        )
+
+    def _found(self, live: Bools) -> tuple[Bools, Bools]:
+        """Where the condition holds, and where the value is back on the good side of `resolve.threshold`."""
+        resolve = self.saved.rule.resolve
+        threshold = resolve.threshold if resolve is not None else None
+        holds = self.replay.holds(self.columns)
+        back = np.zeros(len(holds), bool)
+        if threshold is not None:
+            back = self.replay.recovered(self.columns, threshold)
+        disturbed = self.columns.disturbed
+        disturbed = disturbed[~live[self.columns.groups(disturbed)]]
+        holds[disturbed], back[disturbed] = self.reasons.ask(disturbed, threshold)
+        if live.any():
+            holds &= ~live[self.columns.group]
+        return holds, back
+
+    def _changes(self, holds: Bools, back: Bools) -> Ints:
+        """Rows that can change how long the condition has held, or whether its alert is over.
+
+        These are all at which it holds, the first at which it does not any more, the first after these whose
+        value is back, and all that came late: time does not go back for them.
+        """
+        columns = self.columns
+        order = np.arange(len(columns))
+        if len(columns.late):
+            order = np.lexsort((columns.came, columns.group))
+        holding, groups = holds[order], columns.group[order]
+        matter = holding.copy()
+        matter[1:] |= holding[:-1] & (groups[1:] == groups[:-1])
+        good = np.flatnonzero(~holding & back[order] & ~np.isin(order, columns.late))
+        runs = np.cumsum(holding)[good]
+        first = np.ones(len(good), bool)
+        first[1:] = (runs[1:] != runs[:-1]) | (groups[good][1:] != groups[good][:-1])
+        matter[good[first]] = True
+        return np.union1d(order[matter], columns.late)
+
+    def _held(self, reason: str, rows: Ints) -> list[Held]:
+        """What was held back for a reason, by group."""
+        found = hits.together(self.columns, rows)
+        names = ids(self.events, self.columns, np.array([[one.first, one.last] for one in found]).ravel())
+        reports = []
+        for number, one in enumerate(found):
+            by, key = self.saved.rule.by, self.matched.key(one.group)
+            ref = GroupRef(self.saved.id, "", group.text(by, key))
+            first, last = names[2 * number : 2 * number + 2]
+            reports.append(
+                Held(
+                    self.saved.org_id, ref, group.values(by, key), reason,
+                    one.since, one.until, one.times, first, last,
+                )
+            )  # fmt: skip
+        return reports

@@ -1,0 +1,154 @@
+"""The engine's own lane, shown only the rows that matter: it makes firings and resolutions of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.matched import Matched
+from signaldesk.backtest.outcome import Came
+from signaldesk.backtest.reasons import Owed, Reasons
+from signaldesk.backtest.recorded import Recorded
+from signaldesk.backtest.steps import Steps
+from signaldesk.engine.lane import Lane
+from signaldesk.engine.lane import Matched as Entry
+from signaldesk.engine.state import State
+from signaldesk.errors import Invalid
+from signaldesk.model.event import Event
+from signaldesk.model.group import Key
+from signaldesk.model.outcome import Firing, Stored
+from signaldesk.rules._columns import Bools, Ints
+
+_PAGE = 20_000
+"""Rows that are looked up at once."""
+
+
+class _Row(NamedTuple):
+    """An event of the stream, with its row of the columns."""
+
+    place: tuple[int, int]
+    """The row, and its group."""
+    seq: int
+    event: Event
+    received: int
+    mark: int
+    """The watermark at that moment."""
+    position: int
+
+
+class Feeding:
+    """Shows rows to the lane in the order in which they came, and lets deadlines come where they came."""
+
+    def __init__(self, events: Events, matched: Matched, lane: Lane, reasons: Reasons, live: Bools) -> None:
+        """`live`: groups whose rows are all shown, and judged by the rule's own judge."""
+        (self._watch,) = lane.watches.values()
+        self._events, self._matched, self._lane, self._reasons = events, matched, lane, reasons
+        self._columns = matched.columns
+        self._live = live
+        self._judge = self._watch.judge
+        self._said = self._watch.judge = Recorded(self._judge)
+        self._said.live = {matched.key(number) for number in np.flatnonzero(live).tolist()}
+        self._keys: dict[int, Key] = {}
+        self._peaks = dict(zip(self._columns.late.tolist(), self._columns.peaks.tolist(), strict=True))
+        self._steps: Steps | None = None
+        if self._watch.timed:
+            self._steps = Steps(events, matched.question.types, np.sort(self._columns.came))
+
+    def take(self, rows: Ints, holds: Bools, back: Bools, until: int | None) -> list[Came]:
+        """Outcomes of these rows, and of the time (µs) that passes until then."""
+        came: list[Came] = []
+        for page in self._pages(rows):
+            for one in page:
+                self._show(one, bool(holds[one.place[0]]), bool(back[one.place[0]]))
+            came += self._outcomes()
+        end = max(self._events.clock or 0, until + 1 if until is not None else 0)
+        last = 0
+        if self._steps is not None and len(self._steps):
+            self._pass(len(self._steps))
+            last = self._steps.place(len(self._steps) - 1).position
+        self._lane.sink.begin(Stored(self._lane.org_id.bytes, "", last + 1, end, [], {}))
+        self._lane.pass_time(end)
+        return came + self._outcomes()
+
+    def _pages(self, rows: Ints) -> Iterator[list[_Row]]:
+        """The rows with their events, as they came."""
+        rows = rows[np.argsort(self._columns.came[rows], kind="stable")]
+        groups = self._columns.groups(rows)
+        for start in range(0, len(rows), _PAGE):
+            page = rows[start : start + _PAGE]
+            came = self._columns.came[page].astype(np.int64)
+            known = dict(
+                zip(
+                    came.tolist(),
+                    zip(page.tolist(), groups[start : start + _PAGE].tolist(), strict=True),
+                    strict=True,
+                )
+            )
+            table = self._events.table(
+                f"SELECT seq, {self._events.id} AS id, type, ts, {self._events.payload} AS payload, source, "
+                "skewed, received, ts + behind AS mark, coalesce(position, 0) AS position FROM events "
+                "WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM wanted) ORDER BY seq",
+                [int(came[0]), int(came[-1])],
+                wanted=pa.table({"seq": came}),
+            )
+            yield [
+                _Row(known[seq], seq, Event(id_, type_, ts, payload.encode(), source, skewed), got, mark, at)
+                for seq, id_, type_, ts, payload, source, skewed, got, mark, at in zip(
+                    *(column.to_pylist() for column in table.columns), strict=True
+                )
+            ]
+
+    def _show(self, one: _Row, holds: bool, back: bool) -> None:
+        lane, watch, event = self._lane, self._watch, one.event
+        row, number = one.place
+        stored = Stored(lane.org_id.bytes, "", one.position or 1, one.received, [event], {})
+        if self._steps is not None:
+            step = self._steps.before(one.seq)
+            self._pass(step)
+            lane.sink.begin(stored)
+            lane.pass_time(self._steps.place(step).clock)
+        key = self._keys.get(number)
+        if key is None and number not in self._keys:
+            key = self._keys[number] = self._matched.key(number)
+        state = watch.states.get(key) or lane.enter(watch, key)
+        if self._live[number]:
+            self._said.back = None
+            sample = None
+            if watch.sampled:
+                sample = self._judge.sample(orjson.loads(event.payload), event)
+        else:
+            sample = holds
+            self._said.back, self._said.rows[key] = back, row
+            self._remind(state, row)
+        lane.judge(Entry(stored, [(watch, state, event, one.mark, sample)], one.mark, []))
+        lane.dirty.clear()
+        for failed in lane.set_aside:
+            raise Invalid(f"the rule {failed.name!r} fails: {failed.error}")
+
+    def _remind(self, state: State, row: int) -> None:
+        """Of later rows of its group that were not shown, before one that came late."""
+        if not self._watch.plain and row in self._peaks:
+            state.at = max(state.at, self._peaks[row])
+
+    def _pass(self, step: int) -> None:
+        """Let those deadlines come that come before a step."""
+        lane, steps = self._lane, self._steps
+        assert steps is not None
+        while (at := steps.first_after(lane.timers.next)) < step:
+            place = steps.place(at)
+            lane.sink.begin(Stored(lane.org_id.bytes, "", place.position, place.received, [], {}))
+            lane.pass_time(place.clock)
+
+    def _outcomes(self) -> list[Came]:
+        """What came of the rows shown since the last call, with the reasons that are owed."""
+        came = self._lane.sink.take()
+        firings = [one for one in came if isinstance(one, Firing)]
+        owed = [(one, self._said.open.get(id(one.evidence))) for one in firings]
+        self._reasons.give([Owed(one, *place) for one, place in owed if place is not None])
+        self._said.open.clear()
+        return came

@@ -1,0 +1,98 @@
+"""Groups of many events at once: a small number for each row, and the key that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from signaldesk.model import group
+from signaldesk.model.group import Key
+
+_MOST = 1 << 31
+"""Numbers of groups need not be dense, but they stay below this."""
+
+
+class Numbered(NamedTuple):
+    """For each row a number below `size`, and what a number stands for."""
+
+    numbers: NDArray[Any]
+    size: int
+    value: Callable[[int], Any]
+
+
+def numbered(columns: Sequence[tuple[pa.ChunkedArray, bool]]) -> Numbered:
+    """Rows by the values of several columns; of each is said whether it is JSON text."""
+    found = _column(*columns[0])
+    for column, json in columns[1:]:
+        found = _pair(found, _column(column, json))
+    return found
+
+
+def _pair(one: Numbered, other: Numbered) -> Numbered:
+    size = one.size * other.size
+    numbers = one.numbers.astype(np.int64) * other.size + other.numbers
+    places: list[int] = []
+    if size >= _MOST:
+        encoded = pa.array(numbers).dictionary_encode()
+        numbers, places = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+        size = len(places)
+
+    def value(number: int) -> tuple[Any, ...]:
+        place = places[number] if places else number
+        left = one.value(place // other.size)
+        return (*(left if isinstance(left, tuple) else (left,)), other.value(place % other.size))
+
+    return Numbered(numbers, size, value)
+
+
+def _column(column: pa.ChunkedArray, json: bool) -> Numbered:
+    if pa.types.is_integer(column.type) and column.type != pa.uint64():
+        column = column.cast(pa.int64())
+        least, most = (one.as_py() or 0 for one in pc.min_max(column).values())
+        if most - least < max(4 * len(column), 1000):
+            return _whole(column, least, most)
+    encoded = column.dictionary_encode().unify_dictionaries()
+    chunks = [chunk.indices for chunk in encoded.chunks]
+    if not chunks:
+        return Numbered(np.empty(0, np.int32), 1, lambda number: None)
+    indices = pa.chunked_array(chunks)
+    values: list[Any] = encoded.chunk(0).dictionary.to_pylist()
+    numbers = pc.fill_null(indices, len(values)).to_numpy()
+    return _merged(numbers, [*(map(_parsed, values) if json else values), None])
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else orjson.loads(text)
+
+
+def _whole(column: pa.ChunkedArray, least: int, most: int) -> Numbered:
+    """Whole numbers that lie near each other need no dictionary."""
+    null = most - least + 1
+    shifted = pc.fill_null(pc.subtract(column, least), null).to_numpy()
+    return Numbered(shifted, null + 1, lambda number: None if number == null else number + least)
+
+
+def _merged(numbers: NDArray[Any], values: list[Any]) -> Numbered:
+    """Values that are one and the same group share a number."""
+    first: dict[Key, int] = {}
+    keys = [group.key(("x",), {"x": value}) for value in values]
+    shared = np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.int32)
+    if len(first) < len(values):
+        numbers = shared[numbers]
+    return Numbered(numbers, len(values), values.__getitem__)
+
+
+def order(numbers: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """The rows by their number, those of the same number as they are: a radix sort."""
+    low = numbers.astype(np.uint16)
+    rows = np.argsort(low, kind="stable")
+    for shift in range(16, max(size - 1, 1).bit_length(), 16):
+        digit = (numbers >> shift).astype(np.uint16)[rows]
+        rows = rows[np.argsort(digit, kind="stable")]
+    return rows

@@ -1,0 +1,197 @@
+"""The events that a rule is concerned by, as columns: found by DuckDB, sorted by group once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from signaldesk import filters
+from signaldesk.backtest import groups
+from signaldesk.backtest.events import Events
+from signaldesk.filters.duckdb_sql import Columns as Parts
+from signaldesk.filters.duckdb_sql import Stored, duckdb_expression
+from signaldesk.filters.duckdb_values import quoted
+from signaldesk.filters.tree import Kind, Path
+from signaldesk.model import group
+from signaldesk.model.group import Key
+from signaldesk.rules._columns import Columns, Ints
+from signaldesk.rules._kind import Wanted
+
+_STORED = {
+    "VARCHAR": "VARCHAR", "BOOLEAN": "BOOLEAN", "DOUBLE": "DOUBLE", "BIGINT": "BIGINT",
+    "INTEGER": "BIGINT", "SMALLINT": "BIGINT", "TINYINT": "BIGINT", "UINTEGER": "BIGINT",
+}  # fmt: skip
+"""Types of columns that say of an event exactly what its payload says, by what filters call them."""
+_KEPT = 2
+"""How many of an `Events`' questions are remembered: a sweep asks the same one at every point."""
+
+
+class Question(NamedTuple):
+    """What decides which events these are."""
+
+    types: tuple[str, ...]
+    where: str | None
+    by: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
+    lateness: int
+
+
+class Matched:
+    """The columns of a rule, and the way back from a row to its event and its group."""
+
+    def __init__(self, question: Question, columns: Columns, *, count: int, late: int) -> None:
+        self.question = question
+        self.columns = columns
+        self.count = count
+        """Events that the rule is concerned by."""
+        self.late = late
+        """Those among them that came too late to be judged."""
+        self._values: groups.Numbered | None = None
+        self._numbers: NDArray[Any] = np.zeros(len(columns.starts), np.int32)
+        self.cache: dict[Any, Any] = {}
+        """What was worked out of the columns."""
+
+    def key(self, number: int) -> Key:
+        """The key of the group of that number."""
+        by = self.question.by
+        if self._values is None:
+            return ()
+        value = self._values.value(int(self._numbers[number]))
+        return group.key(by, dict(zip(by, value if len(by) > 1 else (value,), strict=True)))
+
+    def named(self, values: groups.Numbered, numbers: NDArray[Any]) -> None:
+        """What the groups' numbers in the source stand for."""
+        self._values, self._numbers = values, numbers
+
+
+def matched(events: Events, question: Question) -> Matched:
+    """The answer, remembered with the events."""
+    known = events.answers
+    if question not in known:
+        while len(known) >= _KEPT:
+            del known[next(iter(known))]
+        known[question] = _ask(events, question)
+    found: Matched = known[question]
+    return found
+
+
+def _ask(events: Events, question: Question) -> Matched:
+    writer = _Writer(events)
+    by = [writer.grouping(field) for field in question.by]
+    samples = [writer.wanted(one) for one in question.wanted]
+    listed = ["seq::INTEGER AS seq", "ts", *(["behind"] if events.disordered else [])]
+    listed += [f"{sql} AS g{n}" for n, (sql, _) in enumerate(by)]
+    listed += [f"{sql} AS s{n}" for n, sql in enumerate(samples)]
+    where, values = [], []
+    if len(question.types) < len(events.types):
+        where.append("type IN (SELECT unnest(?))")
+        values.append(list(question.types))
+    if question.where is not None:
+        where.append(writer.condition(question.where))
+    where += [f"{sql} IS NOT NULL" for sql, one in zip(samples, question.wanted, strict=True) if one.needed]
+    query = f"SELECT {', '.join(listed)} FROM events{' WHERE ' if where else ''}{' AND '.join(where)}"
+    table = events.table(query, values)
+    return _sorted(question, table, [json for _, json in by])
+
+
+def _array(table: pa.Table, name: str) -> NDArray[Any]:
+    found: NDArray[Any] = table.column(name).to_numpy()
+    return found
+
+
+def _sorted(question: Question, table: pa.Table, json: Sequence[bool]) -> Matched:
+    count = len(table)
+    if "behind" in table.column_names:
+        late = _array(table, "behind") > question.lateness
+        if late.any():
+            table = table.filter(pa.array(~late))
+    came, times = _array(table, "seq"), _array(table, "ts")
+    assert (came[1:] > came[:-1]).all(), "DuckDB keeps the order of a table"
+    samples = {one.text: _array(table, f"s{n}") for n, one in enumerate(question.wanted)}
+    values = None
+    starts, numbers = np.zeros(min(1, len(came)), np.int64), np.zeros(1, np.int32)
+    if question.by and len(came):
+        values = groups.numbered([(table.column(f"g{n}"), one) for n, one in enumerate(json)])
+        order = groups.order(values.numbers, values.size)
+        sorted_ = values.numbers[order]
+        starts = np.append(0, np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1)
+        numbers = sorted_[starts]
+        came, times = came[order], times[order]
+        samples = {name: sample[order] for name, sample in samples.items()}
+    columns = _in_time(times, came, starts, samples)
+    found = Matched(question, columns, count=count, late=count - len(came))
+    if values is not None:
+        found.named(values, numbers)
+    return found
+
+
+def _in_time(times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, Any]) -> Columns:
+    """Columns of rows that are sorted by group, and within it as they came: those late go to their places."""
+    columns = Columns(times, came, starts, samples)
+    inside = times[1:] >= times[:-1]
+    inside[starts[1:] - 1] = True
+    if inside.all():
+        return columns
+    # The newest time so far of each group. Ranks stand for times: with the group they fit into one number.
+    ranks = np.unique(times, return_inverse=True)[1].astype(np.int64)
+    newest = np.maximum.accumulate(columns.group * (int(ranks.max()) + 1) + ranks)
+    late = np.flatnonzero(columns.group * (int(ranks.max()) + 1) + ranks < newest)
+    peaks = np.unique(times)[newest[late] % (int(ranks.max()) + 1)]
+    order = np.lexsort((came, times, columns.group))
+    sorted_ = Columns(
+        times[order], came[order], starts, {name: sample[order] for name, sample in samples.items()}
+    )
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    by_place = np.argsort(place[late])
+    sorted_.late, sorted_.peaks = place[late][by_place], peaks[by_place]
+    return sorted_
+
+
+class _Writer:
+    """Writes what rules say of an event as SQL over the table `events`."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._kinds = events.kinds
+
+    def condition(self, text: str) -> str:
+        condition = filters.parse(text)
+        return duckdb_expression(condition.tree, self._parts(list(condition.fields)))
+
+    def _parts(self, fields: Sequence[Path]) -> Parts:
+        stored: dict[Path, Stored] = {}
+        if "payload" not in self._events.own:
+            for path in fields:
+                column = self._events.fields.get(str(path[0])) if len(path) == 1 else None
+                if column and (kind := _STORED.get(self._kinds[column])):
+                    sql = column if self._kinds[column] == kind else f"{column}::{kind}"
+                    stored[path] = Stored(sql, kind)
+        payload = self._events.json({str(path[0]): None for path in fields})
+        return Parts(
+            type="type", source="source", timestamp="make_timestamptz(ts)", payload=payload, fields=stored
+        )
+
+    def wanted(self, one: Wanted) -> str:
+        if one.what == "truth":
+            return f"coalesce({self.condition(one.text)}, false)"
+        value = filters.parse_value(one.text)
+        return value.sql(Kind.NUMBER, self._parts(list(value.fields)))
+
+    def grouping(self, field: str) -> tuple[str, bool]:
+        """The field of a group; whether it is JSON text."""
+        if field in ("type", "source"):
+            return field, False
+        whole = "payload" in self._events.own
+        first = field.partition(".")[0]
+        column = self._events.fields.get(field if "." not in field else first)
+        if not whole and column is None:
+            return "NULL::VARCHAR", False
+        if not whole and "." not in field and (self._kinds[column or ""] in _STORED):
+            return str(column), False
+        pointer = "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in field.split("."))
+        return f"json_extract({self._events.json([first])}, {quoted(pointer)})::VARCHAR", True

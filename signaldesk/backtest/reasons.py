@@ -1,0 +1,99 @@
+"""What a rule's own judge says at single moments of the past, with its window as it was then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from signaldesk.backtest.events import Events
+from signaldesk.model.outcome import Firing
+from signaldesk.model.window import Window
+from signaldesk.rules._columns import Bools, Columns, Ints
+from signaldesk.rules._kind import Judge, Replay
+
+
+class Owed(NamedTuple):
+    """A firing without its reason yet: what had come was all up to this row; the condition held at `time`."""
+
+    firing: Firing
+    row: int
+    time: int
+
+
+class Reasons:
+    """Fills windows with the members that had come by the time of a row, and asks the judge."""
+
+    def __init__(self, events: Events, columns: Columns, replay: Replay, judge: Judge) -> None:
+        self._events, self._columns, self._replay, self._judge = events, columns, replay, judge
+
+    def give(self, owed: Sequence[Owed]) -> None:
+        """Give firings their value, bounds, evidence and words."""
+        members = self._members(np.array([one.row for one in owed], np.int64))
+        rows = np.unique(np.concatenate([*members, np.empty(0, np.int64)]))
+        named = dict(zip(rows.tolist(), self._named(rows), strict=True))
+        for one, known in zip(owed, members, strict=True):
+            window = self._window(known, [named[row] for row in known.tolist()])
+            why = self._judge.verdict(window, one.time, one.firing.event.id)
+            firing = one.firing
+            firing.value, firing.at_least, firing.threshold = why.value, why.at_least, why.threshold
+            firing.window_from, firing.window_to = why.window_from, why.window_to
+            firing.evidence, firing.words = why.evidence, why.words
+
+    def ask(self, rows: Ints, threshold: float | None) -> tuple[Bools, Bools]:
+        """For each row whether the condition holds, and whether its value is back at `threshold`."""
+        holds, back = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+        for at, members in enumerate(self._members(rows)):
+            row = int(rows[at])
+            others = members[members != row]
+            suffixes = self._replay.suffixes(self._columns, np.append(others, row)) or [b""] * len(members)
+            names = [int(one).to_bytes(16, "big") for one in others]  # which one is which does not matter
+            window = self._window(
+                others, [name + suffix for name, suffix in zip(names, suffixes, strict=False)]
+            )
+            time = int(self._columns.times[row])
+            holds[at] = self._judge.holds(window, time, row.to_bytes(16, "big"), suffixes[-1])
+            value = self._judge.value(window, time) if threshold is not None else None
+            back[at] = value is not None and self._judge.recovered(value, threshold or 0.0)
+        return holds, back
+
+    def _members(self, rows: Ints) -> list[Ints]:
+        first = self._replay.first(self._columns, rows)
+        return [
+            self._columns.members(row, start)
+            for row, start in zip(rows.tolist(), first.tolist(), strict=True)
+        ]
+
+    def _named(self, rows: Ints) -> list[bytes]:
+        """The rows as members: their events' ids, and what the judge keeps with them."""
+        found = ids(self._events, self._columns, rows)
+        suffixes = self._replay.suffixes(self._columns, rows)
+        return [one + two for one, two in zip(found, suffixes, strict=True)] if suffixes else found
+
+    def _window(self, rows: Ints, members: list[bytes]) -> Window:
+        window = Window()
+        times = self._columns.times[rows].tolist()
+        window.fill([(member, time) for time, member in sorted(zip(times, members, strict=True))])
+        self._judge.load(window, None)
+        return window
+
+
+def ids(events: Events, columns: Columns, rows: Ints) -> list[bytes]:
+    """The ids of some rows' events."""
+    came = np.asarray(columns.came[rows], np.int64)
+    if "id" not in events.own:
+        return [int(one).to_bytes(16, "big") for one in came]
+    if not len(came):
+        return []
+    table = events.table(
+        "SELECT seq, id FROM events WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM wanted)",
+        [int(came.min()), int(came.max())],
+        wanted=pa.table({"seq": np.unique(came)}),
+    )
+    seq = table.column("seq").to_numpy()
+    order = np.argsort(seq)
+    found = table.column("id").take(order[np.searchsorted(seq[order], came)])
+    listed: list[bytes] = found.to_pylist()
+    return listed

@@ -1,0 +1,73 @@
+"""How far time is at each step of a stream, for deadlines that come between events."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.fold import BATCH
+from signaldesk.engine.timers import NEVER
+from signaldesk.rules._columns import Ints
+
+
+class Place(NamedTuple):
+    """Where in the stream something happens, and how far time is there (µs)."""
+
+    position: int
+    received: int
+    clock: int
+
+
+class Steps:
+    """Two steps for each event that the rule looks at: before it is judged, and when its entry is done.
+
+    An entry moves time to its receipt, then each event that is judged to its watermark, and the end of the
+    entry to the watermark after its last event, judged or not.
+    """
+
+    def __init__(self, events: Events, types: tuple[str, ...], judged: NDArray[Any]) -> None:
+        """`judged`: places in the stream, ascending, of the events that are judged."""
+        found = events.table(
+            "SELECT seq::INTEGER AS seq, ts + behind AS mark, received, coalesce(position, 0) AS position "
+            "FROM events WHERE type IN (SELECT unnest(?))",
+            [list(types)],
+        )
+        self._seq, marks, self._received, self._position = (
+            found.column(name).to_numpy() for name in ("seq", "mark", "received", "position")
+        )
+        begins = _begins(self._received, self._position)
+        ends = np.append(begins[1:], True)[: len(begins)]
+        before = np.full(len(marks), np.iinfo(np.int64).min)
+        at = np.searchsorted(self._seq, judged)
+        before[at] = marks[at]
+        before = np.maximum(before, np.where(begins, self._received, before))
+        after = np.where(ends, marks, before)
+        self._clock = np.maximum.accumulate(np.stack([before, after], axis=1).ravel())
+
+    def before(self, seq: int) -> int:
+        """The step before this event is judged."""
+        return 2 * int(np.searchsorted(self._seq, seq))
+
+    def place(self, step: int) -> Place:
+        row = step // 2
+        return Place(int(self._position[row]) or 1, int(self._received[row]), int(self._clock[step]))
+
+    def first_after(self, time: int) -> int:
+        """The first step at which it is later than this; as many as there are when there is none."""
+        return len(self) if time >= NEVER else int(np.searchsorted(self._clock, time, side="right"))
+
+    def __len__(self) -> int:
+        return len(self._clock)
+
+
+def _begins(received: Ints, position: Ints) -> NDArray[np.bool_]:
+    """Where an entry begins; long ones are taken in pages."""
+    begins = np.ones(len(received), bool)
+    begins[1:] = (received[1:] != received[:-1]) | (position[1:] != position[:-1])
+    starts = np.flatnonzero(begins)
+    inside = np.arange(len(received)) - np.repeat(starts, np.diff(np.append(starts, len(received))))
+    found: NDArray[np.bool_] = inside % BATCH == 0
+    return found

@@ -1,0 +1,123 @@
+"""A rule's events of the past as columns: sorted by group, within it by time, and ties as they came.
+
+Here most windows are slices: what had come by the time of a row are the rows before it. It is not so for rows
+that others overtook: `disturbed` ones lie behind (in this order) a row that came only after them.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Columns:
+    """Rows, `len(columns)` of them, as arrays; `row` is always a place in this order."""
+
+    def __init__(self, times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, Any]) -> None:
+        """`times` are µs; `came` is each row's place in the stream; groups begin at `starts`, ascending.
+
+        `samples`: the columns that the kind asked for, by name.
+        """
+        self.times = times
+        self.came = came
+        self.starts = starts
+        self.samples = samples
+        self.late: Ints = np.empty(0, np.int64)
+        """Rows that came when their group had a later one already."""
+        self.peaks: Ints = np.empty(0, np.int64)
+        """For each of these the newest time in its group at that moment."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @cached_property
+    def group(self) -> NDArray[np.int32]:
+        """For each row the number of its group: 0, 1, …"""
+        return np.repeat(np.arange(len(self.starts), dtype=np.int32), np.diff(self.ends, prepend=0))
+
+    @cached_property
+    def ends(self) -> Ints:
+        """For each group the row after its last one."""
+        return np.append(self.starts[1:], len(self)).astype(np.int64)
+
+    def groups(self, rows: Any) -> Ints:
+        """The numbers of some rows' groups."""
+        numbers: Ints = np.searchsorted(self.starts, rows, side="right") - 1
+        return numbers
+
+    @cached_property
+    def disturbed(self) -> Ints:
+        """Rows of which not all rows before them in their group had come by then."""
+        if not len(self.late):
+            return np.empty(0, np.int64)
+        order = self.group * np.int64(int(self.came.max()) + 1) + self.came
+        before = np.maximum.accumulate(order)
+        return np.flatnonzero(order[1:] < before[:-1]) + 1
+
+    # --- windows ---------------------------------------------------------------------------------------
+
+    def reaches(self, need: int, width: int) -> Bools:
+        """Whether the `need` rows up to each one, itself included, lie in (t - width, t]."""
+        back = need - 1
+        found = np.full(len(self), not back)
+        if 0 < back < len(self):
+            found[back:] = self.times[back:] - self.times[:-back] < width
+            found[back:] &= self.group[back:] == self.group[:-back]
+        return found
+
+    def within(self, width: int) -> Ints:
+        """For each row the first one of its group in (t - width, t]."""
+        return self.after(np.arange(len(self)), self.times - width)
+
+    def after(self, rows: Ints, times: Ints) -> Ints:
+        """For each of these rows the first one of its group that is later than a time."""
+        if self._keys is not None:
+            least, reach = self._place
+            # A time before all of them must not reach into the group before, nor one after all into the next.
+            bounds = np.clip(times - least, -1, reach - 2)
+            found: Ints = np.searchsorted(self._keys, self.groups(rows) * reach + bounds, side="right")
+            return found
+        low, high = self.starts[self.groups(rows)], self.ends[self.groups(rows)]
+        while (low < high).any():
+            middle = (low + high) // 2
+            right = (low < high) & (self.times[np.minimum(middle, len(self) - 1)] <= times)
+            low, high = np.where(right, middle + 1, low), np.where(right, high, middle)
+        return low
+
+    def newest(self, rows: Ints, need: int, width: int) -> Ints:
+        """For each of these rows a row from which on there are the `need` newest ones in (t - width, t]."""
+        first = self.after(rows, self.times[rows] - width)
+        near = np.maximum(first, rows - (need - 1))
+        # Of those at the same moment any may be the newest: that is decided by ids.
+        near = np.maximum(first, self.after(rows, self.times[near] - 1))
+        return np.where(np.isin(rows, self.disturbed) | np.isin(rows, self.late), first, near)
+
+    @cached_property
+    def _place(self) -> tuple[int, int]:
+        """The least time, and by how much the keys of two groups differ."""
+        least = int(self.times.min()) if len(self) else 0
+        return least, (int(self.times.max()) - least if len(self) else 0) + 3
+
+    @cached_property
+    def _keys(self) -> Ints | None:
+        """Group and time in one ascending number; None where that does not fit."""
+        least, reach = self._place
+        if reach * (len(self.starts) + 1) >= 2**62:
+            return None
+        return self.group * np.int64(reach) + (self.times - least)
+
+    def members(self, row: int, first: int) -> Ints:
+        """The rows of a group from `first` on that had come when this one had, in order of time."""
+        if not len(self.late):
+            return np.arange(first, row + 1)
+        end, at = row + 1, int(np.searchsorted(self.late, row))
+        if at < len(self.late) and self.late[at] == row:
+            end = int(self.after(np.array([row]), self.peaks[at : at + 1])[0])
+        rows = np.arange(first, end)
+        return rows[np.flatnonzero(self.came[rows] <= self.came[row])]

@@ -1,0 +1,114 @@
+"""Judged in columns, a rule does exactly what the engine's fold says: on random streams, rules and entries.
+
+SIGNALDESK_TEST_SOAK, a number, makes that many times more examples.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from uuid import UUID
+
+import pyarrow
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signaldesk.backtest import columns, fold
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.outcome import Judged
+from signaldesk.model.event import Event
+from signaldesk.model.outcome import Firing
+from signaldesk.model.rule import Rule, SavedRule
+from signaldesk.rules import document
+from signaldesk.rules._kind import Kind
+from tests.support.judging import LATENESS, MICROS, ORG, event
+from tests.unit.backtest.test_parity import OPTIONS
+from tests.unit.rules.test_live_is_oracle import ALONE, START, _payloads, documents
+
+SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
+KINDS = [name for name in ALONE if type(document.kinds()[name]).replay is not Kind.replay]
+"""Kinds that are judged in columns."""
+
+_steps = st.sampled_from(
+    [0, 0, 1, MICROS // 2, MICROS, MICROS, 2 * MICROS, 3 * MICROS, 10 * MICROS, 70 * MICROS]
+)
+_agos = st.sampled_from([0, 0, 0, 0, 0, 1, MICROS, 2 * MICROS, 10 * MICROS, LATENESS, 2 * LATENESS])
+_comings = st.lists(
+    st.tuples(
+        _steps, _agos, _payloads, st.sampled_from(["y", "y", "y", "z"]),
+        st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, 5]),  # so many events ago the same one came
+        st.booleans(),  # whether it came in one entry with the one before
+        st.sampled_from([0, 0, MICROS, 30 * MICROS]),  # how long it took until it was received
+    ),
+    min_size=1,
+    max_size=40,
+)  # fmt: skip
+
+
+def stream(comings: list[Any]) -> pyarrow.Table:
+    """Events as history keeps them: late ones, ties, some that come twice, several in an entry."""
+    events: list[Event] = []
+    behind: list[int] = []
+    received: list[int] = []
+    position: list[int] = []
+    now = watermark = clock = START
+    for number, (step, ago, payload, type_, again, joined, delay) in enumerate(comings):
+        now += step
+        one = event(number * 7919 % 1009, type_, now - ago, payload)
+        if 0 < again <= len(events):
+            one = events[-again]
+        events.append(one)
+        watermark = max(watermark, one.timestamp)
+        behind.append(watermark - one.timestamp)
+        clock = max(clock, now + delay)
+        received.append(received[-1] if joined and received else clock)
+        position.append(position[-1] if joined and position else number + 1)
+    time = pyarrow.timestamp("us", tz="UTC")
+    return pyarrow.table(
+        {
+            "id": pyarrow.array([one.id for one in events], pyarrow.binary()),
+            "type": [one.type for one in events],
+            "timestamp": pyarrow.array([one.timestamp for one in events], time),
+            "received_at": pyarrow.array(received, time),
+            "behind": behind,
+            "clock_skewed": [False for _ in events],
+            "position": position,
+            "idx": list(range(len(events))),
+            "payload": [one.payload.decode() for one in events],
+        }
+    )
+
+
+def saved(rule: Rule) -> SavedRule:
+    return SavedRule(org_id=ORG, id=UUID(int=2), version=1, since_version=1, fingerprint="", rule=rule)
+
+
+def told(found: Judged) -> Any:
+    """Everything that was found, to be compared."""
+    came = [
+        (
+            one.id, one.group, one.values, one.event, one.time, one.timer, one.value, one.at_least,
+            one.threshold, one.window_from, one.window_to, one.evidence, one.words, one.channels,
+            one.received_at, one.position,
+        )
+        if isinstance(one, Firing)
+        else tuple(one[3:])
+        for one in found.came
+    ]  # fmt: skip
+    return came, sorted(map(tuple, found.held), key=repr), found.matched, found.late
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25 * SOAK, deadline=None)
+@given(data=st.data(), comings=_comings, options=OPTIONS)
+def test_columns_find_what_the_fold_finds(
+    kind: str, data: st.DataObject, comings: list[Any], options: dict[str, Any]
+) -> None:
+    rule = document.parse({**data.draw(documents(kind)), **options})
+    events = Events.of(stream(comings))
+    until = data.draw(st.sampled_from([None, START + 1000 * MICROS]))
+    right = fold.judge(events, saved(rule), lateness=LATENESS, since=START, until=until)
+    found = columns.judge(events, saved(rule), lateness=LATENESS, until=until)
+    assert isinstance(found, Judged)
+    assert told(found) == told(right)
