@@ -88,7 +88,7 @@ def _ask(events: Events, question: Question) -> Matched:
     listed += [f"{sql} AS s{n}" for n, sql in enumerate(samples)]
     where, values = [], []
     if len(question.types) < len(events.types):
-        where.append("type IN (SELECT unnest(?))")
+        where.append("list_contains(?, type)")  # a join would not keep the order
         values.append(list(question.types))
     if question.where is not None:
         where.append(writer.condition(question.where))

@@ -31,8 +31,8 @@ class Steps:
     def __init__(self, events: Events, types: tuple[str, ...], judged: NDArray[Any]) -> None:
         """`judged`: places in the stream, ascending, of the events that are judged."""
         found = events.table(
-            "SELECT seq::INTEGER AS seq, ts + behind AS mark, received, coalesce(position, 0) AS position "
-            "FROM events WHERE type IN (SELECT unnest(?))",
+            "SELECT seq::BIGINT AS seq, ts + behind AS mark, received, coalesce(position, 0) AS position "
+            "FROM events WHERE list_contains(?, type)",  # a join would not keep the order
             [list(types)],
         )
         self._seq, marks, self._received, self._position = (
