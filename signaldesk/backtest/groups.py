@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from signaldesk.model import group
-from signaldesk.model.group import Key
 
+T = TypeVar("T")
 _MOST = 1 << 31
 """Numbers of groups need not be dense, but they stay below this."""
 
@@ -57,14 +57,26 @@ def _column(column: pa.ChunkedArray, json: bool) -> Numbered:
         least, most = (one.as_py() or 0 for one in pc.min_max(column).values())
         if most - least < max(4 * len(column), 1000):
             return _whole(column, least, most)
+    numbers, values = _encoded(column)
+    values = [*(map(_parsed, values) if json else values), None]
+    numbers, _ = shared(numbers, [group.key(("x",), {"x": value}) for value in values])
+    return Numbered(numbers, len(values), values.__getitem__)
+
+
+def coded(column: pa.ChunkedArray, name: Callable[[Any], bytes]) -> tuple[NDArray[Any], list[bytes]]:
+    """For each row, none of which is NULL, a number that stands for its value's name."""
+    numbers, values = _encoded(column)
+    return shared(numbers, list(map(name, values)))
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[NDArray[Any], list[Any]]:
+    """For each row the number of its value, and the values; that of NULL is one more than there are."""
     encoded = column.dictionary_encode().unify_dictionaries()
-    chunks = [chunk.indices for chunk in encoded.chunks]
-    if not chunks:
-        return Numbered(np.empty(0, np.int32), 1, lambda number: None)
-    indices = pa.chunked_array(chunks)
+    if not len(column):
+        return np.empty(0, np.int32), []
     values: list[Any] = encoded.chunk(0).dictionary.to_pylist()
-    numbers = pc.fill_null(indices, len(values)).to_numpy()
-    return _merged(numbers, [*(map(_parsed, values) if json else values), None])
+    indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks])
+    return pc.fill_null(indices, len(values)).to_numpy(), values
 
 
 def _parsed(text: str | None) -> Any:
@@ -78,14 +90,11 @@ def _whole(column: pa.ChunkedArray, least: int, most: int) -> Numbered:
     return Numbered(shifted, null + 1, lambda number: None if number == null else number + least)
 
 
-def _merged(numbers: NDArray[Any], values: list[Any]) -> Numbered:
-    """Values that are one and the same group share a number."""
-    first: dict[Key, int] = {}
-    keys = [group.key(("x",), {"x": value}) for value in values]
-    shared = np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.int32)
-    if len(first) < len(values):
-        numbers = shared[numbers]
-    return Numbered(numbers, len(values), values.__getitem__)
+def shared(numbers: NDArray[Any], keys: list[T]) -> tuple[NDArray[Any], list[T]]:
+    """The numbers, those with the same key made one; and the keys."""
+    first: dict[T, int] = {}
+    one = np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.int32)
+    return (one[numbers] if len(first) < len(keys) else numbers), keys
 
 
 def order(numbers: NDArray[Any], size: int) -> NDArray[np.int64]:

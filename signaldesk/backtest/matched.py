@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -14,12 +15,13 @@ from signaldesk.backtest import groups
 from signaldesk.backtest.events import Events
 from signaldesk.filters.duckdb_sql import Columns as Parts
 from signaldesk.filters.duckdb_sql import Stored, duckdb_expression
-from signaldesk.filters.duckdb_values import quoted
+from signaldesk.filters.duckdb_values import Values, quoted
 from signaldesk.filters.tree import Kind, Path
 from signaldesk.model import group
 from signaldesk.model.group import Key
 from signaldesk.rules._columns import Columns, Ints
 from signaldesk.rules._kind import Wanted
+from signaldesk.rules._tallies import digest
 
 _STORED = {
     "VARCHAR": "VARCHAR", "BOOLEAN": "BOOLEAN", "DOUBLE": "DOUBLE", "BIGINT": "BIGINT",
@@ -85,17 +87,19 @@ def _ask(events: Events, question: Question) -> Matched:
     samples = [writer.wanted(one) for one in question.wanted]
     listed = ["seq::INTEGER AS seq", "ts", *(["behind"] if events.disordered else [])]
     listed += [f"{sql} AS g{n}" for n, (sql, _) in enumerate(by)]
-    listed += [f"{sql} AS s{n}" for n, sql in enumerate(samples)]
+    listed += [f"{sql} AS s{n}" for n, (sql, _) in enumerate(samples)]
     where, values = [], []
     if len(question.types) < len(events.types):
         where.append("list_contains(?, type)")  # a join would not keep the order
         values.append(list(question.types))
     if question.where is not None:
         where.append(writer.condition(question.where))
-    where += [f"{sql} IS NOT NULL" for sql, one in zip(samples, question.wanted, strict=True) if one.needed]
+    where += [
+        f"{sql} IS NOT NULL" for (sql, _), one in zip(samples, question.wanted, strict=True) if one.needed
+    ]
     query = f"SELECT {', '.join(listed)} FROM events{' WHERE ' if where else ''}{' AND '.join(where)}"
     table = events.table(query, values)
-    return _sorted(question, table, [json for _, json in by])
+    return _sorted(question, table, [json for _, json in by], [tagged for _, tagged in samples])
 
 
 def _array(table: pa.Table, name: str) -> NDArray[Any]:
@@ -103,7 +107,9 @@ def _array(table: pa.Table, name: str) -> NDArray[Any]:
     return found
 
 
-def _sorted(question: Question, table: pa.Table, json: Sequence[bool]) -> Matched:
+def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: Sequence[bool]) -> Matched:
+    """`json`: of each field of the groups whether it is JSON text; `tagged`: of each sample whether it is
+    text after its type."""
     count = len(table)
     if "behind" in table.column_names:
         late = _array(table, "behind") > question.lateness
@@ -111,22 +117,51 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool]) -> Matche
             table = table.filter(pa.array(~late))
     came, times = _array(table, "seq"), _array(table, "ts")
     assert (came[1:] > came[:-1]).all(), "DuckDB keeps the order of a table"
-    samples = {one.text: _array(table, f"s{n}") for n, one in enumerate(question.wanted)}
+    samples, names = _samples(question.wanted, table, tagged)
     values = None
-    starts, numbers = np.zeros(min(1, len(came)), np.int64), np.zeros(1, np.int32)
+    starts = np.zeros(min(1, len(came)), np.int64)
+    numbers: NDArray[Any] = starts
     if question.by and len(came):
         values = groups.numbered([(table.column(f"g{n}"), one) for n, one in enumerate(json)])
         order = groups.order(values.numbers, values.size)
-        sorted_ = values.numbers[order]
-        starts = np.append(0, np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1)
-        numbers = sorted_[starts]
-        came, times = came[order], times[order]
+        sizes = np.bincount(values.numbers, minlength=values.size)
+        numbers = np.flatnonzero(sizes)
+        starts = np.append(0, np.cumsum(sizes[numbers])[:-1])
+        whole = int(came[-1]) - int(came[0]) + 1 == len(came)
+        came = (order + came[0]).astype(came.dtype) if whole else came[order]
+        times = times[order]
         samples = {name: sample[order] for name, sample in samples.items()}
     columns = _in_time(times, came, starts, samples)
+    columns.names = names
     found = Matched(question, columns, count=count, late=count - len(came))
     if values is not None:
         found.named(values, numbers)
     return found
+
+
+def _samples(
+    wanted: Sequence[Wanted], table: pa.Table, tagged: Sequence[bool]
+) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+    samples: dict[str, Any] = {}
+    names: dict[str, list[bytes]] = {}
+    for number, one in enumerate(wanted):
+        column = table.column(f"s{number}")
+        if one.what == "scalar":
+            name = _tagged_digest if tagged[number] else _digest
+            samples[one.text], names[one.text] = groups.coded(column, name)
+        else:
+            samples[one.text] = column.to_numpy()
+    return samples, names
+
+
+def _digest(value: Any) -> bytes:
+    return digest(value) or b""
+
+
+def _tagged_digest(text: str) -> bytes:
+    """That of a value that is written after its JSON type."""
+    kind, _, value = text.partition(":")
+    return _digest(value if kind == "VARCHAR" else orjson.loads(value))
 
 
 def _in_time(times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, Any]) -> Columns:
@@ -136,20 +171,30 @@ def _in_time(times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, A
     inside[starts[1:] - 1] = True
     if inside.all():
         return columns
-    # The newest time so far of each group. Ranks stand for times: with the group they fit into one number.
-    ranks = np.unique(times, return_inverse=True)[1].astype(np.int64)
-    newest = np.maximum.accumulate(columns.group * (int(ranks.max()) + 1) + ranks)
-    late = np.flatnonzero(columns.group * (int(ranks.max()) + 1) + ranks < newest)
-    peaks = np.unique(times)[newest[late] % (int(ranks.max()) + 1)]
-    order = np.lexsort((came, times, columns.group))
+    keys = _keys(columns)
+    newest = np.maximum.accumulate(keys)
+    behind = keys < newest
+    late = np.flatnonzero(behind)
+    # The newest time before a row that came late is that of the last row before it that did not.
+    peaks = times[np.maximum.accumulate(np.where(behind, 0, np.arange(len(keys))))[late]]
+    by_time = np.argsort(keys[late], kind="stable")
+    in_time = np.flatnonzero(~behind)
+    places = np.searchsorted(keys[in_time], keys[late][by_time], side="right")
+    order = np.insert(in_time, places, late[by_time])
     sorted_ = Columns(
         times[order], came[order], starts, {name: sample[order] for name, sample in samples.items()}
     )
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    by_place = np.argsort(place[late])
-    sorted_.late, sorted_.peaks = place[late][by_place], peaks[by_place]
+    sorted_.late, sorted_.peaks = places + np.arange(len(late)), peaks[by_time]
     return sorted_
+
+
+def _keys(columns: Columns) -> Ints:
+    """Group and time in one number, or group and rank of the time where that is too large."""
+    times = columns.times - columns.times.min()
+    if (int(times.max()) + 1) * len(columns.starts) >= 2**62:
+        times = np.unique(times, return_inverse=True)[1].astype(np.int64)
+    keys: Ints = columns.group * np.int64(int(times.max()) + 1) + times
+    return keys
 
 
 class _Writer:
@@ -176,11 +221,24 @@ class _Writer:
             type="type", source="source", timestamp="make_timestamptz(ts)", payload=payload, fields=stored
         )
 
-    def wanted(self, one: Wanted) -> str:
+    def wanted(self, one: Wanted) -> tuple[str, bool]:
+        """What a replay asked for; whether it is text after its type."""
         if one.what == "truth":
-            return f"coalesce({self.condition(one.text)}, false)"
+            return f"coalesce({self.condition(one.text)}, false)", False
         value = filters.parse_value(one.text)
-        return value.sql(Kind.NUMBER, self._parts(list(value.fields)))
+        if one.what == "scalar":
+            return self._scalar(value)
+        return value.sql(Kind.NUMBER, self._parts(list(value.fields))), False
+
+    def _scalar(self, value: filters.Value) -> tuple[str, bool]:
+        """A field as it is where it has a column, else as text after its type."""
+        assert value.path is not None
+        parts = self._parts([value.path])
+        if value.path in parts.fields:
+            return parts.fields[value.path].sql, False
+        kind, text = Values(parts).json_type(value.path), Values(parts).json_text(value.path)
+        known = f"CASE WHEN {kind} NOT IN ('NULL', 'ARRAY', 'OBJECT') THEN {kind} || ':' || {text} END"
+        return known, True
 
     def grouping(self, field: str) -> tuple[str, bool]:
         """The field of a group; whether it is JSON text."""

@@ -11,7 +11,7 @@ from signaldesk.filters.duckdb_values import SQL_TYPES, Columns
 from signaldesk.filters.grammar import fault, read
 from signaldesk.filters.operands import is_condition
 from signaldesk.filters.predicate import ValueOf, compile_truth, compile_value
-from signaldesk.filters.tree import Condition, Constant, Kind, Operand, Path, paths
+from signaldesk.filters.tree import Condition, Constant, Field, Kind, Operand, Path, paths
 from signaldesk.filters.values import kind_of
 
 __all__ = ["Value", "parse_value"]
@@ -32,6 +32,11 @@ class Value:
     """The payload paths it looks at, as tuples."""
     value: ValueOf = field(compare=False, repr=False)
     """(payload, type, source, timestamp_us) -> int, float, str, bool, or None for NULL, lists and objects."""
+
+    @property
+    def path(self) -> Path | None:
+        """The path of a value that is nothing but a field of the payload."""
+        return self.tree.path if isinstance(self.tree, Field) else None
 
     def sql(self, kind: Kind | None = None, columns: Columns | None = None) -> str:
         """A DuckDB expression: the value where it is of this kind, and else NULL.

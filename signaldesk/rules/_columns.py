@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+_CROSSINGS = 8
+"""Widths for which rows are remembered."""
+_KEPT = 4
+"""Windows of all rows that are remembered."""
 Bools = NDArray[np.bool_]
 
 
@@ -28,6 +32,10 @@ class Columns:
         self.came = came
         self.starts = starts
         self.samples = samples
+        self.names: dict[str, list[bytes]] = {}
+        """For samples that are numbers of texts: what they stand for."""
+        self._windows: dict[int, Ints] = {}
+        self._crossings: dict[int, tuple[int, Ints]] = {}
         self.late: Ints = np.empty(0, np.int64)
         """Rows that came when their group had a later one already."""
         self.peaks: Ints = np.empty(0, np.int64)
@@ -63,17 +71,74 @@ class Columns:
     # --- windows ---------------------------------------------------------------------------------------
 
     def reaches(self, need: int, width: int) -> Bools:
-        """Whether the `need` rows up to each one, itself included, lie in (t - width, t]."""
-        back = need - 1
+        """Whether the `need` rows up to each one, itself included, lie in (t - width, t].
+
+        Where more of them do, fewer do as well: rows are remembered for the next greater need.
+        """
+        back, known = need - 1, self._crossings
         found = np.full(len(self), not back)
-        if 0 < back < len(self):
+        if not 0 < back < len(self):
+            return found
+        least, rows = known.get(width, (need + 1, self.starts))
+        if least <= need:
+            rows = rows[rows >= back]
+            near = self.times[rows] - self.times[rows - back] < width
+            rows = rows[near & (self.group[rows] == self.group[rows - back])]
+            found[rows] = True
+        else:
             found[back:] = self.times[back:] - self.times[:-back] < width
             found[back:] &= self.group[back:] == self.group[:-back]
+            rows = np.flatnonzero(found)
+        if 4 * len(rows) < len(self) and (len(known) < _CROSSINGS or width in known):
+            known[width] = need, rows
         return found
 
-    def within(self, width: int) -> Ints:
-        """For each row the first one of its group in (t - width, t]."""
-        return self.after(np.arange(len(self)), self.times - width)
+    def within(self, width: int, ago: int = 0) -> Ints:
+        """For each row the first one of its group that is later than t - ago - width; remembered."""
+        known, back = self._windows, width + ago
+        if back not in known:
+            if len(known) >= _KEPT:
+                del known[next(iter(known))]
+            known[back] = self.after(self._rows, self.times - back)
+        return known[back]
+
+    @cached_property
+    def _rows(self) -> Ints:
+        return np.arange(len(self))
+
+    @property
+    def places(self) -> Ints:
+        """For each row the one after it: where windows end."""
+        return self._rows + 1
+
+    def crowded(self, width: int, most: int) -> Bools | None:
+        """Groups in which at some time more rows than `most` lie in a window; None when there are none."""
+        sizes = np.diff(self.ends, prepend=0)
+        if not len(sizes) or int(sizes.max()) <= most:
+            return None
+        many = np.flatnonzero(self._rows - self.within(width) >= most)
+        found = np.zeros(len(self.starts), bool)
+        found[self.group[many]] = True
+        return found
+
+    def before(self, values: NDArray[Any]) -> Ints:
+        """For each row the sum of a whole number over all rows before it; one more for all of them."""
+        sums = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(values, out=sums[1:])
+        return sums
+
+    def different(self, values: NDArray[Any], first: Ints) -> Ints:
+        """For each row how many different values lie between `first` and it; values are small numbers."""
+        count = len(self)
+        kinds = self.group * np.int64(int(values.max(initial=0)) + 1) + values
+        order = np.argsort(kinds, kind="stable")
+        again = np.full(count, count)
+        same = kinds[order[1:]] == kinds[order[:-1]]
+        again[order[:-1][same]] = order[1:][same]
+        # A row is the last of its value in the windows up to the next one, or until it is too old.
+        old = np.cumsum(np.bincount(first, minlength=count))
+        gone = np.bincount(np.minimum(again, old), minlength=count + 1)[:count]
+        return np.cumsum(1 - gone)
 
     def after(self, rows: Ints, times: Ints) -> Ints:
         """For each of these rows the first one of its group that is later than a time."""

@@ -112,8 +112,8 @@ class Wanted(NamedTuple):
 
     text: str
     """A value, such as a field; for `truth` a condition."""
-    what: Literal["number", "truth"]
-    """A DOUBLE, NaN where it is none; or whether a condition holds."""
+    what: Literal["number", "truth", "scalar"]
+    """A DOUBLE; whether a condition holds; a number for each value of a field, whose names are digests."""
     needed: bool = False
     """Whether an event that has no such value is none of the rule's business."""
 

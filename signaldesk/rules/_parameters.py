@@ -54,6 +54,10 @@ class Comparator(NamedTuple):
     holds: Callable[[float, float], bool]
     """(value, threshold) -> whether the condition holds."""
 
+    @classmethod
+    def of(cls, word: str, threshold: float) -> Comparator:
+        return cls(word, threshold, _OPERATORS[word])
+
     @property
     def upwards(self) -> bool:
         """Whether large values are the bad ones."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import AfterValidator, Field
 
+from signaldesk.filters import parse_value
 from signaldesk.model import duration
 from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
-from signaldesk.rules._parameters import Compared, ValueText, Within, value_of
-from signaldesk.rules._series import Series, Tally
+from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
+from signaldesk.rules._parameters import Comparator, Compared, ValueText, Within, value_of
+from signaldesk.rules._series import EXACT, Series, Tally
 from signaldesk.rules._tallies import Different, Ranks, Sums, digest, packed
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
+    from signaldesk.rules._fixed import Measured
 
 PANES = 64
 """Past the cap of exact members, panes to a window."""
@@ -34,20 +39,25 @@ class _Function(NamedTuple):
     takes: Callable[[Any], bytes | None] = packed
     margin: str = ""
     """How far off it may be past the cap, for people."""
+    rank: Callable[[Any], Any] | None = None
+    """Of a count of values, or of many counts: which of them in order is the value, if it is one of them."""
 
 
-def _ranked(thousandths: int) -> _Function:
+def _ranked(rank: Callable[[Any], Any]) -> _Function:
+    """The value at a rank, which follows from how many there are; 1 is the least."""
+    return _Function(Ranks, lambda tally: tally.ranked(rank(tally.count)), margin=" ± 1 %", rank=rank)
+
+
+def _percentile(thousandths: int) -> _Function:
     """The smallest value that at least so many thousandths of all are not greater than."""
-    return _Function(
-        Ranks, lambda tally: tally.ranked(-(-tally.count * thousandths // 1000)), margin=" ± 1 %"
-    )
+    return _ranked(lambda count: -(-count * thousandths // 1000))
 
 
 _FUNCTIONS: dict[str, _Function] = {
     "sum": _Function(Sums, lambda tally: tally.sum()),
     "avg": _Function(Sums, lambda tally: tally.mean()),
-    "min": _Function(Ranks, lambda tally: tally.ranked(1), margin=" ± 1 %"),
-    "max": _Function(Ranks, lambda tally: tally.ranked(tally.count), margin=" ± 1 %"),
+    "min": _ranked(lambda count: 1),
+    "max": _ranked(lambda count: count),
     "stddev": _Function(Sums, lambda tally: tally.deviation(), least=2),
     "distinct": _Function(Different, lambda tally: float(tally.different()), takes=digest, margin=" ± 2 %"),
 }
@@ -58,7 +68,7 @@ def function(name: str) -> _Function | None:
     """The function of that name, None for one that there is not."""
     if match := _PERCENTILE.fullmatch(name):
         thousandths = int(match[1]) * 10 + int(match[2] or 0)
-        return _ranked(thousandths) if thousandths else None
+        return _percentile(thousandths) if thousandths else None
     return _FUNCTIONS.get(name)
 
 
@@ -154,12 +164,93 @@ class _Judge(Judge):
         window.memory.load(notes)
 
 
+class _Replay(Replay):
+    """A value in order is compared without being found: by how many values lie below the limit."""
+
+    def __init__(self, condition: Aggregate, judge: _Judge) -> None:
+        self.name, self.judge = condition.function, judge
+        what: Literal["number", "scalar"] = "scalar" if self.name == "distinct" else "number"
+        self.wanted = (Wanted(condition.field, what, needed=True),)
+
+    def holds(self, columns: Columns) -> Bools:
+        return self._judged(columns, self.judge.limit)
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        word = "at_most" if self.judge.limit.upwards else "at_least"
+        return self._judged(columns, Comparator.of(word, threshold))
+
+    def _judged(self, columns: Columns, limit: Comparator) -> Bools:
+        first = columns.within(self.judge.span)
+        rank = self.judge.function.rank
+        if self.name == "distinct":
+            holds: Callable[[Any, float], Any] = limit.holds
+            found = holds(columns.different(self._values(columns), first), limit.threshold)
+        elif rank is not None:
+            found = self._ranked(columns, first, rank, limit)
+        else:
+            found = self._summed(columns, first, limit)
+        held: Bools = found & (columns.places - first >= self.judge.least)
+        return held
+
+    def _ranked(self, columns: Columns, first: Ints, rank: Callable[[Any], Any], limit: Comparator) -> Any:
+        values = self._values(columns)
+        strictly = limit.word in ("at_least", "below")
+        before = columns.before(values < limit.threshold if strictly else values <= limit.threshold)
+        lower = before[1:] - before[first]
+        ranks = rank(columns.places - first)
+        return lower < ranks if limit.upwards else lower >= ranks
+
+    def _summed(self, columns: Columns, first: Ints, limit: Comparator) -> Any:
+        measured = self._measured(columns, first)
+        enough = columns.places - first >= self.judge.least
+        found, unsure = measured.compared(limit.holds, limit.threshold, enough)
+        for row in unsure.tolist():
+            tally = self.judge.function.tally()
+            for value in self.suffixes(columns, slice(int(first[row]), row + 1)):
+                tally.add(value)
+            found[row] = limit.holds(self.judge.function.value(tally), limit.threshold)
+        return found
+
+    def _measured(self, columns: Columns, first: Ints) -> Measured:
+        from signaldesk.rules._fixed import Fixed, deviation
+
+        values, ends = self._values(columns), columns.places
+        if self.name == "stddev":
+            return deviation(values, first, ends)
+        fixed = Fixed(values)
+        return fixed.total(first, ends) if self.name == "sum" else fixed.mean(first, ends)
+
+    def unfit(self, columns: Columns) -> Bools | None:
+        return columns.crowded(self.judge.span, EXACT)
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        return columns.after(rows, columns.times[rows] - self.judge.span)
+
+    def suffixes(self, columns: Columns, rows: Any) -> list[bytes]:
+        values = self._values(columns)[rows].tolist()
+        if self.name == "distinct":
+            names = columns.names[self.wanted[0].text]
+            return [names[value] for value in values]
+        return [packed(value) or b"" for value in values]
+
+    def _values(self, columns: Columns) -> Any:
+        return columns.samples[self.wanted[0].text]
+
+
 class AggregateKind(Kind):
     name = "aggregate"
     condition = Aggregate
 
     def judge(self, rule: Rule) -> Judge:
         return _Judge(cast(Aggregate, rule.when))
+
+    def replay(self, rule: Rule) -> Replay | None:
+        condition = cast(Aggregate, rule.when)
+        if condition.function == "distinct" and parse_value(condition.field).path is None:
+            return None
+        if float(condition.comparator.threshold) != condition.comparator.threshold:
+            return None  # a whole number that is no double
+        return _Replay(condition, _Judge(condition))
 
     def sentence(self, condition: Condition) -> str:
         said = cast(Aggregate, condition)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, NamedTuple, cast
+from collections.abc import Callable
+from operator import ge, le
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, cast
 
 from pydantic import Field, model_validator
 
@@ -12,10 +14,14 @@ from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
 from signaldesk.rules._parameters import Share, ValueText, Within, value_of
-from signaldesk.rules._series import Series
+from signaldesk.rules._series import EXACT, Series
 from signaldesk.rules._tallies import Hits, Sums, finite, packed
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
+    from signaldesk.rules._fixed import Measured
 
 _MINUTE = 60_000_000
 _AGO = {"day": 1440 * _MINUTE, "week": 7 * 1440 * _MINUTE}
@@ -134,6 +140,10 @@ class _Judge(Judge):
         series: Series[Any] = window.memory
         one = series.measure(window, time, self.width)
         other = series.measure(window, time, self.width, view=1, ago=self.ago)
+        return self.compared(one, other)
+
+    def compared(self, one: Any, other: Any) -> _Measured | None:
+        """What the tallies of the two windows come to."""
         if max(one.count, other.count) < self.least:
             return None
         if self.function == "count":
@@ -187,6 +197,69 @@ class _Judge(Judge):
         window.memory.load(notes)
 
 
+class _Replay(Replay):
+    def __init__(self, condition: Change, judge: _Judge) -> None:
+        self.judge = judge
+        self.wanted = (Wanted(condition.field, "number", needed=True),) if condition.field else ()
+
+    def holds(self, columns: Columns) -> Bools:
+        return self._judged(columns, ge, self.judge.threshold)
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        return self._judged(columns, le, threshold)
+
+    def _judged(self, columns: Columns, holds: Callable[[Any, Any], Any], threshold: float) -> Bools:
+        from signaldesk.rules._fixed import changed
+
+        judge, windows = self.judge, self._windows(columns)
+        one, other = self._measured(columns, windows)
+        word = judge.word
+        measured = changed(one, other, rises=word.startswith("rise"), relative=not word.endswith("_by"))
+        now, before = (end - first for first, end in windows)
+        enough = (now >= judge.least) | (before >= judge.least)
+        if judge.function != "count":
+            enough &= (now > 0) & (before > 0)
+        found, unsure = measured.compared(holds, threshold, enough)
+        for row in unsure.tolist():
+            exact = judge.compared(
+                *(self._tally(columns, int(first[row]), int(end[row])) for first, end in windows)
+            )
+            found[row] = exact is not None and holds(exact.change, threshold)
+        return found
+
+    def _windows(self, columns: Columns) -> list[tuple[Ints, Ints]]:
+        """First rows and ends of this window, and of the one that it is compared with."""
+        width, ago = self.judge.width, self.judge.ago
+        earlier = columns.within(width, ago), columns.within(ago)
+        return [(columns.within(width), columns.places), earlier]
+
+    def _measured(self, columns: Columns, windows: list[tuple[Ints, Ints]]) -> list[Measured]:
+        from signaldesk.rules._fixed import Fixed, counted
+
+        if not self.wanted:
+            return [counted(first, end) for first, end in windows]
+        fixed = Fixed(columns.samples[self.wanted[0].text])
+        measure = fixed.total if self.judge.function == "sum" else fixed.mean
+        return [measure(first, end) for first, end in windows]
+
+    def _tally(self, columns: Columns, first: int, end: int) -> Sums:
+        tally = Sums()
+        for value in self.suffixes(columns, slice(first, end)) or ():
+            tally.add(value)
+        return tally
+
+    def unfit(self, columns: Columns) -> Bools | None:
+        return columns.crowded(self.judge.span, EXACT)
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        return columns.after(rows, columns.times[rows] - self.judge.span)
+
+    def suffixes(self, columns: Columns, rows: Any) -> list[bytes] | None:
+        if not self.wanted:
+            return None
+        return [packed(value) or b"" for value in columns.samples[self.wanted[0].text][rows].tolist()]
+
+
 class ChangeKind(Kind):
     name = "change"
     condition = Change
@@ -205,6 +278,10 @@ class ChangeKind(Kind):
             text = f"against {_EARLIER[said.against]}, a window is at most {duration.text(longest)} long"
             return [FieldError("when.within", text)]
         return []
+
+    def replay(self, rule: Rule) -> Replay:
+        condition = cast(Change, rule.when)
+        return _Replay(condition, _Judge(condition))
 
     def sentence(self, condition: Condition) -> str:
         said = cast(Change, condition)

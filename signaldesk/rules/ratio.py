@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -13,10 +14,13 @@ from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Verdict
+from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Replay, Verdict, Wanted
 from signaldesk.rules._parameters import Compared, FilterText, Share, Within, share_limit
-from signaldesk.rules._series import ID, Series
+from signaldesk.rules._series import EXACT, ID, Series
 from signaldesk.rules._tallies import Hits
+
+if TYPE_CHECKING:
+    from signaldesk.rules._columns import Bools, Columns, Ints
 
 PANES = 64
 """Past the cap of exact members, panes to a window."""
@@ -103,6 +107,38 @@ class _Judge(Judge):
         window.memory.load(notes)
 
 
+class _Replay(Replay):
+    """Both counts are differences of running counts."""
+
+    def __init__(self, condition: Ratio, where: str) -> None:
+        self.limit, self.least, self.span = condition.comparator, condition.min_events, condition.within
+        self.wanted = (Wanted(where, "truth"),)
+
+    def holds(self, columns: Columns) -> Bools:
+        return self._judged(columns, self.limit.holds, self.limit.threshold)
+
+    def recovered(self, columns: Columns, threshold: float) -> Bools:
+        return self._judged(columns, self.limit.recovered, threshold)
+
+    def _judged(self, columns: Columns, holds: Callable[[Any, float], Any], threshold: float) -> Bools:
+        first, before = columns.within(self.span), columns.before(self._passes(columns))
+        events = columns.places - first
+        found: Bools = holds((before[1:] - before[first]) / events, threshold)
+        return found & (events >= self.least)
+
+    def unfit(self, columns: Columns) -> Bools | None:
+        return columns.crowded(self.span, EXACT)
+
+    def first(self, columns: Columns, rows: Ints) -> Ints:
+        return columns.after(rows, columns.times[rows] - self.span)
+
+    def suffixes(self, columns: Columns, rows: Ints) -> list[bytes]:
+        return [b"\1" if passes else b"" for passes in self._passes(columns)[rows].tolist()]
+
+    def _passes(self, columns: Columns) -> Any:
+        return columns.samples[self.wanted[0].text]
+
+
 class RatioKind(Kind):
     name = "ratio"
     condition = Ratio
@@ -110,6 +146,9 @@ class RatioKind(Kind):
 
     def judge(self, rule: Rule) -> Judge:
         return _Judge(cast(Ratio, rule.when), rule.where or "TRUE")
+
+    def replay(self, rule: Rule) -> Replay:
+        return _Replay(cast(Ratio, rule.when), rule.where or "TRUE")
 
     def check(self, rule: Rule) -> list[FieldError]:
         if rule.where is None:

@@ -1,0 +1,63 @@
+"""What is measured over many windows at once is what a tally of each says, to within the margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signaldesk.rules._fixed import Fixed, Measured, deviation
+from signaldesk.rules._tallies import Sums, packed
+
+_values = st.lists(
+    st.one_of(
+        st.integers(-1000, 1000).map(float),
+        st.integers(0, 10_000).map(lambda cents: cents / 100),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.sampled_from([0.0, -0.0, 1e15, 1e-7, 0.1, 5e-324, 1e150]),
+    ),
+    min_size=2,
+    max_size=40,
+)
+
+
+def tally(values: list[float]) -> Sums:
+    found = Sums()
+    for value in values:
+        found.add(packed(value) or b"")
+    return found
+
+
+MEASURES: dict[str, tuple[Callable[..., Measured], Callable[[Sums], float], int]] = {
+    "sum": (lambda values, first, end: Fixed(values).total(first, end), Sums.sum, 0),
+    "mean": (lambda values, first, end: Fixed(values).mean(first, end), Sums.mean, 1),
+    "deviation": (deviation, Sums.deviation, 2),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@settings(max_examples=200, deadline=None)
+@given(values=_values)
+def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:
+    measure, exact, least = MEASURES[name]
+    pairs = [(first, end) for first in range(len(values)) for end in range(first + least, len(values) + 1)]
+    first, end = np.array(pairs).T
+    with np.errstate(over="ignore"):
+        found = measure(np.array(values), first, end)
+    for (start, stop), value, margin in zip(pairs, found.values, found.margins, strict=True):
+        right = exact(tally(values[start:stop]))
+        if not np.isfinite(value):
+            assert margin == np.inf or abs(right) > 1e308
+        else:
+            assert abs(value - right) <= margin, (start, stop)
+
+
+@given(st.lists(st.integers(-(2**40), 2**40).map(float), min_size=1, max_size=30))
+def test_sums_of_whole_numbers_are_exact(values: list[float]) -> None:
+    ends = np.arange(1, len(values) + 1)
+    found = Fixed(np.array(values)).total(np.zeros_like(ends), ends)
+    assert not found.margins.any()
+    assert found.values.tolist() == [tally(values[:end]).sum() for end in ends]
