@@ -11,11 +11,13 @@ from collections.abc import Callable
 import numpy as np
 
 from signaldesk.backtest import fold, hits
+from signaldesk.backtest.ending import Endings, endings, first_back
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.feeding import Feeding
 from signaldesk.backtest.matched import Question, matched
 from signaldesk.backtest.outcome import Judged, effective
 from signaldesk.backtest.reasons import Reasons, ids
+from signaldesk.backtest.steps import Steps
 from signaldesk.engine.lane import Lane
 from signaldesk.model import group
 from signaldesk.model.outcome import GroupRef, Held
@@ -23,6 +25,9 @@ from signaldesk.model.rule import SavedRule
 from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import Replay
 from signaldesk.rules.document import kinds
+
+_FEW = 100_000
+"""Events that are soon judged in any case."""
 
 
 def judge(
@@ -58,33 +63,53 @@ class _Backtest:
         self.columns = self.matched.columns
         self.reasons = Reasons(events, self.columns, replay, self.watch.judge)
 
-    def run(self, until: int | None, step: Callable[[int], None] | None) -> Judged:
-        """Judge."""
-        lane = Lane(self.saved.org_id, "", [self.watch])
+    def run(self, until: int | None, step: Callable[[int], None] | None) -> Judged | str:
+        """Judge, or say why it is better to judge event by event."""
+        watch, columns = self.watch, self.columns
         live = self._live()
         holds, back = self._found(live)
-        held: list[Held] = []
-        if self.watch.timed or self.watch.recovers:
-            rows = self._changes(holds, back)
-        else:
-            sorted_ = hits.sort(self.columns, np.flatnonzero(holds), self.saved.rule)
-            rows = sorted_.fired
-            held = [one for reason, some in sorted_.held.items() for one in self._held(reason, some)]
-        if live.any():
-            rows = np.union1d(rows, np.flatnonzero(live[self.columns.group]))
+        jumped = ~live
+        if watch.holds_for or watch.judge.timed or watch.judge.ends:
+            jumped[:] = False
+        elif watch.timed or watch.recovers:
+            jumped[columns.groups(columns.late)] = False
+        steps = self.matched.once("steps", self._steps) if watch.timed else None
+        hit = np.flatnonzero(holds if jumped.all() else holds & jumped[columns.group])
+        sorted_ = hits.sort(columns, hit, self.saved.rule)
+        held = [one for reason, some in sorted_.held.items() for one in self._held(reason, some)]
+        rows, due = sorted_.fired, {}
+        if watch.timed or watch.recovers:
+            ends = self._endings(hit, holds, back, rows, steps)
+            due = dict(zip(rows.tolist(), ends.due.tolist(), strict=True)) if watch.quiet_for else {}
+            rows = np.union1d(rows, ends.back[ends.back >= 0])
+        if not jumped.all():
+            rows = np.union1d(rows, self._changes(holds, back, live, jumped))
+        if 2 * len(rows) > len(columns) > _FEW:
+            return "most of its events matter for when its alerts begin or end"
         if step is not None:
             step(self.matched.count)
-        feeding = Feeding(self.events, self.matched, lane, self.reasons, live)
-        came = feeding.take(rows, holds, back, until)
+        lane = Lane(self.saved.org_id, "", [watch])
+        feeding = Feeding(self.events, self.matched, lane, self.reasons, live, steps)
+        came = feeding.take(rows, holds, back, due, until)
         held = fold.summed([*held, *lane.sink.reports()])
         return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
+
+    def _endings(self, hit: Ints, holds: Bools, back: Bools, fired: Ints, steps: Steps | None) -> Endings:
+        good = first_back(holds, back, self.columns.group)
+        clock = None
+        if steps is not None:
+            clock = steps.clocks(self.columns.came[np.union1d(hit, good)])
+        return endings(self.columns, hit, good, fired, self.watch.quiet_for, clock)
 
     def _live(self) -> Bools:
         """Groups that the judge has to judge event by event."""
         found = self.replay.unfit(self.columns)
         live = np.zeros(len(self.columns.starts), bool) if found is None else found.copy()
-        live[self.columns.groups(self._twice())] = True
+        live[self.columns.groups(self.matched.once("twice", self._twice))] = True
         return live
+
+    def _steps(self) -> Steps:
+        return Steps(self.events, self.question.types, np.sort(self.columns.came))
 
     def _twice(self) -> Ints:
         """Rows of events that were delivered twice."""
@@ -114,15 +139,18 @@ class _Backtest:
         back = np.zeros(len(holds), bool)
         if threshold is not None:
             back = self.replay.recovered(self.columns, threshold)
-        disturbed = self.columns.disturbed
-        disturbed = disturbed[~live[self.columns.groups(disturbed)]]
-        holds[disturbed], back[disturbed] = self.reasons.ask(disturbed, threshold)
+        if not (self.replay.exact and self.columns.exact):
+            disturbed = self.columns.disturbed
+            disturbed = disturbed[~live[self.columns.groups(disturbed)]]
+            holds[disturbed], back[disturbed] = self.reasons.ask(disturbed, threshold)
         if live.any():
-            holds &= ~live[self.columns.group]
+            rest = ~live[self.columns.group]
+            holds, back = holds & rest, back & rest
         return holds, back
 
-    def _changes(self, holds: Bools, back: Bools) -> Ints:
-        """Rows that can change how long the condition has held, or whether its alert is over.
+    def _changes(self, holds: Bools, back: Bools, live: Bools, jumped: Bools) -> Ints:
+        """Rows of other groups than those that can change how long the condition has held, or whether its
+        alert is over; and all rows of groups that are judged event by event.
 
         These are all at which it holds, the first at which it does not any more, the first after these whose
         value is back, and all that came late: time does not go back for them.
@@ -134,12 +162,10 @@ class _Backtest:
         holding, groups = holds[order], columns.group[order]
         matter = holding.copy()
         matter[1:] |= holding[:-1] & (groups[1:] == groups[:-1])
-        good = np.flatnonzero(~holding & back[order] & ~np.isin(order, columns.late))
-        runs = np.cumsum(holding)[good]
-        first = np.ones(len(good), bool)
-        first[1:] = (runs[1:] != runs[:-1]) | (groups[good][1:] != groups[good][:-1])
-        matter[good[first]] = True
-        return np.union1d(order[matter], columns.late)
+        matter[first_back(holding, back[order] & ~np.isin(order, columns.late), groups)] = True
+        rows = np.union1d(order[matter], columns.late)
+        rows = rows[~jumped[columns.group[rows]]]
+        return np.union1d(rows, np.flatnonzero(live[columns.group])) if live.any() else rows
 
     def _held(self, reason: str, rows: Ints) -> list[Held]:
         """What was held back for a reason, by group."""

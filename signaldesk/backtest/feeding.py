@@ -44,8 +44,17 @@ class _Row(NamedTuple):
 class Feeding:
     """Shows rows to the lane in the order in which they came, and lets deadlines come where they came."""
 
-    def __init__(self, events: Events, matched: Matched, lane: Lane, reasons: Reasons, live: Bools) -> None:
-        """`live`: groups whose rows are all shown, and judged by the rule's own judge."""
+    def __init__(
+        self,
+        events: Events,
+        matched: Matched,
+        lane: Lane,
+        reasons: Reasons,
+        live: Bools,
+        steps: Steps | None,
+    ) -> None:
+        """`live`: groups whose rows are all shown, and judged by the rule's own judge. `steps`: needed for
+        rules with deadlines."""
         (self._watch,) = lane.watches.values()
         self._events, self._matched, self._lane, self._reasons = events, matched, lane, reasons
         self._columns = matched.columns
@@ -55,12 +64,17 @@ class Feeding:
         self._said.live = {matched.key(number) for number in np.flatnonzero(live).tolist()}
         self._keys: dict[int, Key] = {}
         self._peaks = dict(zip(self._columns.late.tolist(), self._columns.peaks.tolist(), strict=True))
-        self._steps: Steps | None = None
-        if self._watch.timed:
-            self._steps = Steps(events, matched.question.types, np.sort(self._columns.came))
+        self._steps = steps
+        self._due: dict[int, int] = {}
 
-    def take(self, rows: Ints, holds: Bools, back: Bools, until: int | None) -> list[Came]:
-        """Outcomes of these rows, and of the time (µs) that passes until then."""
+    def take(
+        self, rows: Ints, holds: Bools, back: Bools, due: dict[int, int], until: int | None
+    ) -> list[Came]:
+        """Outcomes of these rows, and of the time (µs) that passes until then.
+
+        `due`: for some rows the end of their quiet time, as rows that are not shown put it off.
+        """
+        self._due = due
         came: list[Came] = []
         for page in self._pages(rows):
             for one in page:
@@ -127,6 +141,9 @@ class Feeding:
             self._remind(state, row)
         lane.judge(Entry(stored, [(watch, state, event, one.mark, sample)], one.mark, []))
         lane.dirty.clear()
+        if row in self._due:
+            state.due_quiet = self._due[row]
+            lane.timers.set(state)
         for failed in lane.set_aside:
             raise Invalid(f"the rule {failed.name!r} fails: {failed.error}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
@@ -28,6 +28,7 @@ _STORED = {
     "INTEGER": "BIGINT", "SMALLINT": "BIGINT", "TINYINT": "BIGINT", "UINTEGER": "BIGINT",
 }  # fmt: skip
 """Types of columns that say of an event exactly what its payload says, by what filters call them."""
+T = TypeVar("T")
 _KEPT = 2
 """How many of an `Events`' questions are remembered: a sweep asks the same one at every point."""
 
@@ -54,8 +55,15 @@ class Matched:
         """Those among them that came too late to be judged."""
         self._values: groups.Numbered | None = None
         self._numbers: NDArray[Any] = np.zeros(len(columns.starts), np.int32)
-        self.cache: dict[Any, Any] = {}
-        """What was worked out of the columns."""
+        self.known: dict[str, Any] = {}
+        """What was worked out of them for the first of several rules that ask the same question."""
+
+    def once(self, name: str, work: Callable[[], T]) -> T:
+        """What this comes to, worked out for the first rule only."""
+        if name not in self.known:
+            self.known[name] = work()
+        found: T = self.known[name]
+        return found
 
     def key(self, number: int) -> Key:
         """The key of the group of that number."""

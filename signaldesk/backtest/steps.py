@@ -51,6 +51,11 @@ class Steps:
         """The step before this event is judged."""
         return 2 * int(np.searchsorted(self._seq, seq))
 
+    def clocks(self, seqs: NDArray[Any]) -> Ints:
+        """How far time is before each of these events is judged."""
+        found: Ints = self._clock[2 * np.searchsorted(self._seq, seqs)]
+        return found
+
     def place(self, step: int) -> Place:
         row = step // 2
         return Place(int(self._position[row]) or 1, int(self._received[row]), int(self._clock[step]))

@@ -6,13 +6,18 @@ that others overtook: `disturbed` ones lie behind (in this order) a row that cam
 
 from __future__ import annotations
 
-from functools import cached_property
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+_MANY = 1 << 18
+_MOST_PAIRS = 1 << 25
+"""Of rows and others that overtook them."""
 _CROSSINGS = 8
 """Widths for which rows are remembered."""
 _KEPT = 4
@@ -68,6 +73,23 @@ class Columns:
         before = np.maximum.accumulate(order)
         return np.flatnonzero(order[1:] < before[:-1]) + 1
 
+    @cached_property
+    def exact(self) -> bool:
+        """Whether `total` and `reaches` know of every disturbed row what had not come by then."""
+        spans = self.after(self.late, self.peaks) - self.late
+        return int(spans.sum()) < _MOST_PAIRS
+
+    @cached_property
+    def _overtaken(self) -> tuple[Ints, Ints]:
+        """Pairs of a row and another one before it that came only after it."""
+        if not len(self.late) or not self.exact:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        spans = self.after(self.late, self.peaks) - self.late - 1
+        others = np.repeat(self.late, spans)
+        rows = others + 1 + np.arange(len(others)) - np.repeat(np.cumsum(spans) - spans, spans)
+        missing = self.came[rows] < self.came[others]
+        return rows[missing], others[missing]
+
     # --- windows ---------------------------------------------------------------------------------------
 
     def reaches(self, need: int, width: int) -> Bools:
@@ -75,10 +97,23 @@ class Columns:
 
         Where more of them do, fewer do as well: rows are remembered for the next greater need.
         """
-        back, known = need - 1, self._crossings
+        back = need - 1
         found = np.full(len(self), not back)
         if not 0 < back < len(self):
             return found
+        self._cross(found, need, width)
+        rows, others = self._overtaken
+        if len(rows):
+            disturbed = self.disturbed
+            near = self.times[others] > self.times[rows] - width
+            missing = np.bincount(np.searchsorted(disturbed, rows[near]), minlength=len(disturbed))
+            first = self.after(disturbed, self.times[disturbed] - width)
+            found[disturbed] = disturbed + 1 - first - missing >= need
+        return found
+
+    def _cross(self, found: Bools, need: int, width: int) -> None:
+        """The same if all that had come were the rows before."""
+        back, known = need - 1, self._crossings
         least, rows = known.get(width, (need + 1, self.starts))
         if least <= need:
             rows = rows[rows >= back]
@@ -91,7 +126,26 @@ class Columns:
             rows = np.flatnonzero(found)
         if 4 * len(rows) < len(self) and (len(known) < _CROSSINGS or width in known):
             known[width] = need, rows
-        return found
+
+    def total(self, first: Ints, end: Ints, values: NDArray[Any] | None = None) -> Ints:
+        """For each row how many of [first, end) had come by then, or what whole numbers of these come to."""
+        if values is None:
+            sums = end - first
+        else:
+            before = np.zeros(len(self) + 1, np.int64)
+            np.cumsum(values, out=before[1:])
+            sums = before[end] - before[first]
+        rows, others = self._overtaken
+        if len(rows):
+            inside = (others >= first[rows]) & (others < end[rows])
+            rows, others = rows[inside], others[inside]
+            np.subtract.at(sums, rows, 1 if values is None else values[others].astype(np.int64))
+        return sums
+
+    def inside(self, row: int, first: Ints, end: Ints) -> Ints:
+        """Those of the rows in [first, end) of a row that had come by then."""
+        rows = np.arange(first[row], end[row])
+        return rows[np.flatnonzero(self.came[rows] <= self.came[row])] if len(self.late) else rows
 
     def within(self, width: int, ago: int = 0) -> Ints:
         """For each row the first one of its group that is later than t - ago - width; remembered."""
@@ -99,7 +153,7 @@ class Columns:
         if back not in known:
             if len(known) >= _KEPT:
                 del known[next(iter(known))]
-            known[back] = self.after(self._rows, self.times - back)
+            known[back] = self._after(None, self.times - back)
         return known[back]
 
     @cached_property
@@ -121,12 +175,6 @@ class Columns:
         found[self.group[many]] = True
         return found
 
-    def before(self, values: NDArray[Any]) -> Ints:
-        """For each row the sum of a whole number over all rows before it; one more for all of them."""
-        sums = np.zeros(len(self) + 1, np.int64)
-        np.cumsum(values, out=sums[1:])
-        return sums
-
     def different(self, values: NDArray[Any], first: Ints) -> Ints:
         """For each row how many different values lie between `first` and it; values are small numbers."""
         count = len(self)
@@ -142,13 +190,19 @@ class Columns:
 
     def after(self, rows: Ints, times: Ints) -> Ints:
         """For each of these rows the first one of its group that is later than a time."""
+        return self._after(self.groups(rows), times)
+
+    def _after(self, groups: Ints | None, times: Ints) -> Ints:
+        """The same by the rows' groups; None: those of all rows."""
+        if groups is None:
+            groups = self.group.astype(np.int64)
         if self._keys is not None:
             least, reach = self._place
             # A time before all of them must not reach into the group before, nor one after all into the next.
             bounds = np.clip(times - least, -1, reach - 2)
-            found: Ints = np.searchsorted(self._keys, self.groups(rows) * reach + bounds, side="right")
-            return found
-        low, high = self.starts[self.groups(rows)], self.ends[self.groups(rows)]
+            bounds += groups * reach
+            return _places(self._keys, bounds)
+        low, high = self.starts[groups], self.ends[groups]
         while (low < high).any():
             middle = (low + high) // 2
             right = (low < high) & (self.times[np.minimum(middle, len(self) - 1)] <= times)
@@ -186,3 +240,13 @@ class Columns:
             end = int(self.after(np.array([row]), self.peaks[at : at + 1])[0])
         rows = np.arange(first, end)
         return rows[np.flatnonzero(self.came[rows] <= self.came[row])]
+
+
+def _places(keys: Ints, bounds: Ints) -> Ints:
+    """How many of the keys, which ascend, are not greater than each bound; by all cores where it is work."""
+    if len(bounds) < _MANY:
+        found: Ints = np.searchsorted(keys, bounds, side="right")
+        return found
+    parts = np.array_split(bounds, os.cpu_count() or 1)
+    with ThreadPoolExecutor(len(parts)) as pool:  # NumPy lets others run meanwhile
+        return np.concatenate(list(pool.map(partial(np.searchsorted, keys, side="right"), parts)))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from signaldesk.rules._columns import Bools, Ints
+from signaldesk.rules._columns import Bools, Columns, Ints
 
 Floats = NDArray[np.float64]
 _ROUNDING = 2.0**-50
@@ -24,47 +24,54 @@ _SQUARED = 1e140
 """Squares of these can be summed."""
 
 
+_EXACTLY = np.zeros(1)
+
+
 class Measured(NamedTuple):
     """What is measured at each row, and how far off that may be; NaN where there is nothing to measure."""
 
     values: Floats
     margins: Floats
+    """One for all of them where they are exact."""
 
     def compared(self, holds: Callable[[Any, Any], Any], limit: float, enough: Bools) -> tuple[Bools, Ints]:
         """Whether each value compares so with a limit, where there is enough to be judged; and the rows for
         which that has to be found out exactly."""
+        found = holds(self.values, limit) & enough
+        if not self.margins.any():
+            return found, np.empty(0, np.int64)
         unsure = (self.margins > 0) & ~(np.abs(self.values - limit) > self.margins)
-        return holds(self.values, limit) & enough, np.flatnonzero(unsure & enough)
+        return found, np.flatnonzero(unsure & enough)
 
 
 class Fixed:
-    """Doubles, ready to be summed over windows of rows [first, end)."""
+    """Doubles, ready to be summed over windows of rows [first, end), as `Columns.total` does."""
 
-    def __init__(self, values: Floats) -> None:
+    def __init__(self, columns: Columns, values: Floats) -> None:
+        self._columns = columns
         most = float(np.abs(values).max(initial=0.0))
         self.shift = 62 - len(values).bit_length() - math.frexp(most)[1]
         scaled = np.ldexp(values, self.shift)
         whole = np.rint(scaled)
         self.exact = bool((whole == scaled).all()) and abs(self.shift) < 900
-        self.sums: Ints = np.zeros(len(values) + 1, np.int64)
-        np.cumsum(whole.astype(np.int64), out=self.sums[1:])
+        self._whole: Ints = whole.astype(np.int64)
 
     def total(self, first: Ints, end: Ints) -> Measured:
         """The sums."""
-        sums = self.sums[end] - self.sums[first]
+        sums = self._columns.total(first, end, self._whole)
         values = np.ldexp(sums.astype(np.float64), -self.shift)
         if self.exact:
-            return Measured(values, np.zeros(len(values)))
+            return Measured(values, _EXACTLY)
         return Measured(values, (end - first) * self._half + np.abs(values) * _ROUNDING)
 
     def mean(self, first: Ints, end: Ints) -> Measured:
         """The means; windows must not be empty, or come out as NaN."""
-        sums, counts = self.sums[end] - self.sums[first], end - first
+        sums, counts = self._columns.total(first, end, self._whole), self._columns.total(first, end)
         with np.errstate(invalid="ignore", divide="ignore"):
             values = np.ldexp(sums / counts, -self.shift)
         half = 0.0 if self.exact else self._half
         if self.exact and len(sums) and max(int(sums.max()), -int(sums.min())) < _EXACT:
-            return Measured(values, np.zeros(len(values)))
+            return Measured(values, _EXACTLY)
         return Measured(values, half + np.abs(values) * _ROUNDING)
 
     @property
@@ -72,15 +79,16 @@ class Fixed:
         return math.ldexp(0.5, -self.shift) + np.finfo(np.float64).tiny
 
 
-def deviation(values: Floats, first: Ints, end: Ints) -> Measured:
+def deviation(columns: Columns, values: Floats, first: Ints, end: Ints) -> Measured:
     """The standard deviations of samples; of fewer than two values NaN."""
     with np.errstate(over="ignore"):
         middle = float(values.mean()) if len(values) else 0.0
     apart = values - middle
     if not np.abs(apart).max(initial=0.0) < _SQUARED:
         return Measured(np.zeros(len(first)), np.full(len(first), np.inf))
-    one, two = Fixed(apart), Fixed(apart * apart)
-    sums, squares, counts = one.total(first, end), two.total(first, end), (end - first).astype(np.float64)
+    sums = Fixed(columns, apart).total(first, end)
+    squares = Fixed(columns, apart * apart).total(first, end)
+    counts = columns.total(first, end).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         whole = sums.values * sums.values / counts
         variances = (squares.values - whole) / (counts - 1)
@@ -95,14 +103,17 @@ def deviation(values: Floats, first: Ints, end: Ints) -> Measured:
     return Measured((low + high) / 2, (high - low) / 2 + high * _ROUNDING)
 
 
-def counted(first: Ints, end: Ints) -> Measured:
+def counted(columns: Columns, first: Ints, end: Ints) -> Measured:
     """How many rows there are."""
-    return Measured((end - first).astype(np.float64), np.zeros(len(first)))
+    return Measured(columns.total(first, end).astype(np.float64), _EXACTLY)
 
 
 def changed(one: Measured, other: Measured, *, rises: bool, relative: bool) -> Measured:
     """The change from the other to the one, as a share of the other if `relative`; NaN where that is 0."""
     values = one.values - other.values if rises else other.values - one.values
+    if relative and not (one.margins.any() or other.margins.any()):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return Measured(np.where(other.values == 0, np.nan, values / np.abs(other.values)), _EXACTLY)
     margins = one.margins + other.margins
     rough = margins > 0
     margins = margins + np.where(rough, np.abs(values) * _ROUNDING, 0)

@@ -127,11 +127,13 @@ class Replay:
 
     wanted: tuple[Wanted, ...] = ()
     """Columns of `Columns.samples`, by their text."""
+    exact: bool = False
+    """Whether `holds` and `recovered` are right for `columns.disturbed` as well, if `columns.exact`."""
 
     def holds(self, columns: Columns) -> Bools:
         """For each row whether the condition holds, if all that had come were the rows before it.
 
-        It need not be right for `columns.disturbed`: these are asked of the judge, one by one.
+        Unless `exact`, it need not be right for `columns.disturbed`: the judge is asked, one by one.
         """
         raise NotImplementedError
 

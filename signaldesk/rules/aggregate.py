@@ -171,6 +171,7 @@ class _Replay(Replay):
         self.name, self.judge = condition.function, judge
         what: Literal["number", "scalar"] = "scalar" if self.name == "distinct" else "number"
         self.wanted = (Wanted(condition.field, what, needed=True),)
+        self.exact = what == "number"
 
     def holds(self, columns: Columns) -> Bools:
         return self._judged(columns, self.judge.limit)
@@ -180,33 +181,31 @@ class _Replay(Replay):
         return self._judged(columns, Comparator.of(word, threshold))
 
     def _judged(self, columns: Columns, limit: Comparator) -> Bools:
-        first = columns.within(self.judge.span)
-        rank = self.judge.function.rank
+        first, rank = columns.within(self.judge.span), self.judge.function.rank
+        counts = columns.total(first, columns.places)
         if self.name == "distinct":
             holds: Callable[[Any, float], Any] = limit.holds
             found = holds(columns.different(self._values(columns), first), limit.threshold)
         elif rank is not None:
-            found = self._ranked(columns, first, rank, limit)
+            found = self._ranked(columns, first, rank(counts), limit)
         else:
-            found = self._summed(columns, first, limit)
-        held: Bools = found & (columns.places - first >= self.judge.least)
+            found = self._summed(columns, first, counts >= self.judge.least, limit)
+        held: Bools = found & (counts >= self.judge.least)
         return held
 
-    def _ranked(self, columns: Columns, first: Ints, rank: Callable[[Any], Any], limit: Comparator) -> Any:
+    def _ranked(self, columns: Columns, first: Ints, ranks: Any, limit: Comparator) -> Any:
         values = self._values(columns)
         strictly = limit.word in ("at_least", "below")
-        before = columns.before(values < limit.threshold if strictly else values <= limit.threshold)
-        lower = before[1:] - before[first]
-        ranks = rank(columns.places - first)
+        low = values < limit.threshold if strictly else values <= limit.threshold
+        lower = columns.total(first, columns.places, low)
         return lower < ranks if limit.upwards else lower >= ranks
 
-    def _summed(self, columns: Columns, first: Ints, limit: Comparator) -> Any:
+    def _summed(self, columns: Columns, first: Ints, enough: Bools, limit: Comparator) -> Any:
         measured = self._measured(columns, first)
-        enough = columns.places - first >= self.judge.least
         found, unsure = measured.compared(limit.holds, limit.threshold, enough)
         for row in unsure.tolist():
             tally = self.judge.function.tally()
-            for value in self.suffixes(columns, slice(int(first[row]), row + 1)):
+            for value in self.suffixes(columns, columns.inside(row, first, columns.places)):
                 tally.add(value)
             found[row] = limit.holds(self.judge.function.value(tally), limit.threshold)
         return found
@@ -216,8 +215,8 @@ class _Replay(Replay):
 
         values, ends = self._values(columns), columns.places
         if self.name == "stddev":
-            return deviation(values, first, ends)
-        fixed = Fixed(values)
+            return deviation(columns, values, first, ends)
+        fixed = Fixed(columns, values)
         return fixed.total(first, ends) if self.name == "sum" else fixed.mean(first, ends)
 
     def unfit(self, columns: Columns) -> Bools | None:

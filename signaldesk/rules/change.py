@@ -198,6 +198,8 @@ class _Judge(Judge):
 
 
 class _Replay(Replay):
+    exact = True
+
     def __init__(self, condition: Change, judge: _Judge) -> None:
         self.judge = judge
         self.wanted = (Wanted(condition.field, "number", needed=True),) if condition.field else ()
@@ -215,14 +217,14 @@ class _Replay(Replay):
         one, other = self._measured(columns, windows)
         word = judge.word
         measured = changed(one, other, rises=word.startswith("rise"), relative=not word.endswith("_by"))
-        now, before = (end - first for first, end in windows)
+        now, before = (columns.total(*window) for window in windows)
         enough = (now >= judge.least) | (before >= judge.least)
         if judge.function != "count":
             enough &= (now > 0) & (before > 0)
         found, unsure = measured.compared(holds, threshold, enough)
         for row in unsure.tolist():
             exact = judge.compared(
-                *(self._tally(columns, int(first[row]), int(end[row])) for first, end in windows)
+                *(self._tally(columns, columns.inside(row, *window)) for window in windows)
             )
             found[row] = exact is not None and holds(exact.change, threshold)
         return found
@@ -237,14 +239,14 @@ class _Replay(Replay):
         from signaldesk.rules._fixed import Fixed, counted
 
         if not self.wanted:
-            return [counted(first, end) for first, end in windows]
-        fixed = Fixed(columns.samples[self.wanted[0].text])
+            return [counted(columns, first, end) for first, end in windows]
+        fixed = Fixed(columns, columns.samples[self.wanted[0].text])
         measure = fixed.total if self.judge.function == "sum" else fixed.mean
         return [measure(first, end) for first, end in windows]
 
-    def _tally(self, columns: Columns, first: int, end: int) -> Sums:
+    def _tally(self, columns: Columns, rows: Ints) -> Sums:
         tally = Sums()
-        for value in self.suffixes(columns, slice(first, end)) or ():
+        for value in self.suffixes(columns, rows) or ():
             tally.add(value)
         return tally
 

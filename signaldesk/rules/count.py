@@ -72,6 +72,8 @@ class _Judge(Judge):
 class _Replay(Replay):
     """Row i crosses if the row `need` - 1 places before it lies in its window, in its group."""
 
+    exact = True
+
     def __init__(self, judge: _Judge) -> None:
         self.judge = judge
 

@@ -110,6 +110,8 @@ class _Judge(Judge):
 class _Replay(Replay):
     """Both counts are differences of running counts."""
 
+    exact = True
+
     def __init__(self, condition: Ratio, where: str) -> None:
         self.limit, self.least, self.span = condition.comparator, condition.min_events, condition.within
         self.wanted = (Wanted(where, "truth"),)
@@ -121,9 +123,9 @@ class _Replay(Replay):
         return self._judged(columns, self.limit.recovered, threshold)
 
     def _judged(self, columns: Columns, holds: Callable[[Any, float], Any], threshold: float) -> Bools:
-        first, before = columns.within(self.span), columns.before(self._passes(columns))
-        events = columns.places - first
-        found: Bools = holds((before[1:] - before[first]) / events, threshold)
+        first, end = columns.within(self.span), columns.places
+        events = columns.total(first, end)
+        found: Bools = holds(columns.total(first, end, self._passes(columns)) / events, threshold)
         return found & (events >= self.least)
 
     def unfit(self, columns: Columns) -> Bools | None:

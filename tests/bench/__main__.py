@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tests.bench import (
     anomaly,
+    backtest,
     cold_start,
     filter_cost,
     history,
@@ -41,7 +42,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "filter_cost": filter_cost,
     "cold_start": cold_start,
 }
-ALONE: dict[str, ModuleType] = {"history": history}
+ALONE: dict[str, ModuleType] = {"history": history, "backtest": backtest}
 """Compared with no naive loop: their sections stand for themselves."""
 ANOMALY = "anomaly"
 """Needs no servers, but data; has its own report."""

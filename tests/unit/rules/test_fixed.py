@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signaldesk.rules._columns import Columns
 from signaldesk.rules._fixed import Fixed, Measured, deviation
 from signaldesk.rules._tallies import Sums, packed
 
@@ -24,6 +25,12 @@ _values = st.lists(
 )
 
 
+def columns(length: int) -> Columns:
+    """So many rows of one group, as they came."""
+    rows = np.arange(length)
+    return Columns(rows, rows, rows[:1], {})
+
+
 def tally(values: list[float]) -> Sums:
     found = Sums()
     for value in values:
@@ -32,8 +39,8 @@ def tally(values: list[float]) -> Sums:
 
 
 MEASURES: dict[str, tuple[Callable[..., Measured], Callable[[Sums], float], int]] = {
-    "sum": (lambda values, first, end: Fixed(values).total(first, end), Sums.sum, 0),
-    "mean": (lambda values, first, end: Fixed(values).mean(first, end), Sums.mean, 1),
+    "sum": (lambda columns, *rest: Fixed(columns, rest[0]).total(*rest[1:]), Sums.sum, 0),
+    "mean": (lambda columns, *rest: Fixed(columns, rest[0]).mean(*rest[1:]), Sums.mean, 1),
     "deviation": (deviation, Sums.deviation, 2),
 }
 
@@ -46,8 +53,10 @@ def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:
     pairs = [(first, end) for first in range(len(values)) for end in range(first + least, len(values) + 1)]
     first, end = np.array(pairs).T
     with np.errstate(over="ignore"):
-        found = measure(np.array(values), first, end)
-    for (start, stop), value, margin in zip(pairs, found.values, found.margins, strict=True):
+        found = measure(columns(len(values)), np.array(values), first, end)
+    for (start, stop), value, margin in zip(
+        pairs, found.values, np.broadcast_to(found.margins, found.values.shape), strict=True
+    ):
         right = exact(tally(values[start:stop]))
         if not np.isfinite(value):
             assert margin == np.inf or abs(right) > 1e308
@@ -58,6 +67,6 @@ def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:
 @given(st.lists(st.integers(-(2**40), 2**40).map(float), min_size=1, max_size=30))
 def test_sums_of_whole_numbers_are_exact(values: list[float]) -> None:
     ends = np.arange(1, len(values) + 1)
-    found = Fixed(np.array(values)).total(np.zeros_like(ends), ends)
+    found = Fixed(columns(len(values)), np.array(values)).total(np.zeros_like(ends), ends)
     assert not found.margins.any()
     assert found.values.tolist() == [tally(values[:end]).sum() for end in ends]
