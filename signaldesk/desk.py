@@ -193,7 +193,12 @@ class Desk:
         from signaldesk.history.history import History
         from signaldesk.store.arrow_events import ArrowEvents
 
-        return History(book=self.history_book, events=ArrowEvents(self.urls.database), shelf=self.shelf)
+        return History(
+            book=self.history_book,
+            events=ArrowEvents(self.urls.database),
+            shelf=self.shelf,
+            kept_days=self.settings.history_days,
+        )
 
     @cached_property
     def archiver(self) -> Archiver:

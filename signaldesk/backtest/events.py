@@ -72,6 +72,11 @@ class Events:
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
         _register(connection, source)
+        return cls.on(connection, type=type, lane=lane)
+
+    @classmethod
+    def on(cls, connection: duckdb.DuckDBPyConnection, *, type: str | None = None, lane: str = "") -> Events:
+        """The events of a connection's relation `given`. Raises as `of` does."""
         return cls(connection, *_Loader(connection, type, lane).load())
 
     def __len__(self) -> int:
@@ -188,6 +193,8 @@ class _Loader:
             raise Invalid("these are no events", errors=self._faults)
         try:
             self._connection.execute(self._statement(parts))
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             raise Invalid(f"these events cannot be read: {str(error).splitlines()[0]}") from None
         missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")

@@ -4,53 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
+
+import duckdb
 
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
-from signaldesk.clock import from_us, to_us
+from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.history import duck
+from signaldesk.history.history import History
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules.document import kinds
-from signaldesk.store.past import Past
 from signaldesk.store.rules import StoredRule
 
-MOST = 2_000_000
-"""Stored events that are judged in one backtest."""
+_COLUMNS = (
+    "id, type, source, timestamp, received_at, clock_skewed, behind, position, idx, "
+    "payload::VARCHAR AS payload"
+)
 
 
-async def load(past: Past, org_id: UUID, rules: Sequence[Rule], since: datetime, until: datetime) -> Events:
-    """The live events in [since, until) that these rules look at, in the order in which they were judged.
+class Loaded(NamedTuple):
+    """Events, and the paths of damaged files that had more of them."""
 
-    Raises Invalid for an empty range, or for one that holds more than `MOST` of them.
+    events: Events
+    missing: Sequence[str]
+
+
+def load(
+    history: History,
+    org_id: UUID,
+    rules: Sequence[Rule],
+    since: datetime,
+    until: datetime,
+    *,
+    now: datetime,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> Loaded:
+    """The live events in [since, until) that these rules look at, from PostgreSQL and files as one, in the
+    order in which they were judged.
+
+    They go straight into a table of DuckDB, on the connection given or one of their own. Raises Invalid for a
+    range that is none or that lies before what is kept, and for events that need more memory than there is.
     """
-    import pyarrow
-
     if until <= since:
-        raise Invalid(errors=[FieldError("to", "lies before `from`; there is nothing between them")])
+        raise Invalid(errors=[FieldError("to", "does not come after `from`; nothing lies between them")])
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
-    seen = await past.events(
-        org_id, types, since=to_us(since) - 1, until=to_us(until) - 1, after=0, most=MOST + 1
-    )
-    if len(seen) > MOST:
-        raise Invalid(
-            errors=[FieldError("from", f"more than {MOST:,} events lie there; name a shorter time")]
-        )
-    events = [one.event for one in seen]
-    moment = pyarrow.timestamp("us", tz="UTC")
-    columns = {
-        "id": pyarrow.array([event.id for event in events], pyarrow.binary()),
-        "type": pyarrow.array([event.type for event in events], pyarrow.string()),
-        "timestamp": pyarrow.array([from_us(event.timestamp) for event in events], moment),
-        "source": pyarrow.array([event.source for event in events], pyarrow.string()),
-        "clock_skewed": pyarrow.array([event.clock_skewed for event in events], pyarrow.bool_()),
-        "payload": pyarrow.array([event.payload.decode() for event in events], pyarrow.string()),
-        "behind": pyarrow.array([one.behind for one in seen], pyarrow.int64()),
-        "received_at": pyarrow.array([from_us(one.received_at) for one in seen], moment),
-        "position": pyarrow.array(range(1, len(seen) + 1), pyarrow.int64()),
-    }
-    return Events.of(pyarrow.table(columns))
+    cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
+    connection = connection or duck.connect()
+    connection.register("tail", cut.tail)
+    connection.execute(f"CREATE VIEW given AS SELECT {_COLUMNS} FROM ({cut.sql(tail='tail', lane='')})")
+    try:
+        events = Events.on(connection)
+        connection.execute("DROP VIEW given")
+        connection.unregister("tail")
+    except duckdb.OutOfMemoryException:
+        many = sum(one.events for one in cut.files) + cut.tail.num_rows
+        message = f"up to {many:,} events lie there, more than fit into memory; name a shorter time"
+        raise Invalid(errors=[FieldError("from", message)]) from None
+    if not len(events) and until <= (kept := history.kept_since(org_id, now)):
+        message = f"lies before {kept:%Y-%m-%d}, and older events are not kept; name a later time"
+        raise Invalid(errors=[FieldError("to", message)])
+    return Loaded(events, cut.missing)
 
 
 def identified(org_id: UUID, rule: Rule, known: Sequence[StoredRule]) -> SavedRule:

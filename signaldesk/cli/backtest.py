@@ -86,16 +86,22 @@ async def _stored(
     data: Path | None, org: str | None, rule: Rule, given: list[Rule], since: datetime, until: datetime
 ) -> tuple[Events, SavedRule, list[SavedRule]]:
     """The events of the installation on this machine, and the rules with the identities they have there."""
+    import asyncio
+
     from signaldesk.backtest import stored
-    from signaldesk.store.past import Past
+    from signaldesk.cli import _out
+    from signaldesk.clock import from_us
 
     async with _local.opened(data) as desk:
         org_id = (await desk.orgs.choose(org)).id
         known = await desk.rules.all(org_id)
         others = stored.others(org_id, rule, given, known)
         every = [rule, *(one.rule for one in others)]
-        events = await stored.load(Past(database=desk.database), org_id, every, since, until)
-    return events, stored.identified(org_id, rule, known), others
+        now = from_us(desk.clock.now_us())
+        loaded = await asyncio.to_thread(stored.load, desk.history, org_id, every, since, until, now=now)
+    for path in loaded.missing:
+        _out.note(f"{path} is damaged: its events are not among these; `signaldesk history status` says more")
+    return loaded.events, stored.identified(org_id, rule, known), others
 
 
 def _tested(

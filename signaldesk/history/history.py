@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,10 +18,12 @@ from signaldesk.history.shelf import Damaged, Shelf
 from signaldesk.ids import new_id
 from signaldesk.model.event import Event
 from signaldesk.model.glob import matcher
+from signaldesk.settings import Settings
 from signaldesk.store.arrow_events import ArrowEvents
 from signaldesk.store.history_book import HistoryBook, HistoryFile
 
 _BATCH = 20_000
+_KEPT_DAYS: int = Settings.model_fields["history_days"].default
 _REPLAYED = (
     "id, type, epoch_us(timestamp), payload::VARCHAR, source, clock_skewed, behind, lane,"
     " epoch_us(received_at), partition, position, idx"
@@ -49,10 +52,14 @@ class History:
     organisation that is not there, and Unavailable when Postgres or the object store is away.
     """
 
-    def __init__(self, *, book: HistoryBook, events: ArrowEvents, shelf: Shelf) -> None:
+    def __init__(
+        self, *, book: HistoryBook, events: ArrowEvents, shelf: Shelf, kept_days: int = _KEPT_DAYS
+    ) -> None:
+        """`kept_days`: how long events are kept where an organisation's plan does not say."""
         self._book = book
         self._events = events
         self._shelf = shelf
+        self._kept_days = kept_days
 
     def cut(
         self, org_id: UUID, *, types: Sequence[str] = (), since: int | None = None, until: int | None = None
@@ -67,7 +74,7 @@ class History:
         files, missing = [], []
         for one in listed:
             if wanted is None or one.types is None or any(map(wanted, one.types)):
-                found = self._local(one)
+                found = self._local(one) if one.state == "live" else None
                 if found is None:
                     missing.append(one.path)
                 else:
@@ -106,6 +113,11 @@ class History:
     ) -> Iterator[Replayed]:
         """The events in the order in which the engine judged them."""
         return replay(self.cut(org_id, types=types, since=since, until=until), where=where, lane=lane)
+
+    def kept_since(self, org_id: UUID, now: datetime) -> datetime:
+        """The first moment whose events are kept; of older ones, files are given up."""
+        days = self._book.retention_days(org_id) or self._kept_days
+        return datetime.combine(now.astimezone(UTC), datetime.min.time(), UTC) - timedelta(days=days)
 
     def _local(self, file: HistoryFile) -> LocalFile | None:
         try:

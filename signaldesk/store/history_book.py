@@ -81,22 +81,23 @@ class HistoryBook:
     def cut(
         self, org_id: UUID, since: datetime | None, until: datetime | None
     ) -> tuple[Place, list[HistoryFile]]:
-        """Up to where the organisation's events are archived, and its live files with an event time in
-        [since, until), oldest day first; both as of one moment. Raises NotFound."""
-        with self._connected() as connection:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            connection.execute(
-                "SELECT set_config('role', 'signaldesk_app', true) AS role,"
-                " set_config('app.org', %s, true) AS org",
-                [str(org_id)],
-            )
+        """Up to where the organisation's events are archived, and its live and damaged files with an event
+        time in [since, until), oldest day first; both as of one moment. Raises NotFound."""
+        with self._tenant(org_id) as connection:
             place = connection.execute(self._sql["place"], {"org_id": org_id}).fetchone()
             if place is None:
                 raise NotFound
-            given = {"org_id": org_id, "since": since, "until": until, "states": ["live"]}
+            given = {"org_id": org_id, "since": since, "until": until, "states": ["live", "damaged"]}
             rows = connection.execute(self._sql["files"], given).fetchall()
-            connection.rollback()
         return Place(*place), [HistoryFile(*row) for row in rows]
+
+    def retention_days(self, org_id: UUID) -> int | None:
+        """How long the organisation's plan keeps events; None when it does not say. Raises NotFound."""
+        with self._tenant(org_id) as connection:
+            row = connection.execute(self._sql["retention_days"], {"org_id": org_id}).fetchone()
+        if row is None:
+            raise NotFound
+        return None if row[0] is None else int(row[0])
 
     def files(self, *states: str) -> list[HistoryFile]:
         """All organisations' files in these states."""
@@ -120,6 +121,19 @@ class HistoryBook:
         with self._connected() as connection:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
             yield HistoryKeeper(connection, self._sql, self._clock) if row is not None and row[0] else None
+
+    @contextmanager
+    def _tenant(self, org_id: UUID) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that reads as this tenant, all of it as of one moment."""
+        with self._connected() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(
+                "SELECT set_config('role', 'signaldesk_app', true) AS role,"
+                " set_config('app.org', %s, true) AS org",
+                [str(org_id)],
+            )
+            yield connection
+            connection.rollback()
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:

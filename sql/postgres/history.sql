@@ -5,6 +5,9 @@
 SELECT p.partition, p.archived FROM orgs o JOIN history_progress p ON p.partition = o.partition
 WHERE o.id = %(org_id)s
 
+-- name: retention_days
+SELECT (p.limits ->> 'retention_days')::int FROM orgs o JOIN plans p ON p.name = o.plan WHERE o.id = %(org_id)s
+
 -- name: files
 SELECT path, org_id, date, state, partition, position_after, position_upto, events, bytes, first, last, types, fields,
     digest, problem, changed_at
