@@ -8,7 +8,7 @@
     desk.sql("SELECT type, count(*) FROM events GROUP BY type").df()
 
     rule = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country")
-    rule.backtest(desk.events("checkout_failed", last="30d").arrow())
+    rule.backtest(desk.events("checkout_failed", last="30d"))
 
 Importing this is quick: what a call needs is imported by that call.
 """
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 
     from signaldesk.backtest.rule import Rule
     from signaldesk.client.desk import Desk
+    from signaldesk.model.label import Label
 
-__all__ = ["Rule", "connect"]
+__all__ = ["Label", "Rule", "connect"]
+
+_LATER = {"Rule": "signaldesk.backtest.rule", "Label": "signaldesk.model.label"}
 
 
 def __getattr__(name: str) -> Any:
-    """`Rule`, imported when it is asked for."""
-    if name != "Rule":
+    """What is imported when it is asked for."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from signaldesk.backtest.rule import Rule
+    from importlib import import_module
 
-    return Rule
+    return getattr(import_module(_LATER[name]), name)
 
 
 def connect(
@@ -43,6 +46,6 @@ def connect(
     Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first; `org` is needed on this
     machine when it has several. Raises SignalDeskError that says what is missing.
     """
-    from signaldesk import local
+    from signaldesk import here
 
-    return local.connect(url, api_key=api_key, org=org, data=data)
+    return here.connect(url, api_key=api_key, org=org, data=data)

@@ -43,6 +43,7 @@ from signaldesk.stream.news import News
 from signaldesk.stream.windows import WindowStore
 
 if TYPE_CHECKING:
+    from signaldesk.backtest.jobs.jobs import Jobs
     from signaldesk.catalog.channels import ChannelCatalog
     from signaldesk.catalog.rules import RuleCatalog
     from signaldesk.channels.kinds import Means
@@ -180,6 +181,30 @@ class Desk:
             limits=limits,
             at_once=settings.query_at_once,
             at_once_per_org=settings.query_at_once_per_org,
+        )
+
+    @cached_property
+    def backtests(self) -> Jobs:
+        from signaldesk.backtest.jobs.jobs import Jobs, Limits
+        from signaldesk.backtest.jobs.order import Place
+        from signaldesk.store.backtests import BacktestStore
+
+        settings = self.settings
+        return Jobs(
+            store=BacktestStore(database=self.database),
+            rules=self.rules,
+            labels=self.labels,
+            place=Place(
+                self.urls.database, settings.history_url, str(settings.data_dir), settings.history_days
+            ),
+            limits=Limits(
+                settings.backtest_seconds,
+                settings.backtest_memory,
+                settings.backtest_at_once,
+                settings.backtest_at_once_per_org,
+            ),
+            lateness=settings.allowed_lateness * MICROS,
+            clock=self.clock,
         )
 
     @cached_property
@@ -334,6 +359,8 @@ class Desk:
     async def close(self) -> None:
         """Close what was opened."""
         built = self.__dict__
+        if "backtests" in built:
+            await self.backtests.close()
         if "queries" in built:
             self.queries.close()
         if "appender" in built:

@@ -71,6 +71,10 @@ class Events:
             return source
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
+        if hasattr(source, "reader"):  # `desk.events(…)`: into the table as they arrive
+            with source.reader() as arriving:
+                connection.register("given", arriving)
+                return cls.on(connection, type=type, lane=lane)
         _register(connection, source)
         return cls.on(connection, type=type, lane=lane)
 
@@ -159,8 +163,6 @@ def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
         import pyarrow
 
         source = pyarrow.Table.from_pylist(source)
-    elif hasattr(source, "arrow"):  # `desk.events(…)`
-        source = source.arrow()
     elif hasattr(source, "to_arrow") or hasattr(source, "collect"):  # Polars
         source = (source.collect() if hasattr(source, "collect") else source).to_arrow()
     try:

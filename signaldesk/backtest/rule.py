@@ -173,13 +173,20 @@ def swept(
     progress: bool = False,
     since: int | None = None,
     until: int | None = None,
+    step: Callable[[int], None] | None = None,
 ) -> Sweep:
-    """A backtest at every point. Raises Invalid, before the first one, for points that make no rule."""
+    """A backtest at every point. Raises Invalid, before the first one, for points that make no rule.
+
+    `step` is told of every point that is done, with a 1, and may raise to end it.
+    """
     rule = Rule(saved.rule.document())
     rules = iter([rule.with_(**point).model for point in points])
 
     def test(_: dict[str, Any]) -> Backtest:
         changed = saved.model_copy(update={"rule": next(rules)})
-        return backtest(changed, events, others=others, since=since, until=until)
+        found = backtest(changed, events, others=others, since=since, until=until)
+        if step is not None:
+            step(1)
+        return found
 
     return Sweep(saved.rule.name, list(points[0]), run(points, test, labels=labels, progress=progress))

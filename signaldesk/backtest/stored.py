@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import duckdb
 
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
+from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import to_us
-from signaldesk.errors import FieldError, Invalid
+from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.history import duck
 from signaldesk.history.history import History
 from signaldesk.model.rule import Rule, SavedRule
@@ -50,7 +51,7 @@ def load(
     range that is none or that lies before what is kept, and for events that need more memory than there is.
     """
     if until <= since:
-        raise Invalid(errors=[FieldError("to", "does not come after `from`; nothing lies between them")])
+        raise _fault("to", "does not come after `from`; nothing lies between them")
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
     cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
     connection = connection or duck.connect()
@@ -63,11 +64,48 @@ def load(
     except duckdb.OutOfMemoryException:
         many = sum(one.events for one in cut.files) + cut.tail.num_rows
         message = f"up to {many:,} events lie there, more than fit into memory; name a shorter time"
-        raise Invalid(errors=[FieldError("from", message)]) from None
+        raise _fault("from", message) from None
     if not len(events) and until <= (kept := history.kept_since(org_id, now)):
         message = f"lies before {kept:%Y-%m-%d}, and older events are not kept; name a later time"
-        raise Invalid(errors=[FieldError("to", message)])
+        raise _fault("to", message)
     return Loaded(events, cut.missing)
+
+
+class Judges(NamedTuple):
+    """A rule with its identity, and the rules that a composite one is made of."""
+
+    saved: SavedRule
+    others: list[SavedRule]
+
+
+async def judges(
+    rules: RuleCatalog, org_id: UUID, wanted: Any, version: int | None = None, *, field: str = "rule"
+) -> Judges:
+    """The rule of a document, or the saved one of this name or id, in its newest version or an older one.
+
+    Raises Invalid with every fault.
+    """
+    known = await rules.all(org_id)
+    if isinstance(wanted, str):
+        named = next((one for one in known if wanted in (one.name, str(one.id))), None)
+        if named is None:
+            names = ", ".join(one.name for one in known[:10]) or "none yet"
+            raise _fault(field, f"there is no rule {wanted[:60]!r}; there are {names}")
+        wanted = named.body
+        if version is not None:
+            try:
+                wanted = (await rules.version(org_id, named.id, version))[0].body
+            except NotFound:
+                message = f"there is no version {version}; there are 1 to {named.version}"
+                raise _fault("version", message) from None
+    elif version is not None:
+        raise _fault("version", "is that of a saved rule; name one in `rule`")
+    rule = document.parse(wanted)
+    return Judges(identified(org_id, rule, known), others(org_id, rule, [], known))
+
+
+def _fault(field: str, message: str) -> Invalid:
+    return Invalid(f"{field}: {message}", errors=[FieldError(field, message)])
 
 
 def identified(org_id: UUID, rule: Rule, known: Sequence[StoredRule]) -> SavedRule:

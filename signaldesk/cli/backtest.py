@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signaldesk.cli import _local
+from signaldesk.cli import _local, _remote
 
 if TYPE_CHECKING:
+    from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.events import Events
     from signaldesk.backtest.result import Backtest
     from signaldesk.backtest.sweep import Sweep
+    from signaldesk.client.report import ComparisonReport, Report
     from signaldesk.model.rule import Rule, SavedRule
 
 GROUP = typer.Typer()
@@ -38,31 +40,53 @@ def backtest(
         Path | None,
         typer.Option("--labels", metavar="FILE", help="CSV of known incidents: name,starts_at,ends_at."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="RULE", help="Compare with this saved rule, by name or id."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw it into this HTML file.")
     ] = None,
     org: _local.OrgName = None,
+    url: _remote.Url = None,
+    key: _remote.Key = None,
     data: _local.Data = None,
     json: _local.Json = False,
 ) -> None:
     """Judge a rule over the past: what would have fired, whom it would have told.
 
-    Exactly what the live engine would have made of the events, had the rule been saved at --from.
+    Exactly what the live engine would have made of the events, had the rule been saved at --from. Judges the
+    events of the `signaldesk up` on this machine, or with --url and --key lets another installation judge its
+    own.
 
     \b
     Examples:
       signaldesk backtest checkout.yaml --from 2026-01-01 --to 2026-02-01
       signaldesk backtest checkout.yaml --events events.parquet --json
       signaldesk backtest checkout.yaml --from 2026-01-01 --sweep at_least=2:20 --labels incidents.csv
+      signaldesk backtest checkout.yaml --from 2026-01-01 --against "Checkout failures by country"
+      signaldesk backtest checkout.yaml --from 2026-01-01 --url https://desk.example.com
     """
     from signaldesk.backtest import labels as labelled
     from signaldesk.backtest.sweep import grid
     from signaldesk.catalog import files
+    from signaldesk.clock import to_us
 
     *given, rule = files.read([file]).parsed()
-    points = grid(_parameters(sweep)) if sweep else []
+    parameters = _parameters(sweep) if sweep else {}
+    points = grid(parameters) if sweep else []
     known = labelled.read(labels) if labels else []
     since, until = _time("--from", from_), _time("--to", to)
+    if against is not None and (events is not None or sweep or plot is not None):
+        message = "compares over stored events; leave out --events, --sweep and --plot"
+        raise typer.BadParameter(message, param_hint="--against")
+    if url is not None and events is None:
+        if plot is not None or given:
+            message = "judges one rule and draws nothing; leave out --url for that"
+            raise typer.BadParameter(message, param_hint="--url")
+        order = {"rule": rule.document(), "from": _needed(since), "to": until, "against": against}
+        _show(_elsewhere(url, key, order, parameters, known), json)
+        return
     if events is not None:
         from signaldesk.backtest.events import Events
         from signaldesk.backtest.fold import unsaved
@@ -70,10 +94,16 @@ def backtest(
         loaded = Events.of(events, type=rule.event[0] if len(rule.event) == 1 else None)
         saved, others = unsaved(rule), [unsaved(one) for one in given]
     else:
-        if since is None:
-            raise typer.BadParameter("say from when on, e.g. --from 2026-01-01", param_hint="--from")
         until = until or _now()
-        loaded, saved, others = _local.run(_stored(data, org, rule, given, since, until))
+        loaded, saved, others, old = _local.run(
+            _stored(data, org, rule, given, against, _needed(since), until)
+        )
+        if old is not None:
+            from signaldesk.backtest.comparison import compared
+
+            span = {"since": to_us(_needed(since)), "until": to_us(until) - 1}
+            _show(compared(saved, old, loaded, others=others, **span), json)
+            return
     found = _tested(saved, others, loaded, since, until, points, known)
     if plot is not None:
         from signaldesk.backtest.picture import write
@@ -82,9 +112,40 @@ def backtest(
     _show(found, json)
 
 
+def _elsewhere(
+    url: str, key: str | None, order: dict[str, Any], parameters: dict[str, Any], known: list[Any]
+) -> Report | ComparisonReport | Sweep:
+    """What another installation makes of its own events."""
+    import sys
+
+    from signaldesk.client import jobs
+    from signaldesk.client.remote import listed
+
+    bar = sys.stderr.isatty()
+    with _remote.api(url, key, None) as api:
+        if order["against"] is not None:
+            return jobs.compare(api, order, progress=bar)
+        if not parameters:
+            return jobs.backtest(api, order, progress=bar)
+        order |= {"sweep": listed(parameters), "labels": [one._asdict() for one in known]}
+        return jobs.sweep(api, order, progress=bar)
+
+
+def _needed(since: datetime | None) -> datetime:
+    if since is None:
+        raise typer.BadParameter("say from when on, e.g. --from 2026-01-01", param_hint="--from")
+    return since
+
+
 async def _stored(
-    data: Path | None, org: str | None, rule: Rule, given: list[Rule], since: datetime, until: datetime
-) -> tuple[Events, SavedRule, list[SavedRule]]:
+    data: Path | None,
+    org: str | None,
+    rule: Rule,
+    given: list[Rule],
+    against: str | None,
+    since: datetime,
+    until: datetime,
+) -> tuple[Events, SavedRule, list[SavedRule], SavedRule | None]:
     """The events of the installation on this machine, and the rules with the identities they have there."""
     import asyncio
 
@@ -96,12 +157,16 @@ async def _stored(
         org_id = (await desk.orgs.choose(org)).id
         known = await desk.rules.all(org_id)
         others = stored.others(org_id, rule, given, known)
-        every = [rule, *(one.rule for one in others)]
+        old = None
+        if against is not None:
+            found = await stored.judges(desk.rules, org_id, against, field="--against")
+            old, others = found.saved, [*others, *(one for one in found.others if one not in others)]
+        every = [rule, *(one.rule for one in (old, *others) if one is not None)]
         now = from_us(desk.clock.now_us())
         loaded = await asyncio.to_thread(stored.load, desk.history, org_id, every, since, until, now=now)
     for path in loaded.missing:
         _out.note(f"{path} is damaged: its events are not among these; `signaldesk history status` says more")
-    return loaded.events, stored.identified(org_id, rule, known), others
+    return loaded.events, stored.identified(org_id, rule, known), others, old
 
 
 def _tested(
@@ -125,13 +190,21 @@ def _tested(
     return swept(saved, events, points, others=others, labels=known, progress=bar, since=begin, until=end)
 
 
-def _show(found: Backtest | Sweep, json: bool) -> None:
-    from signaldesk.backtest.result import Backtest
+def _show(found: Backtest | Report | Sweep | Comparison | ComparisonReport, json: bool) -> None:
+    from signaldesk.backtest.comparison import Comparison
+    from signaldesk.backtest.sweep import Sweep
     from signaldesk.cli import _out
+    from signaldesk.client.report import ComparisonReport
 
     if json:
         _out.data(found.as_json())
-    elif isinstance(found, Backtest):
+    elif isinstance(found, Comparison | ComparisonReport):
+        _out.say(found.sentence)
+        whole = found.as_json()
+        shown = [(what, one) for what in ("missed", "extra") for one in whole[what][:50]]
+        cells = [(what, one["opened_at"], one["group"] or "", one["firings"]) for what, one in shown]
+        _out.table(("", "opened", "group", "firings"), cells, empty="the same alerts")
+    elif not isinstance(found, Sweep):
         for name, value in found.summary.items():
             if name != "noisiest":
                 _out.say(f"{name.replace('_', ' ')}: {value}")

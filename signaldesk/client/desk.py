@@ -1,28 +1,84 @@
-"""An organisation's desk, seen from Python: its events, and SQL over all that was stored."""
+"""An organisation's desk, seen from Python: its events, SQL over all that was stored, rules over the past."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from signaldesk.client.http import Api
-from signaldesk.client.rows import Ask, Rows
+from signaldesk.client.picked import Picked, picked
+from signaldesk.client.rows import Rows, Stream
+from signaldesk.client.saved import Saved, live_name, shadow_name
 from signaldesk.errors import FieldError, Invalid
 
-_EVENTS = "id, type, source, timestamp, received_at, payload, clock_skewed"
+if TYPE_CHECKING:
+    from signaldesk.backtest.comparison import Comparison
+    from signaldesk.backtest.result import Backtest
+    from signaldesk.backtest.rule import Rule
+    from signaldesk.backtest.sweep import Sweep
+    from signaldesk.client.report import ComparisonReport, Report
+    from signaldesk.model.label import Label
+
+
+class Past(NamedTuple):
+    """A rule, or the name or id of a saved one, over the events in [since, until)."""
+
+    rule: Rule | str
+    version: int | None
+    since: datetime
+    until: datetime
+
+
+class Backend(Protocol):
+    """What a desk stands on: an installation's API, or this machine's own servers."""
+
+    where: str
+    """For people: which desk it is."""
+
+    def sql(self, query: str) -> Stream:
+        """The answer to a query, once it is opened."""
+        ...
+
+    def events(self, wanted: Picked) -> Stream:
+        """Those events, oldest first, as many as there are."""
+        ...
+
+    def backtest(self, wanted: Past, *, progress: bool) -> Backtest | Report: ...
+
+    def sweep(
+        self,
+        wanted: Past,
+        parameters: dict[str, Any],
+        *,
+        labels: Sequence[Label] | Literal["stored"],
+        progress: bool,
+    ) -> Sweep: ...
+
+    def compare(
+        self, wanted: Past, against: Rule | str, *, progress: bool
+    ) -> Comparison | ComparisonReport: ...
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """The document of the saved rule of this name."""
+        ...
+
+    def save(self, body: dict[str, Any]) -> Saved:
+        """Save the rule of a document: a new one, or the next version of the one of that name."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Desk:
     """Ask it; close it, or use it in a `with` block."""
 
-    def __init__(self, ask: Ask, *, where: str, close: Callable[[], None]) -> None:
-        self._ask = ask
-        self._where = where
-        self._close = close
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def sql(self, query: str) -> Rows:
         """One SELECT over the tables of docs/querying.md: `desk.sql("…").df()`, `.pl()`, `.arrow()`."""
-        return Rows(self._ask, query)
+        return Rows(self._backend.sql(query), query)
 
     def events(
         self,
@@ -33,15 +89,93 @@ class Desk:
         until: datetime | None = None,
         where: str | None = None,
     ) -> Rows:
-        """Live events of these types (`*` in one is anything), oldest first.
+        """Live events of these types (`*` in one is anything), oldest first, however many there are.
 
         `last` is a duration such as `30d`; or name the times, from `since` on and before `until`, with their
         time zones. `where` is a filter as in rules. Raises Invalid.
         """
-        return Rows(self._ask, events_sql(type, last=last, since=since, until=until, where=where))
+        wanted = picked(type, last=last, since=since, until=until, where=where)
+        return Rows(self._backend.events(wanted), f"{wanted.sql} ORDER BY timestamp")
+
+    def backtest(
+        self,
+        rule: Rule | str,
+        *,
+        last: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        version: int | None = None,
+        progress: bool = True,
+    ) -> Backtest | Report:
+        """What a rule would have done with the stored events, judged where they are.
+
+        `rule` is a `sd.Rule`, or the name or id of a saved rule, of which `version` names an older one. Say
+        the time as for `events`. Interrupting it ends it. Raises Invalid, NotFound, Refused, Unreachable.
+        """
+        return self._backend.backtest(_past(rule, last, since, until, version), progress=progress)
+
+    def sweep(
+        self,
+        rule: Rule | str,
+        *,
+        last: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        version: int | None = None,
+        labels: Sequence[Label] | Path | Literal["stored"] = (),
+        progress: bool = True,
+        **parameters: Any,
+    ) -> Sweep:
+        """The same at every combination of values, e.g. `at_least=range(2, 21), within=["30s", "60s"]`.
+
+        `labels` are known incidents to compare with: `"stored"` for those of the organisation, a list of
+        `Label`, or a CSV file of them.
+        """
+        if isinstance(labels, Path):
+            from signaldesk.backtest.labels import read
+
+            labels = read(labels)
+        wanted = _past(rule, last, since, until, version)
+        return self._backend.sweep(wanted, parameters, labels=labels, progress=progress)
+
+    def save(self, rule: Rule, *, mode: Literal["live", "shadow", "paused"] | None = None) -> Saved:
+        """Save a rule: a new one, or the next version of the one of that name.
+
+        With `mode="shadow"` it is judged and recorded and tells nobody; when there is a rule of that name
+        which does tell people, that one stays as it is, and this one is saved as `NAME (shadow)` beside it.
+        Raises Invalid or Refused with every fault.
+        """
+        body = rule.document
+        if mode is not None:
+            body["mode"] = mode
+        if body.get("mode") == "shadow":
+            there = self._backend.find(body["name"])
+            if there is not None and there.get("mode", "live") != "shadow":
+                body["name"] = shadow_name(body["name"])
+        return self._backend.save(body)
+
+    def compare(
+        self,
+        rule: Rule | str,
+        against: Rule | str | None = None,
+        *,
+        last: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        progress: bool = True,
+    ) -> Comparison | ComparisonReport:
+        """What a rule would have told people over the past, and missed, compared with another one.
+
+        `against` is the saved rule of the same name (that of `NAME (shadow)` is `NAME`), unless another one
+        is given. Both are judged over the same events, as if they were live.
+        """
+        if against is None:
+            against = live_name(rule if isinstance(rule, str) else rule.model.name)
+        wanted = _past(rule, last, since, until, None)
+        return self._backend.compare(wanted, against, progress=progress)
 
     def close(self) -> None:
-        self._close()
+        self._backend.close()
 
     def __enter__(self) -> Desk:
         return self
@@ -50,77 +184,18 @@ class Desk:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<SignalDesk at {self._where}>"
+        return f"<SignalDesk at {self._backend.where}>"
 
 
-def remote(url: str, api_key: str) -> Desk:
-    """The desk of an installation elsewhere. Raises SignalDeskError for what is no URL or no key."""
-    from signaldesk.client.query import asked
-
-    api = Api(url, api_key)
-    return Desk(lambda sql: asked(api, sql, "arrow"), where=api.url, close=api.close)
-
-
-def events_sql(
-    type: str | Sequence[str],
-    *,
-    last: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    where: str | None,
-) -> str:
-    """The SELECT of those events. Raises Invalid with every fault."""
-    faults: list[FieldError] = []
-    types = [type] if isinstance(type, str) else list(type)
-    tests = [_types(types)] if types and "*" not in types else []
-    if last is not None and since is not None:
-        faults.append(FieldError("last", "give `last` or `since`, not both"))
-    for name, sign, moment in (("since", ">=", since), ("until", "<", until)):
-        if moment is None:
-            continue
-        if moment.tzinfo is None:
-            faults.append(FieldError(name, "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"))
-        tests.append(f"timestamp {sign} TIMESTAMPTZ '{moment.isoformat()}'")
-    if last is not None:
-        tests.append(_last(last, faults))
-    if where is not None:
-        tests.append(_filter(where, faults))
-    if faults:
-        raise Invalid("; ".join(f"{one.field}: {one.message}" for one in faults), errors=faults)
-    condition = f" WHERE {' AND '.join(tests)}" if tests else ""
-    return f"SELECT {_EVENTS} FROM events{condition} ORDER BY timestamp"
-
-
-def _types(types: Sequence[str]) -> str:
-    tests = []
-    for one in types:
-        text = one.replace("'", "''")
-        if "*" in one:
-            pattern = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
-            tests.append(rf"type LIKE '{pattern}' ESCAPE '\'")
-        else:
-            tests.append(f"type = '{text}'")
-    return f"({' OR '.join(tests)})"
-
-
-def _last(text: str, faults: list[FieldError]) -> str:
-    from signaldesk.model import duration
-
-    try:
-        return f"timestamp > now() - INTERVAL '{duration.parse(text)} microseconds'"
-    except ValueError as error:
-        faults.append(FieldError("last", str(error)))
-        return "true"
-
-
-def _filter(text: str, faults: list[FieldError]) -> str:
-    from signaldesk import filters
-    from signaldesk.filters.duckdb_sql import duckdb_expression
-
-    try:
-        return duckdb_expression(filters.parse(text).tree)
-    except filters.InvalidFilter as error:
-        faults += [FieldError("where", one.message) for one in error.errors] or [
-            FieldError("where", error.detail)
-        ]
-        return "true"
+def _past(
+    rule: Rule | str, last: str | None, since: datetime | None, until: datetime | None, version: int | None
+) -> Past:
+    """Raises Invalid with every fault of the times."""
+    wanted = picked("*", last=last, since=since, until=until, where=None)
+    until = until or datetime.now(UTC)
+    if wanted.last is not None:
+        since = until - timedelta(microseconds=wanted.last)
+    if since is None:
+        message = "say from when on: last='30d', or since=…"
+        raise Invalid(message, errors=[FieldError("since", message)])
+    return Past(rule, version, since, until)

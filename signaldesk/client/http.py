@@ -70,10 +70,27 @@ class Api:
             transport=transport,
         )
 
+    def get(self, path: str) -> Answer:
+        """GET once. Raises as `post`."""
+        return self._ask("GET", path)
+
+    def delete(self, path: str) -> Answer:
+        """DELETE once. Raises as `post`."""
+        return self._ask("DELETE", path)
+
     def post(self, path: str, content: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
         """POST once. Raises Unreachable or Refused."""
+        return self._ask("POST", path, content, headers)
+
+    def put(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Answer:
+        """PUT once. Raises as `post`."""
+        return self._ask("PUT", path, content, headers)
+
+    def _ask(
+        self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         try:
-            response = self._http.post(path, content=content, headers=headers)
+            response = self._http.request(method, path, content=content or None, headers=headers)
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{self.url} does not answer ({reason}); is it up?") from error

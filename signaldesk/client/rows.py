@@ -14,18 +14,30 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-Ask = Callable[[str], AbstractContextManager[Iterator[bytes]]]
-"""SQL → the pieces of an Arrow IPC stream."""
-
 _SHOWN = 20
 """Rows that a notebook shows of them."""
+
+
+class Batches:
+    """An answer that arrives: its columns are known, its rows come piece by piece, once."""
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self.schema = schema
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+
+Stream = Callable[[], AbstractContextManager[Batches]]
+"""Asks when it is called."""
 
 
 class Rows:
     """A query and, once asked, its answer. `arrow`, `df` and `pl` ask once; `batches` asks each time anew."""
 
-    def __init__(self, ask: Ask, sql: str) -> None:
-        self._ask = ask
+    def __init__(self, stream: Stream, sql: str) -> None:
+        self._stream = stream
         self.sql = sql
         self._table: pa.Table | None = None
 
@@ -39,21 +51,20 @@ class Rows:
 
     def arrow(self) -> pa.Table:
         """All rows as an Arrow table. Raises as `batches` does."""
+        import pyarrow as pa
+
         if self._table is None:
             with self._stream() as stream:
-                self._table = stream.read_all()
+                self._table = pa.Table.from_batches(stream, stream.schema)
         return self._table
 
     @contextmanager
-    def _stream(self) -> Iterator[Any]:
+    def reader(self) -> Iterator[pa.RecordBatchReader]:
+        """All rows as Arrow's reader, for whoever takes them piece by piece."""
         import pyarrow as pa
 
-        with self._ask(self.sql) as pieces:
-            try:
-                with pa.ipc.open_stream(io.BufferedReader(_Arriving(pieces), 1 << 18)) as stream:
-                    yield stream
-            except (pa.ArrowInvalid, EOFError) as error:
-                raise Unreachable("the answer broke off on its way; ask again, or for less") from error
+        with self._stream() as stream:
+            yield pa.RecordBatchReader.from_batches(stream.schema, iter(stream))
 
     def df(self) -> pd.DataFrame:
         """All rows as a pandas DataFrame; times know that they are UTC."""
@@ -78,6 +89,19 @@ class Rows:
         more = f" of {table.num_rows:,} rows" if table.num_rows > _SHOWN else ""
         shown = min(_SHOWN, table.num_rows)
         return f"{table.slice(0, _SHOWN).to_pandas().to_html(index=False)}<p>{shown}{more or ' rows'}</p>"
+
+
+@contextmanager
+def arriving(asked: AbstractContextManager[Iterator[bytes]]) -> Iterator[Batches]:
+    """The batches of an Arrow IPC stream that comes in pieces. Raises Unreachable when it breaks off."""
+    import pyarrow as pa
+
+    with asked as pieces:
+        try:
+            with pa.ipc.open_stream(io.BufferedReader(_Arriving(pieces), 1 << 18)) as stream:
+                yield Batches(stream.schema, iter(stream))
+        except (pa.ArrowInvalid, EOFError) as error:
+            raise Unreachable("the answer broke off on its way; ask again, or for less") from error
 
 
 class _Arriving(io.RawIOBase):

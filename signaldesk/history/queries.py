@@ -81,7 +81,7 @@ class Queries:
     def __init__(self, *, holdings: Holdings, limits: Limits, at_once: int, at_once_per_org: int) -> None:
         self._holdings = holdings
         self._limits = limits
-        self._turnstile = Turnstile(over_all=at_once, per_org=at_once_per_org)
+        self._turnstile = Turnstile(over_all=at_once, per_org=at_once_per_org, what="queries", wait=2.0)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="query")
         self._launcher = Launcher()
 

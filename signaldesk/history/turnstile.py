@@ -1,4 +1,4 @@
-"""How many queries run at once: over all, and of one organisation."""
+"""How many of a sort run at once: over all, and of one organisation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uuid import UUID
 
 from signaldesk.errors import TooMany
 
-_WAIT_S = 2.0
-
 
 class Turnstile:
     """Lets in or refuses; nobody waits, so nothing piles up. Meant for one event loop."""
 
-    def __init__(self, *, over_all: int, per_org: int) -> None:
+    def __init__(self, *, over_all: int, per_org: int, what: str, wait: float) -> None:
+        """`what` they are, for people; whoever is refused may come back after `wait` seconds."""
         self._over_all, self._per_org = over_all, per_org
+        self._what, self._wait = what, wait
         self._inside: Counter[UUID] = Counter()
 
     @contextmanager
@@ -24,12 +24,13 @@ class Turnstile:
         """A place for as long as the block lasts. Raises TooMany."""
         if self._inside[org_id] >= self._per_org:
             raise TooMany(
-                f"{self._per_org} queries of this organisation are running already; wait for one to end",
-                retry_after=_WAIT_S,
+                f"{self._per_org} {self._what} of this organisation are running already; wait for one to end",
+                retry_after=self._wait,
             )
         if self._inside.total() >= self._over_all:
             raise TooMany(
-                f"{self._over_all} queries are running already; try again shortly", retry_after=_WAIT_S
+                f"{self._over_all} {self._what} are running already; try again shortly",
+                retry_after=self._wait,
             )
         self._inside[org_id] += 1
         try:

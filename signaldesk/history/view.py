@@ -13,8 +13,11 @@ from signaldesk.history.sandbox import wire
 from signaldesk.history.sandbox.fields import reading
 
 TAIL = "tail"
-COLUMNS = ("id", "type", "source", "timestamp", "received_at", "payload", "clock_skewed")
-_PLAIN = '"id", "type", "source", "timestamp", "received_at", "payload"::JSON AS "payload", "clock_skewed"'
+COLUMNS = (
+    *("id", "type", "source", "timestamp", "received_at", "payload", "clock_skewed"),
+    *("behind", "position", "idx"),
+)
+_PLAIN = ", ".join('"payload"::JSON AS "payload"' if name == "payload" else f'"{name}"' for name in COLUMNS)
 
 
 _TYPES = {Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.TEXT: "VARCHAR"}

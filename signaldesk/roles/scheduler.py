@@ -33,6 +33,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
         "snoozed alerts woken": (house.wake_snoozed, 15),
         "sessions swept": (house.sweep_sessions, 600),
         "tokens swept": (house.sweep_tokens, 3600),
+        "backtests swept": (house.sweep_backtests, 3600),
     }
     history_under_way = asyncio.Lock()
     for name, (job, seconds) in jobs.items():

@@ -54,6 +54,7 @@ def services(desk: Desk) -> Services:
         rule_history=desk.rule_history,
         explainer=desk.explainer,
         queries=desk.queries,
+        backtests=desk.backtests,
         channels=desk.channels,
         alerts=desk.alerts,
         alert_story=desk.alert_story,

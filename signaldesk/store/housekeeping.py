@@ -51,6 +51,10 @@ class Housekeeping:
         names = ("sweep_refresh_tokens", "sweep_password_resets", "sweep_invites")
         return sum([await self._run(name, before=before) for name in names])
 
+    async def sweep_backtests(self) -> int:
+        """Delete the results of backtests that are a week old."""
+        return await self._run("sweep_backtests", before=from_us(self._clock.now_us()) - KEPT)
+
     async def _run(self, name: str, **values: object) -> int:
         async with self._database.system() as connection:
             return (await connection.execute(text(self._sql[name]), values)).rowcount

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, tuple_
 
 from signaldesk.errors import NotFound
 from signaldesk.ids import new_id
-from signaldesk.model.label import Label
+from signaldesk.model.label import MOST, Label
 from signaldesk.store.alerts import Actor
 from signaldesk.store.database import Database
 from signaldesk.store.tables import audit, labels
@@ -61,6 +61,13 @@ class LabelStore:
         query = query.order_by(column.starts_at.desc(), column.id.desc()).limit(limit)
         async with self._database.tenant(org_id) as connection:
             return [LabelRecord(*row) for row in await connection.execute(query)]
+
+    async def between(self, org_id: UUID, since: datetime, until: datetime) -> list[Label]:
+        """All that overlap [since, until), up to as many as a file has, earliest first."""
+        found = await self.page(org_id, limit=MOST, since=since, until=until)
+        return [
+            Label(one.name, one.starts_at, one.ends_at, one.group, one.comment) for one in reversed(found)
+        ]
 
     async def get(self, org_id: UUID, label_id: UUID) -> LabelRecord:
         query = select(*_COLUMNS).where(labels.c.org_id == org_id, labels.c.id == label_id)

@@ -8,6 +8,7 @@ from signaldesk.model.rule import Rule
 from signaldesk.web.api import (
     alerts,
     auth,
+    backtests,
     channels,
     events,
     keys,
@@ -116,6 +117,23 @@ API: tuple[Route, ...] = (
         "POST", "/rules/{id}/test-notification", rule_history.test_notification,
         "Send a message of this rule, marked as a test, through its channels now",
         scope="rules:write", answer=rule_history.RuleTried,
+    ),
+    # --- rules over the past
+    _v1(
+        "POST", "/backtests", backtests.start, "Judge a rule over the past, or a grid of its parameters",
+        scope="rules:read", answer=backtests.BacktestOut, body=backtests.BacktestIn, status=202,
+    ),
+    _v1(
+        "GET", "/backtests/{id}", backtests.get, "How far a backtest is, and what came of it",
+        scope="rules:read", answer=backtests.BacktestOut,
+    ),
+    _v1(
+        "GET", "/backtests/{id}/firings", backtests.list_firings, "Firings of a backtest, oldest first",
+        scope="rules:read", answer=Page[backtests.FiringOut], query=LISTING,
+    ),
+    _v1(
+        "DELETE", "/backtests/{id}", backtests.remove, "End a backtest, and forget what came of it",
+        scope="rules:read", status=204,
     ),
     # --- alerts
     _v1(

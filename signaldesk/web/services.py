@@ -11,6 +11,7 @@ from signaldesk.accounts.keys import ApiKeys, KeyRing
 from signaldesk.accounts.sessions import Sessions
 from signaldesk.accounts.throttle import Throttle
 from signaldesk.accounts.users import Users
+from signaldesk.backtest.jobs.jobs import Jobs
 from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
@@ -57,6 +58,7 @@ class Services:
     rule_history: RuleHistory
     explainer: Explainer
     queries: Queries
+    backtests: Jobs
     channels: ChannelCatalog
     alerts: AlertStore
     alert_story: AlertStory

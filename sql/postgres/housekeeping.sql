@@ -34,3 +34,6 @@ DELETE FROM password_resets WHERE expires_at <= :before
 
 -- name: sweep_invites
 DELETE FROM invites WHERE expires_at <= :before AND accepted_at IS NULL
+
+-- name: sweep_backtests
+DELETE FROM backtests WHERE created_at <= :before

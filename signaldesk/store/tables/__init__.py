@@ -36,6 +36,7 @@ from signaldesk.store.tables.people import (
     sessions,
     users,
 )
+from signaldesk.store.tables.tested import backtests
 from signaldesk.store.tables.watched import channels, labels, rule_versions, rules
 
 TENANT = tuple(table for table in metadata.sorted_tables if "org_id" in table.c)
@@ -47,6 +48,7 @@ __all__ = [
     "alerts",
     "api_keys",
     "audit",
+    "backtests",
     "channels",
     "delivery_attempts",
     "event_counts",

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from signaldesk.clock import MICROS, from_us
+from tests.integration.cli.conftest import Desk
 from tests.support.commands import Terminal
 from tests.support.history import HOUR, START, HistoryLab, event
+from tests.support.waiting import eventually_now
 
 RULE = """
 name: Checkout failures by country
@@ -41,10 +43,7 @@ def test_stored_events_are_judged_across_the_seam(terminal: Terminal) -> None:
     assert found["summary"]["events"] == 40
     seconds = [20 + 60 * number for number in range(7)]
     ats = [(AT + timedelta(seconds=one)).isoformat().removesuffix("+00:00") for one in seconds]
-    assert [(one["group"], one["value"]) for one in found["firings"]][:2] == [
-        ({"country": "DE"}, 3),
-        ({"country": "DE"}, 6),
-    ]
+    assert all((one["group"], one["value"]) == ({"country": "DE"}, 3) for one in found["firings"])
     assert [one["at"][: len(ats[0])] for one in found["firings"]] == ats
 
 
@@ -55,6 +54,36 @@ def test_a_sweep_judges_them_at_every_point(terminal: Terminal) -> None:
     points = said.json()["points"]
     assert [(one["parameters"]["at_least"], one["firings"]) for one in points][-1] == (7, 0)
     assert points[0]["firings"] == 7
+
+
+def test_from_afar_the_answers_are_the_same(desk: Desk, terminal: Terminal) -> None:
+    desk.terminal.run("send", "checkout_failed", "country=DE", "--times", "4")
+    counted = "SELECT 'all ' || count(*) AS found FROM events"
+    eventually_now(lambda: "all 4" in desk.terminal.run("query", counted).out, 30)
+    asked = ("backtest", terminal.folder / "rule.yaml", "--from", "2020-01-01", "--to", "2099-01-01")
+    away = terminal.with_(SIGNALDESK_URL=desk.up.url, SIGNALDESK_API_KEY=desk.key)
+    for more in (("--json",), ("--sweep", "at_least=2:5", "--json"), ()):
+        here, there = desk.terminal.run(*asked, *more).out, away.run(*asked, *more).out
+        assert there == here
+    assert "firings: 1" in there
+    refused = away.refuses(*asked, "--sweep", "at_leats=2:3")
+    assert "sweep.at_leats: is no parameter" in refused
+
+
+def test_a_rule_is_compared_with_a_saved_one_here_and_from_afar(desk: Desk, terminal: Terminal) -> None:
+    (terminal.folder / "strict.yaml").write_text(RULE.replace("at_least: 3", "at_least: 30"))
+    desk.terminal.run("rules", "apply", terminal.folder / "rule.yaml")
+    asked = ("backtest", terminal.folder / "strict.yaml", "--from", "2020-01-01", "--to", "2099-01-01")
+    compare = (*asked, "--against", "Checkout failures by country")
+    away = terminal.with_(SIGNALDESK_URL=desk.up.url, SIGNALDESK_API_KEY=desk.key)
+    said = desk.terminal.run(*compare).out
+    assert "would have notified 1 time fewer" in said
+    assert "and missed 1 of 1 alerts" in said
+    assert away.run(*compare).out == said
+    assert away.run(*compare, "--json").json() == desk.terminal.run(*compare, "--json").json()
+    for one in (away, desk.terminal):
+        assert "there is no rule 'nobody'" in one.refuses(*asked, "--against", "nobody")
+    assert "leave out --events" in terminal.refuses(*compare, "--sweep", "at_least=2:3", expect=2)
 
 
 def test_a_range_that_is_none_is_refused_and_damage_is_told(terminal: Terminal) -> None:

@@ -121,10 +121,90 @@ async def test_connecting_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, 
         sd.connect("https://desk.example.com")
 
 
-def test_rows_are_not_asked_before_somebody_looks() -> None:
-    def never(sql: str) -> Any:
-        raise AssertionError(sql)
+async def test_rows_are_not_asked_before_somebody_looks() -> None:
+    with sd.connect("http://127.0.0.1:9", api_key="sk_" + "0" * 48) as desk:
+        assert repr(desk.sql("SELECT 1\n FROM events")) == "<Rows of 'SELECT 1 FROM events': not asked yet>"
+        assert "2026-01-01" in desk.events(since=datetime(2026, 1, 1, tzinfo=UTC)).sql
+        with pytest.raises(Unreachable):
+            await aside(desk.sql("SELECT 1").arrow)
 
-    desk = Desk(never, where="nowhere", close=lambda: None)
-    assert repr(desk.sql("SELECT 1\n FROM events")) == "<Rows of 'SELECT 1 FROM events': not asked yet>"
-    assert "2026-01-01" in desk.events(since=datetime(2026, 1, 1, tzinfo=UTC)).sql
+
+RULE = sd.Rule.each("checkout_*", by="country", name="Every checkout")
+
+
+async def test_a_rule_is_judged_where_the_events_are_or_here(desk: Desk) -> None:
+    span: dict[str, Any] = {"since": NOW - timedelta(days=3), "until": NOW + timedelta(days=1)}
+    there = await aside(lambda: desk.backtest(RULE, progress=False, **span))
+    here = await aside(lambda: RULE.backtest(desk.events("checkout_*", last="3d")))
+    assert there.as_json()["firings"] == here.as_json()["firings"]
+    assert (there.summary["events"], there.summary["firings"]) == (2, 2)
+    assert list(there.df()["country"]) == ["<DE>", "<DE>"]
+    assert "2 of 2 events matched" in there._repr_html_() and "<DE>" not in there._repr_html_()
+    last = await aside(lambda: desk.backtest(RULE, last="12h", progress=False))
+    assert last.summary["events"] == 1
+
+
+async def test_a_sweep_is_the_same_wherever_it_runs(desk: Desk) -> None:
+    storm = sd.Label("Storm", NOW - timedelta(hours=30), NOW - timedelta(hours=20), {})
+    rule = sd.Rule.count("checkout_*", at_least=1, within="60s")
+    grid = await aside(
+        lambda: desk.sweep(rule, last="3d", labels=[storm], progress=False, at_least=[1, 2], within="1h")
+    )
+    assert list(grid.df()["firings"]) == [2, 0]
+    assert grid.points[0].score is not None and grid.points[0].score.precision == 0.5
+    assert [point.parameters["at_least"] for point in grid.recommended] == [2, 1]
+
+
+async def test_a_new_version_runs_in_the_shadow_of_the_live_one_and_is_compared_with_it(desk: Desk) -> None:
+    live = await aside(lambda: desk.save(RULE))
+    assert (live.name, live.version) == ("Every checkout", 1)
+    strict = RULE.with_(where="amount > 5")
+    shadow = await aside(lambda: desk.save(strict, mode="shadow"))
+    assert (shadow.name, shadow.version) == ("Every checkout (shadow)", 1)
+    again = await aside(lambda: desk.save(strict.with_(severity="critical"), mode="shadow"))
+    assert (again.id, again.version) == (shadow.id, 2)
+    found = await aside(lambda: desk.compare(shadow.name, last="3d", progress=False))
+    assert found.sentence == (
+        "'Every checkout (shadow)' would have notified 1 time fewer than 'Every checkout' "
+        "(1 instead of 2) and missed nothing"
+    )
+    assert found.sentence in found._repr_html_().replace("&#x27;", "'")
+    promoted = await aside(lambda: desk.save(strict))
+    assert (promoted.id, promoted.version) == (live.id, 2)
+    alone = await aside(lambda: desk.save(RULE.with_(name="Alone"), mode="shadow"))
+    assert alone.name == "Alone"
+    with pytest.raises(SignalDeskError, match="channel"):
+        await aside(lambda: desk.save(RULE.with_(notify=["nowhere"])))
+
+
+async def test_what_is_no_backtest_says_what_and_where(desk: Desk) -> None:
+    with pytest.raises(SignalDeskError, match="say from when on") as error:
+        desk.backtest(RULE)
+    assert [fault.field for fault in error.value.errors] == ["since"]
+    with pytest.raises(SignalDeskError) as error:
+        await aside(lambda: desk.backtest("nobody", last="1d", progress=False))
+    assert [fault.message for fault in error.value.errors] == [
+        "there is no rule 'nobody'; there are none yet"
+    ]
+    long_ago: dict[str, Any] = {
+        "since": datetime(2013, 1, 1, tzinfo=UTC), "until": datetime(2013, 2, 1, tzinfo=UTC),
+    }  # fmt: skip
+    with pytest.raises(SignalDeskError) as error:
+        await aside(lambda: desk.backtest(RULE, progress=False, **long_ago))
+    assert "older events are not kept" in error.value.errors[0].message
+
+
+async def test_more_events_than_one_answer_may_have_come_page_by_page(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org = await web.found("Many")
+    for number in range(7):
+        moment = NOW - timedelta(minutes=number // 3)  # ties at the edges of pages
+        await rows.event(web.desk.database, org.id, timestamp=moment, payload={"n": number})
+    monkeypatch.setattr("signaldesk.client.remote.PAGE", 2)
+    with sd.connect(web.url, api_key=org.key) as desk:
+        table = await aside(desk.events().arrow)
+        assert len(await aside(lambda: RULE.backtest(desk.events("*")).firings)) == 0
+    assert table.num_rows == 7
+    assert len(set(table.column("id").to_pylist())) == 7
+    assert table.column("timestamp").to_pylist() == sorted(table.column("timestamp").to_pylist())

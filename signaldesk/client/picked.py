@@ -1,0 +1,98 @@
+"""Which events somebody asks for, in Python, and the SQL that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from signaldesk.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from signaldesk.filters import Filter
+
+COLUMNS = "id, type, source, timestamp, received_at, payload, clock_skewed, behind, position, idx"
+ORDER = "timestamp, position, idx"
+
+
+class Picked(NamedTuple):
+    """Live events of some types (globs; none: all) with an event time in [since, until); `last` is µs."""
+
+    types: Sequence[str]
+    last: int | None
+    since: datetime | None
+    until: datetime | None
+    where: Filter | None
+
+    @property
+    def sql(self) -> str:
+        """The SELECT of those events, in no order."""
+        tests = [_types(self.types)] if self.types and "*" not in self.types else []
+        for sign, moment in ((">=", self.since), ("<", self.until)):
+            if moment is not None:
+                tests.append(f"timestamp {sign} TIMESTAMPTZ '{moment.isoformat()}'")
+        if self.last is not None:
+            tests.append(f"timestamp > now() - INTERVAL '{self.last} microseconds'")
+        if self.where is not None:
+            from signaldesk.filters.duckdb_sql import duckdb_expression
+
+            tests.append(duckdb_expression(self.where.tree))
+        return f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(tests) or 'true'}"
+
+
+def picked(
+    type: str | Sequence[str],
+    *,
+    last: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    where: str | None,
+) -> Picked:
+    """What these arguments mean. Raises Invalid with every fault."""
+    faults: list[FieldError] = []
+    if last is not None and since is not None:
+        faults.append(FieldError("last", "give `last` or `since`, not both"))
+    for name, moment in (("since", since), ("until", until)):
+        if moment is not None and moment.tzinfo is None:
+            faults.append(FieldError(name, "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"))
+    types = [type] if isinstance(type, str) else list(type)
+    found = Picked(types, _last(last, faults), since, until, _filter(where, faults))
+    if faults:
+        raise Invalid("; ".join(f"{one.field}: {one.message}" for one in faults), errors=faults)
+    return found
+
+
+def _types(types: Sequence[str]) -> str:
+    tests = []
+    for one in types:
+        text = one.replace("'", "''")
+        if "*" in one:
+            pattern = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
+            tests.append(rf"type LIKE '{pattern}' ESCAPE '\'")
+        else:
+            tests.append(f"type = '{text}'")
+    return f"({' OR '.join(tests)})"
+
+
+def _last(text: str | None, faults: list[FieldError]) -> int | None:
+    from signaldesk.model import duration
+
+    try:
+        return None if text is None else duration.parse(text)
+    except ValueError as error:
+        faults.append(FieldError("last", str(error)))
+        return None
+
+
+def _filter(text: str | None, faults: list[FieldError]) -> Filter | None:
+    if text is None:
+        return None
+    from signaldesk import filters
+
+    try:
+        return filters.parse(text)
+    except filters.InvalidFilter as error:
+        faults += [FieldError("where", one.message) for one in error.errors] or [
+            FieldError("where", error.detail)
+        ]
+        return None

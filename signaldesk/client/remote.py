@@ -1,0 +1,135 @@
+"""The desk of an installation elsewhere, over its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from signaldesk.client import jobs
+from signaldesk.client.http import Api
+from signaldesk.client.picked import ORDER, Picked
+from signaldesk.client.query import asked
+from signaldesk.client.rows import Batches, Stream, arriving
+from signaldesk.client.saved import Saved
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from signaldesk.backtest.rule import Rule
+    from signaldesk.backtest.sweep import Sweep
+    from signaldesk.client.desk import Past
+    from signaldesk.client.report import ComparisonReport, Report
+    from signaldesk.model.label import Label
+
+RULES = "/api/v1/rules"
+PAGE = 100_000
+"""Events that are asked for at once: an installation limits the rows of one answer."""
+
+
+class Remote:
+    """A backend of `Desk`."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.where = api.url
+
+    def sql(self, query: str) -> Stream:
+        return lambda: arriving(asked(self._api, query, "arrow"))
+
+    def events(self, wanted: Picked) -> Stream:
+        return lambda: _pages(self, wanted)
+
+    def backtest(self, wanted: Past, *, progress: bool) -> Report:
+        return jobs.backtest(self._api, _order(wanted), progress=progress)
+
+    def sweep(
+        self,
+        wanted: Past,
+        parameters: dict[str, Any],
+        *,
+        labels: Sequence[Label] | Literal["stored"],
+        progress: bool,
+    ) -> Sweep:
+        order = _order(wanted) | {"sweep": listed(parameters)}
+        if labels:
+            order["labels"] = labels if isinstance(labels, str) else [one._asdict() for one in labels]
+        return jobs.sweep(self._api, order, progress=progress)
+
+    def compare(self, wanted: Past, against: Rule | str, *, progress: bool) -> ComparisonReport:
+        order = _order(wanted) | {"against": _named(against)}
+        return jobs.compare(self._api, order, progress=progress)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        path: str | None = f"{RULES}?limit=500&q={quote(name)}"
+        while path is not None:
+            page = self._api.get(path).body
+            for one in page["items"]:
+                if one["name"] == name:
+                    return {**one["rule"], "id": one["id"]}
+            more = page["next"]
+            path = f"{RULES}?limit=500&q={quote(name)}&cursor={more}" if more else None
+        return None
+
+    def save(self, body: dict[str, Any]) -> Saved:
+        import orjson
+
+        known = self.find(body["name"])
+        text, headers = orjson.dumps(body), {"Content-Type": "application/json"}
+        if known is None:
+            rule = self._api.post(RULES, text, headers=headers).body
+        else:
+            rule = self._api.put(f"{RULES}/{known['id']}", text, headers=headers).body
+        return Saved(rule["name"], UUID(rule["id"]), rule["version"])
+
+    def close(self) -> None:
+        self._api.close()
+
+
+def listed(parameters: dict[str, Any]) -> dict[str, list[Any]]:
+    """Values as JSON has them: one alone is a list of one."""
+    return {
+        name: [value] if isinstance(value, str | int | float | dict) else list(value)
+        for name, value in parameters.items()
+    }
+
+
+@contextmanager
+def _pages(remote: Remote, wanted: Picked) -> Iterator[Batches]:
+    """All of the events, page after page, each from where the one before ended."""
+    opened = remote.sql(f"{wanted.sql} ORDER BY {ORDER} LIMIT {PAGE}")
+    with opened() as first:
+        yield Batches(first.schema, _following(remote, wanted, first))
+
+
+def _following(remote: Remote, wanted: Picked, page: Batches) -> Iterator[pa.RecordBatch]:
+    while True:
+        rows, last = 0, None
+        for batch in page:
+            rows, last = rows + batch.num_rows, batch if batch.num_rows else last
+            yield batch
+        if last is None or rows < PAGE:
+            return
+        time, position, idx = (last[name][-1] for name in ("timestamp", "position", "idx"))
+        moment = f"TIMESTAMPTZ '{time.as_py().isoformat()}'"
+        after = (
+            f"timestamp >= {moment} AND (timestamp > {moment} OR position > {position.as_py()}"
+            f" OR (position = {position.as_py()} AND idx > {idx.as_py()}))"
+        )
+        with remote.sql(f"{wanted.sql} AND {after} ORDER BY {ORDER} LIMIT {PAGE}")() as following:
+            page = Batches(following.schema, iter(list(following)))
+
+
+def _named(rule: Rule | str) -> str | dict[str, Any]:
+    return rule if isinstance(rule, str) else rule.document
+
+
+def _order(wanted: Past) -> dict[str, Any]:
+    order: dict[str, Any] = {
+        "rule": _named(wanted.rule),
+        "from": wanted.since,
+        "to": wanted.until,
+    }
+    return order if wanted.version is None else {**order, "version": wanted.version}

@@ -1,0 +1,94 @@
+"""What came of a backtest that an installation ran, as its API tells it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+_SHOWN = 20
+
+
+class Report:
+    """`summary`, `firings`, `alerts` and `suppressed` as plain JSON; the last two have 1,000 rows at most."""
+
+    def __init__(self, answer: dict[str, Any], firings: list[dict[str, Any]]) -> None:
+        self.summary: dict[str, Any] = answer["summary"]
+        self.alerts: list[dict[str, Any]] = answer["alerts"]
+        self.suppressed: list[dict[str, Any]] = answer["suppressed"]
+        self.missing: list[str] = answer["missing"]
+        """Damaged files of history, whose events were not judged."""
+        self.firings = firings
+
+    def as_json(self) -> dict[str, Any]:
+        """As `Backtest.as_json`."""
+        return {
+            "summary": self.summary,
+            "firings": self.firings,
+            "alerts": self.alerts,
+            "suppressed": self.suppressed,
+        }
+
+    def df(self) -> pandas.DataFrame:
+        """The firings as a DataFrame: time, value, and a column for each field of the group."""
+        import pandas
+
+        rows = [{"at": one["at"], "value": one["value"], **one["group"]} for one in self.firings]
+        frame = pandas.DataFrame(rows, columns=None if rows else ["at", "value"])
+        frame["at"] = pandas.to_datetime(frame["at"], utc=True, format="ISO8601")
+        return frame
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.summary['rule']!r}: {self._words}>"
+
+    @property
+    def _words(self) -> str:
+        found = self.summary
+        week = found["notifications_per_week"]
+        return f"{found['firings']} firings, {found['alerts']} alerts, {week:g} notifications a week"
+
+    def _repr_html_(self) -> str:
+        found = self.summary
+        rows = "".join(
+            f"<tr><td>{escape(str(one['at']))}</td><td>{_group(one['group'])}</td>"
+            f"<td>{escape(str(one['value']))}</td></tr>"
+            for one in self.firings[:_SHOWN]
+        )
+        more = found["firings"] - _SHOWN
+        rest = f"<p>and {more} more</p>" if more > 0 else ""
+        return (
+            f"<h4>{escape(found['rule'])}</h4><p>{escape(found['condition'])}: {self._words}; "
+            f"{found['matched']:,} of {found['events']:,} events matched</p>"
+            f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
+        )
+
+
+def _group(values: dict[str, Any]) -> str:
+    return escape(", ".join(f"{name} = {value}" for name, value in values.items())) or "–"
+
+
+class ComparisonReport:
+    """Two rules over the same past, as plain JSON; see `backtest.comparison.Comparison`."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self._found = found
+        self.sentence: str = found["sentence"]
+        self.fewer: int = found["fewer"]
+        """Messages that people would have been spared; negative when there are more."""
+        self.missed: list[dict[str, Any]] = found["missed"]
+        """Alerts of the other rule that this one would not have had."""
+        self.extra: list[dict[str, Any]] = found["extra"]
+        """Alerts that only this one would have had."""
+
+    def as_json(self) -> dict[str, Any]:
+        return self._found
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        from signaldesk.backtest.comparison import as_html
+
+        return as_html(self._found)

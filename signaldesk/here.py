@@ -1,0 +1,208 @@
+"""A desk for Python: of an installation elsewhere, or of this machine, straight from its own servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from uuid import UUID
+
+from signaldesk.client.desk import Past
+from signaldesk.client.picked import COLUMNS, ORDER, Picked
+from signaldesk.client.rows import Batches, Stream, arriving
+from signaldesk.client.saved import Saved
+from signaldesk.errors import SettingsError
+from signaldesk.local import opened
+
+if TYPE_CHECKING:
+    from signaldesk.backtest.comparison import Comparison
+    from signaldesk.backtest.events import Events
+    from signaldesk.backtest.result import Backtest
+    from signaldesk.backtest.rule import Rule
+    from signaldesk.backtest.sweep import Sweep
+    from signaldesk.client import desk as client
+    from signaldesk.desk import Desk
+    from signaldesk.model.label import Label
+    from signaldesk.model.rule import SavedRule
+
+T = TypeVar("T")
+
+_ROWS = 50_000
+"""Of a piece of the events."""
+
+
+def connect(
+    url: str | None = None, *, api_key: str | None = None, org: str | None = None, data: Path | None = None
+) -> client.Desk:
+    """A desk: of the installation at `url`, with an API key, or of this machine.
+
+    Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first. `org` is needed on this
+    machine when it has several. Raises SignalDeskError that says what is missing.
+    """
+    from signaldesk.client.desk import Desk
+
+    url = url or (None if org or data else os.environ.get("SIGNALDESK_URL"))
+    if url is None:
+        return Desk(Here(data, org))
+    key = api_key or os.environ.get("SIGNALDESK_API_KEY")
+    if key is None:
+        raise SettingsError(
+            "an API key is needed: give api_key=… or set SIGNALDESK_API_KEY; "
+            "`signaldesk keys create --scopes query:read` makes one"
+        )
+    from signaldesk.client.http import Api
+    from signaldesk.client.remote import Remote
+
+    return Desk(Remote(Api(url, key)))
+
+
+class _Loaded(NamedTuple):
+    """A rule, those that composite ones are made of, the one to compare with, and events."""
+
+    saved: SavedRule
+    others: list[SavedRule]
+    against: SavedRule | None
+    events: Events
+
+
+class Here:
+    """A backend of `client.Desk` with an event loop of its own, for callers that may have one already."""
+
+    def __init__(self, data: Path | None, org: str | None) -> None:
+        """Raises SettingsError, Unavailable, Invalid."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="signaldesk", daemon=True)
+        self._thread.start()
+        self._stack = AsyncExitStack()
+        try:
+            self._desk, self._org = self._wait(self._open(data, org))
+        except BaseException:
+            self.close()
+            raise
+        self.where = self._desk.settings.base_url
+
+    def sql(self, query: str) -> Stream:
+        return lambda: arriving(self._ask(query))
+
+    def events(self, wanted: Picked) -> Stream:
+        return lambda: self._events(wanted)
+
+    def backtest(self, wanted: Past, *, progress: bool) -> Backtest:
+        from signaldesk.backtest.rule import backtest
+        from signaldesk.clock import to_us
+
+        loaded = self._loaded(wanted)
+        since, until = to_us(wanted.since), to_us(wanted.until) - 1
+        return backtest(loaded.saved, loaded.events, others=loaded.others, since=since, until=until)
+
+    def sweep(
+        self,
+        wanted: Past,
+        parameters: dict[str, Any],
+        *,
+        labels: Sequence[Label] | Literal["stored"],
+        progress: bool,
+    ) -> Sweep:
+        from signaldesk.backtest.rule import swept
+        from signaldesk.backtest.sweep import grid
+        from signaldesk.clock import to_us
+
+        points = grid(parameters)
+        loaded = self._loaded(wanted)
+        known: Sequence[Label] = (
+            self._wait(self._desk.labels.between(self._org, wanted.since, wanted.until))
+            if isinstance(labels, str)
+            else labels
+        )
+        return swept(
+            loaded.saved, loaded.events, points, others=loaded.others, labels=known, progress=progress,
+            since=to_us(wanted.since), until=to_us(wanted.until) - 1,
+        )  # fmt: skip
+
+    def compare(self, wanted: Past, against: Rule | str, *, progress: bool) -> Comparison:
+        from signaldesk.backtest.comparison import compared
+        from signaldesk.clock import to_us
+
+        loaded = self._loaded(wanted, against)
+        assert loaded.against is not None
+        since, until = to_us(wanted.since), to_us(wanted.until) - 1
+        return compared(
+            loaded.saved, loaded.against, loaded.events, others=loaded.others, since=since, until=until
+        )
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        known = self._wait(self._desk.rules.all(self._org))
+        return next((one.body for one in known if one.name == name), None)
+
+    def save(self, body: dict[str, Any]) -> Saved:
+        (done,) = self._wait(self._desk.rules.apply(self._org, [body]))
+        return Saved(done.name, done.id, done.version)
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._wait(self._stack.aclose())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def _open(self, data: Path | None, org: str | None) -> tuple[Desk, UUID]:
+        desk = await self._stack.enter_async_context(opened(data, role="python"))
+        return desk, (await desk.orgs.choose(org)).id
+
+    def _loaded(self, wanted: Past, against: Rule | str | None = None) -> _Loaded:
+        """The rules with their identities, and the events that they look at."""
+        from signaldesk.backtest import stored
+        from signaldesk.clock import from_us
+
+        rules, org_id = self._desk.rules, self._org
+        judges = self._wait(stored.judges(rules, org_id, _named(wanted.rule), wanted.version))
+        others, old = judges.others, None
+        if against is not None:
+            found = self._wait(stored.judges(rules, org_id, _named(against), field="against"))
+            others, old = [*others, *(one for one in found.others if one not in others)], found.saved
+        every = [one.rule for one in (judges.saved, old, *others) if one is not None]
+        now = from_us(self._desk.clock.now_us())
+        loaded = stored.load(self._desk.history, org_id, every, wanted.since, wanted.until, now=now)
+        return _Loaded(judges.saved, others, old, loaded.events)
+
+    @contextmanager
+    def _ask(self, sql: str) -> Iterator[Iterator[bytes]]:
+        result = self._wait(self._desk.queries.ask(self._org, sql, "arrow"))
+        pieces = aiter(result)
+        try:
+            yield iter(lambda: self._wait(anext(pieces, b"")), b"")
+        finally:
+            result.close()
+
+    @contextmanager
+    def _events(self, wanted: Picked) -> Iterator[Batches]:
+        from datetime import timedelta
+
+        from signaldesk.clock import from_us, to_us
+
+        since = wanted.since
+        if wanted.last is not None:
+            since = from_us(self._desk.clock.now_us()) - timedelta(microseconds=wanted.last)
+        found = self._desk.history.relation(
+            self._org,
+            types=wanted.types,
+            since=None if since is None else to_us(since),
+            until=None if wanted.until is None else to_us(wanted.until),
+            where=wanted.where,
+            lane="",
+        )
+        texts = {"id": "id::VARCHAR AS id", "payload": "payload::VARCHAR AS payload"}
+        columns = ", ".join(texts.get(name, name) for name in COLUMNS.split(", "))
+        with found.order(ORDER).project(columns).to_arrow_reader(_ROWS) as reader:
+            yield Batches(reader.schema, iter(reader))
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _named(rule: Rule | str) -> str | dict[str, Any]:
+    return rule if isinstance(rule, str) else rule.document
