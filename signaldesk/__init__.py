@@ -6,6 +6,7 @@
     desk = sd.connect("https://desk.example.com", api_key="sk_…")
     desk.events("checkout_*", last="30d", where="amount > 20").df()
     desk.sql("SELECT type, count(*) FROM events GROUP BY type").df()
+    desk.send("checkout_failed", country="DE", amount=30)
 
     rule = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country")
     rule.backtest(desk.events("checkout_failed", last="30d"))
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
     from signaldesk.backtest.rule import Rule
     from signaldesk.client.desk import Desk
+    from signaldesk.client.logs import LogHandler
     from signaldesk.model.label import Label
 
-__all__ = ["Label", "Rule", "connect"]
+__all__ = ["Label", "LogHandler", "Rule", "connect"]
 
-_LATER = {"Rule": "signaldesk.backtest.rule", "Label": "signaldesk.model.label"}
+_LATER = {
+    "Rule": "signaldesk.backtest.rule",
+    "Label": "signaldesk.model.label",
+    "LogHandler": "signaldesk.client.logs",
+}
 
 
 def __getattr__(name: str) -> Any:

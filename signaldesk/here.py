@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from signaldesk.client.desk import Past
+from signaldesk.client.http import Answer, Refused, Unreachable
 from signaldesk.client.picked import COLUMNS, ORDER, Picked
 from signaldesk.client.rows import Batches, Stream, arriving
 from signaldesk.client.saved import Saved
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from signaldesk.backtest.sweep import Sweep
     from signaldesk.client import desk as client
     from signaldesk.desk import Desk
+    from signaldesk.intake.intake import Delivery
     from signaldesk.model.label import Label
     from signaldesk.model.rule import SavedRule
 
@@ -78,12 +80,14 @@ class Here:
         self._thread = threading.Thread(target=self._loop.run_forever, name="signaldesk", daemon=True)
         self._thread.start()
         self._stack = AsyncExitStack()
+        self._partition: int | None = None
         try:
             self._desk, self._org = self._wait(self._open(data, org))
         except BaseException:
             self.close()
             raise
         self.where = self._desk.settings.base_url
+        self.line = _Intake(self)
 
     def sql(self, query: str) -> Stream:
         return lambda: arriving(self._ask(query))
@@ -200,8 +204,51 @@ class Here:
         with found.order(ORDER).project(columns).to_arrow_reader(_ROWS) as reader:
             yield Batches(reader.schema, iter(reader))
 
+    def taken(self, delivery: Delivery) -> bytes:
+        """Take events in. Raises as `Intake.accept` does."""
+        from signaldesk.intake.intake import Sender
+        from signaldesk.store import rules
+
+        async def accept() -> bytes:
+            if self._partition is None:
+                async with self._desk.database.tenant(self._org) as connection:
+                    self._partition = await rules.partition_of(connection, self._org)
+            return await self._desk.intake.accept(Sender(self._org, self._partition), delivery)
+
+        return self._wait(accept())
+
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+class _Intake:
+    """This machine's intake as a `Line`: what goes to an installation over HTTP goes to it directly."""
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+
+    def post(self, path: str, content: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
+        """Raises Unreachable or Refused, as over HTTP."""
+        import orjson
+
+        from signaldesk.errors import Invalid, Unavailable
+        from signaldesk.intake.intake import Delivery
+        from signaldesk.model import problem
+
+        told = headers or {}
+        delivery = Delivery(
+            content,
+            told.get("Content-Type", ""),
+            told.get("Content-Encoding", ""),
+            told.get("Idempotency-Key", ""),
+        )
+        try:
+            return Answer(202, orjson.loads(self._here.taken(delivery)))
+        except Unavailable as error:
+            raise Unreachable(error.detail, retry_after=error.retry_after) from error
+        except Invalid as error:
+            body = problem.document(error, "")
+            raise Refused(error.detail, status=error.status, body=body, errors=error.errors) from error
 
 
 def _named(rule: Rule | str) -> str | dict[str, Any]:

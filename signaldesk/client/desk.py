@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from signaldesk.client.outgoing import line
 from signaldesk.client.picked import Picked, picked
 from signaldesk.client.rows import Rows, Stream
 from signaldesk.client.saved import Saved, live_name, shadow_name
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from signaldesk.backtest.result import Backtest
     from signaldesk.backtest.rule import Rule
     from signaldesk.backtest.sweep import Sweep
+    from signaldesk.client.background import Background
     from signaldesk.client.report import ComparisonReport, Report
+    from signaldesk.client.sending import Line
     from signaldesk.model.label import Label
 
 
@@ -35,6 +39,11 @@ class Backend(Protocol):
 
     where: str
     """For people: which desk it is."""
+
+    @property
+    def line(self) -> Line:
+        """Where events are sent."""
+        ...
 
     def sql(self, query: str) -> Stream:
         """The answer to a query, once it is opened."""
@@ -75,6 +84,81 @@ class Desk:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._background: Background | None = None
+        self._lock = Lock()
+
+    def send(
+        self,
+        type: str,
+        payload: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timestamp: datetime | float | None = None,
+        source: str | None = None,
+        id: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Send an event, e.g. `desk.send("checkout_failed", amount=30)`: `fields` are its payload.
+
+        It is on its way when this returns: a thread sends what has gathered, at the latest after a fifth of a
+        second, and repeats what had no answer. `flush` waits for it, and so does the end of the program, for
+        a few seconds. While 100,000 events wait, this waits, too. Raises Invalid for what is no event.
+        """
+        self.post(type, {**(payload or {}), **fields}, timestamp=timestamp, source=source, id=id)
+
+    async def send_async(
+        self,
+        type: str,
+        payload: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timestamp: datetime | float | None = None,
+        source: str | None = None,
+        id: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """The same for coroutines: while too many events wait, only this one does."""
+        event = line(type, {**(payload or {}), **fields}, timestamp=timestamp, source=source, id=id)
+        sending = self._sending()
+        if not sending.put(event, wait=False, count=False):
+            import asyncio
+
+            await asyncio.to_thread(sending.put, event)
+
+    def post(
+        self,
+        type: str,
+        payload: Mapping[str, Any],
+        *,
+        timestamp: datetime | float | None = None,
+        source: str | None = None,
+        id: str | None = None,
+        wait: bool = True,
+    ) -> bool:
+        """As `send`, for programs; whether it was taken, which it is not when it may not `wait` for room."""
+        event = line(type, payload, timestamp=timestamp, source=source, id=id)
+        return self._sending().put(event, wait=wait)
+
+    def flush(self, timeout: float | None = None) -> int:
+        """Wait until all events sent so far are in; how many were taken since the last time.
+
+        Raises NotTaken when some were not, with the reasons; Unreachable when `timeout` seconds are over.
+        """
+        return self._background.flush(timeout) if self._background is not None else 0
+
+    async def flush_async(self, timeout: float | None = None) -> int:
+        """The same for coroutines."""
+        import asyncio
+
+        return await asyncio.to_thread(self.flush, timeout)
+
+    def _sending(self) -> Background:
+        with self._lock:
+            if self._background is None:
+                from signaldesk.client.background import Background
+
+                self._background = Background(self._backend.line)
+            return self._background
 
     def sql(self, query: str) -> Rows:
         """One SELECT over the tables of docs/querying.md: `desk.sql("…").df()`, `.pl()`, `.arrow()`."""
@@ -175,7 +259,12 @@ class Desk:
         return self._backend.compare(wanted, against, progress=progress)
 
     def close(self) -> None:
-        self._backend.close()
+        """Send what is on its way, then close. Raises as `flush` does."""
+        try:
+            if self._background is not None:
+                self._background.close(60)
+        finally:
+            self._backend.close()
 
     def __enter__(self) -> Desk:
         return self

@@ -35,6 +35,7 @@ class Remote:
     def __init__(self, api: Api) -> None:
         self._api = api
         self.where = api.url
+        self.line = api
 
     def sql(self, query: str) -> Stream:
         return lambda: arriving(asked(self._api, query, "arrow"))

@@ -76,6 +76,13 @@ class Rows:
         """All rows as a Polars DataFrame."""
         return _wanted("polars").from_arrow(self.arrow())
 
+    def plot(self) -> Any:
+        """A Bokeh figure: events as their number over time by type; of other rows the numbers, over their
+        first time or text."""
+        from signaldesk.client.picture import of
+
+        return of(self.df(), " ".join(self.sql.split()))
+
     def __len__(self) -> int:
         return int(self.arrow().num_rows)
 

@@ -6,11 +6,11 @@ import gzip
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from signaldesk.client.http import Answer, Api, Refused, Unreachable
+from signaldesk.client.http import Answer, Refused, Unreachable
 from signaldesk.client.lines import Batch
 
 PATH = "/api/v1/events"
@@ -38,12 +38,20 @@ class Outcome:
     ids: list[str] = field(default_factory=list)
 
 
+class Line(Protocol):
+    """Where batches go: an installation's API, or this machine's own intake."""
+
+    def post(self, path: str, content: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
+        """POST once. Raises Unreachable or Refused."""
+        ...
+
+
 class Sender:
     """Sends in order, one batch at a time, and repeats what had no answer under the same Idempotency-Key."""
 
     def __init__(
         self,
-        api: Api,
+        api: Line,
         *,
         replay: str = "",
         notify: bool = False,

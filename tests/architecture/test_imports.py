@@ -41,7 +41,7 @@ def test_an_import_that_does_more_is_noticed(run: Run, tmp_path: Path) -> None:
     assert found["threads"] == 1
 
 
-@pytest.mark.parametrize("module", ["signaldesk", "signaldesk.cli", "signaldesk.client"])
+@pytest.mark.parametrize("module", ["signaldesk", "signaldesk.cli", "signaldesk.client", "signaldesk.here"])
 def test_the_command_line_and_the_client_load_nothing_heavy(run: Run, module: str) -> None:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} does not exist yet")

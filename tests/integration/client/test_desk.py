@@ -13,6 +13,7 @@ import signaldesk as sd
 from signaldesk.client.desk import Desk
 from signaldesk.client.http import Refused, Unreachable
 from signaldesk.errors import Invalid, SignalDeskError
+from signaldesk.stream import keys
 from tests.support import rows
 from tests.support.web import Web, running_web
 
@@ -127,6 +128,36 @@ async def test_rows_are_not_asked_before_somebody_looks() -> None:
         assert "2026-01-01" in desk.events(since=datetime(2026, 1, 1, tzinfo=UTC)).sql
         with pytest.raises(Unreachable):
             await aside(desk.sql("SELECT 1").arrow)
+
+
+async def test_events_sent_are_on_their_way_at_once_and_in_when_flushed(desk: Desk, web: Web) -> None:
+    async def entries() -> int:
+        return sum([await web.desk.redis.xlen(keys.events(number)) for number in range(8)])
+
+    before = await entries()
+    desk.send("checkout_failed", amount=30, country="DE")
+    await desk.send_async("checkout_failed", {"id": "in the payload"}, id="order-4711", source="shop")
+    assert await desk.flush_async(20) == 2
+    assert await entries() > before
+    desk.send("checkout*")
+    with pytest.raises(SignalDeskError, match="1 events were rejected") as error:
+        await desk.flush_async(20)
+    assert [fault.field for fault in error.value.errors] == ["type"]
+
+
+async def test_rows_are_drawn(desk: Desk) -> None:
+    from bokeh.models import GlyphRenderer
+
+    async def drawn(rows: Any) -> int:
+        figure = await aside(rows.plot)
+        return len(figure.select(GlyphRenderer))
+
+    assert await drawn(desk.events()) == 3
+    assert await drawn(desk.sql("SELECT type, count(*) AS n FROM events GROUP BY ALL")) == 1
+    assert await drawn(desk.sql("SELECT timestamp, 1 AS a, 2 AS b FROM events")) == 2
+    assert await drawn(desk.sql("SELECT range AS a, range * 2 AS b FROM range(9)")) == 1
+    with pytest.raises(SignalDeskError, match="no column of numbers"):
+        await drawn(desk.sql("SELECT type FROM events"))
 
 
 RULE = sd.Rule.each("checkout_*", by="country", name="Every checkout")
