@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from signaldesk.engine.explain import Explainer
     from signaldesk.engine.processor import Processor
     from signaldesk.history.archive import Archiver
+    from signaldesk.history.finding import EventFinder
     from signaldesk.history.history import History
     from signaldesk.history.keep import Keeper
     from signaldesk.history.queries import Queries
@@ -134,6 +135,12 @@ class Desk:
         return EventLog(database=self.database)
 
     @cached_property
+    def event_finder(self) -> EventFinder:
+        from signaldesk.history.finding import EventFinder
+
+        return EventFinder(self.events, self.history)
+
+    @cached_property
     def notifications(self) -> NotificationStore:
         return NotificationStore(database=self.database)
 
@@ -158,8 +165,11 @@ class Desk:
     @cached_property
     def explainer(self) -> Explainer:
         from signaldesk.engine.explain import Explainer
+        from signaldesk.history.finding import WholePast
+        from signaldesk.store.past import Past
 
-        return Explainer(database=self.database, lateness=self.settings.allowed_lateness * MICROS)
+        past = WholePast(Past(database=self.database), self.events, self.history)
+        return Explainer(database=self.database, past=past, lateness=self.settings.allowed_lateness * MICROS)
 
     @cached_property
     def queries(self) -> Queries:

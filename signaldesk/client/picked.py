@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.glob import like
 
 if TYPE_CHECKING:
     from signaldesk.filters import Filter
@@ -67,8 +68,7 @@ def _types(types: Sequence[str]) -> str:
     for one in types:
         text = one.replace("'", "''")
         if "*" in one:
-            pattern = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
-            tests.append(rf"type LIKE '{pattern}' ESCAPE '\'")
+            tests.append(rf"type LIKE '{like(text)}' ESCAPE '\'")
         else:
             tests.append(f"type = '{text}'")
     return f"({' OR '.join(tests)})"

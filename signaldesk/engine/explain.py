@@ -7,7 +7,7 @@ events that its window could hold are judged again, in memory, as the live engin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -27,7 +27,7 @@ from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.store import rule_versions, rules
 from signaldesk.store.database import Database
-from signaldesk.store.past import Past, Seen
+from signaldesk.store.past import Seen
 from signaldesk.store.rule_history import FiringRecord, RuleHistory, SuppressionRecord, Wanted
 from signaldesk.store.rule_versions import Activation, RuleVersion
 from signaldesk.store.tables.outcomes import SUPPRESSED
@@ -40,14 +40,22 @@ _UNFIRED = [reason for reason in SUPPRESSED if reason not in audience.REASONS]
 _HELD = {"paused": "the rule was paused", "inactive": "it was outside of the rule's active hours"}
 
 
+class Looking(Protocol):
+    """Looks back at stored events, as `Past` does."""
+
+    async def events(
+        self, org_id: UUID, types: Sequence[str], *, since: int, until: int, after: int, most: int
+    ) -> list[Seen]: ...
+
+
 class Explainer:
     """Answers for one organisation at a time. Raises NotFound for foreign rules."""
 
-    def __init__(self, *, database: Database, lateness: int) -> None:
+    def __init__(self, *, database: Database, past: Looking, lateness: int) -> None:
         """`lateness` (µs) is that of rules that say nothing of their own."""
         self._database = database
         self._history = RuleHistory(database=database)
-        self._past = Past(database=database)
+        self._past = past
         self._audiences = Audiences(database=database)
         self._lateness = lateness
 

@@ -19,13 +19,22 @@ from signaldesk.filters import Filter, Kind
 from signaldesk.filters.duckdb_sql import Columns, Stored, duckdb_expression, duckdb_value
 from signaldesk.filters.tree import Field
 from signaldesk.history.files import PREFIX, with_fields, with_uuids
+from signaldesk.model.glob import like
 from signaldesk.store.arrow_events import COLUMNS
-from signaldesk.store.eventlog import like
 
 FieldPath = tuple[str, ...]
 ALL = "*"
 
 _PLAIN = ", ".join(f'"{name}"' for name in COLUMNS[:-1])
+_TYPES = {
+    "id": pa.binary(16),
+    **dict.fromkeys(("timestamp", "received_at"), pa.timestamp("us", "UTC")),
+    "clock_skewed": pa.bool_(),
+    "partition": pa.int16(),
+    "idx": pa.int32(),
+    **dict.fromkeys(("behind", "position"), pa.int64()),
+}
+"""Of columns that are no texts."""
 _SQL_TYPES = {Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.TEXT: "VARCHAR"}
 _KINDS = {"BIGINT": Kind.NUMBER, "DOUBLE": Kind.NUMBER, "BOOLEAN": Kind.BOOLEAN, "VARCHAR": Kind.TEXT}
 
@@ -137,6 +146,11 @@ def tail_of(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
     return with_uuids(found), kinds
 
 
+def without_tail() -> tuple[pa.Table, dict[str, str]]:
+    """The same for no rows at all."""
+    return tail_of(pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS]).empty_table())
+
+
 def _dotted(where: Filter | None) -> Iterable[FieldPath]:
     """The fields a filter looks at that a dotted path can name."""
     for path in where.fields if where is not None else ():
@@ -161,4 +175,4 @@ def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-__all__ = ["ALL", "COLUMNS", "Cut", "LocalFile", "tail_of"]
+__all__ = ["ALL", "COLUMNS", "Cut", "LocalFile", "tail_of", "without_tail"]

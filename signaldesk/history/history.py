@@ -13,7 +13,7 @@ from signaldesk import log
 from signaldesk.clock import from_us
 from signaldesk.filters import Filter
 from signaldesk.history import duck
-from signaldesk.history.cut import Cut, LocalFile, tail_of
+from signaldesk.history.cut import Cut, LocalFile, tail_of, without_tail
 from signaldesk.history.shelf import Damaged, Shelf
 from signaldesk.ids import new_id
 from signaldesk.model.event import Event
@@ -62,14 +62,28 @@ class History:
         self._kept_days = kept_days
 
     def cut(
-        self, org_id: UUID, *, types: Sequence[str] = (), since: int | None = None, until: int | None = None
+        self,
+        org_id: UUID,
+        *,
+        types: Sequence[str] = (),
+        since: int | None = None,
+        until: int | None = None,
+        tail: bool = True,
     ) -> Cut:
-        """The files and rows that these events are in, as of now. A file that is damaged is set aside."""
+        """The files and rows that these events are in, as of now. A file that is damaged is set aside.
+
+        Without `tail` the rows are left out that are in no file yet.
+        """
         start, end = (None if one is None else from_us(one) for one in (since, until))
         place, listed = self._book.cut(org_id, start, end)
         # Whatever is archived from here on is still in Postgres, and comes after this place.
-        rows = self._events.tail(org_id, place.partition, place.archived, types=types, since=start, until=end)
-        tail, tail_fields = tail_of(rows)
+        rows, tail_fields = without_tail()
+        if tail:
+            rows, tail_fields = tail_of(
+                self._events.tail(
+                    org_id, place.partition, place.archived, types=types, since=start, until=end
+                )
+            )
         wanted = matcher(types) if types and "*" not in types else None
         files, missing = [], []
         for one in listed:
@@ -79,7 +93,7 @@ class History:
                     missing.append(one.path)
                 else:
                     files.append(found)
-        return Cut(org_id, types, since, until, files, tail, tail_fields, missing)
+        return Cut(org_id, types, since, until, files, rows, tail_fields, missing)
 
     def relation(
         self,

@@ -16,5 +16,10 @@ def matcher(types: Sequence[str]) -> Callable[[str], bool]:
     return lambda type_: type_ in plain or any(pattern.match(type_) is not None for pattern in patterns)
 
 
+def like(pattern: str) -> str:
+    r"""A type with `*` for anything as a LIKE pattern of SQL, whose escape is \."""
+    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")
+
+
 def _pattern(type_: str) -> Pattern[str]:
     return compile(translate(type_.replace("[", "[[]").replace("?", "[?]")))

@@ -60,7 +60,7 @@ def services(desk: Desk) -> Services:
         alert_story=desk.alert_story,
         silences=desk.silences,
         labels=desk.labels,
-        events=desk.events,
+        events=desk.event_finder,
         notifications=desk.notifications,
         registry=CollectorRegistry(),
         plant=Plant(health=desk.health, stream=desk.stream_health, clock=desk.clock),

@@ -13,7 +13,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from signaldesk.errors import Unavailable
-from signaldesk.store.eventlog import like
+from signaldesk.model.glob import like
 from signaldesk.store.urls import libpq_url
 
 COLUMNS = (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select, text, tuple_
 
 from signaldesk.errors import NotFound
+from signaldesk.model.glob import like
 from signaldesk.store.database import Database
-from signaldesk.store.tables import event_counts, events
+from signaldesk.store.days import day_of
+from signaldesk.store.tables import event_counts, events, history_files
 
 
 class EventRecord(NamedTuple):
@@ -32,6 +34,20 @@ class TypeRecord(NamedTuple):
     last_seen: datetime
 
 
+class Edge(NamedTuple):
+    """Events before this position have left PostgreSQL; they were received before `received`."""
+
+    position: int
+    received: datetime
+
+
+_SEQ_BITS = 20
+"""A position is the time of receipt in ms, and so many bits of a number."""
+_NEVER = (1 << 63) - 1
+_OLDEST_DAY = text(
+    "SELECT min(c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+    " WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_[0-9]{8}$'"
+)
 _COLUMNS = [events.c[name] for name in EventRecord._fields]
 
 
@@ -78,6 +94,17 @@ class EventLog:
             raise NotFound
         return EventRecord(*row)
 
+    async def edge(self, org_id: UUID) -> Edge | None:
+        """Where PostgreSQL begins; None when it has all of the organisation's events."""
+        async with self._database.tenant(org_id) as connection:
+            oldest = await connection.scalar(_OLDEST_DAY)
+            day = datetime.max.replace(tzinfo=UTC) if oldest is None else day_of(oldest)
+            position = _NEVER if oldest is None else round(day.timestamp() * 1000) << _SEQ_BITS
+            table = history_files.c
+            query = select(table.path).where(table.org_id == org_id, table.state == "live")
+            older = await connection.scalar(query.where(table.position_after < position).limit(1))
+        return None if older is None else Edge(position, day)
+
     async def types(self, org_id: UUID, *, since: datetime, limit: int = 1000) -> list[TypeRecord]:
         """Types seen since then, most events first."""
         total = func.sum(event_counts.c.events)
@@ -93,8 +120,3 @@ class EventLog:
         async with self._database.tenant(org_id) as connection:
             rows = await connection.execute(query)
             return [TypeRecord(row[0], int(row[1]), int(row[2]), row[3]) for row in rows]
-
-
-def like(pattern: str) -> str:
-    """A glob with `*` as a LIKE pattern."""
-    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_").replace("*", "%")

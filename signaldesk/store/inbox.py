@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +15,23 @@ from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Nam
 from signaldesk.model.overview import AlertLine, EventLine
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
+from signaldesk.store.eventlog import EventRecord
 
 FIRINGS, MESSAGES, EVIDENCE, MEMBERS = 20, 50, 5, 500
 """Most rows of each that a page shows of one alert."""
 
 
+Older = Callable[[UUID, Collection[UUID]], Awaitable[list[EventRecord]]]
+
+
 class InboxQueries:
     """Each question is one transaction."""
 
-    def __init__(self, *, database: Database, org_id: UUID) -> None:
+    def __init__(self, *, database: Database, org_id: UUID, older: Older) -> None:
+        """`older` finds events that have left PostgreSQL."""
         self._database = database
         self._org_id = org_id
+        self._older = older
         self._alerts = AlertStore(database=database)
         self._sql = statements.named("postgres/inbox.sql")
 
@@ -71,6 +78,8 @@ class InboxQueries:
             latest = firings[0] if firings else None
             ids = list(latest.evidence)[-EVIDENCE:] if latest else []
             events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
+        if left := set(ids) - {row.id for row in events}:
+            events += await self._older(self._org_id, left)
         people = [alert.acker, alert.resolved_by, alert.assigned_to]
         people += [row.user_id for row in changes]
         people += [UUID(row.detail["to"]) for row in changes if row.detail.get("to")]

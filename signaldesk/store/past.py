@@ -11,8 +11,8 @@ from sqlalchemy import or_, select
 
 from signaldesk.clock import from_us, to_us
 from signaldesk.model.event import Event
+from signaldesk.model.glob import like
 from signaldesk.store.database import Database
-from signaldesk.store.eventlog import like
 from signaldesk.store.tables import events
 
 

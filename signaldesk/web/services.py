@@ -16,13 +16,13 @@ from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
 from signaldesk.engine.explain import Explainer
+from signaldesk.history.finding import EventFinder
 from signaldesk.history.queries import Queries
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
 from signaldesk.store.alert_story import AlertStory
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
-from signaldesk.store.eventlog import EventLog
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.labels import LabelStore
 from signaldesk.store.notifications import NotificationStore
@@ -64,13 +64,13 @@ class Services:
     alert_story: AlertStory
     silences: SilenceStore
     labels: LabelStore
-    events: EventLog
+    events: EventFinder
     notifications: NotificationStore
     registry: CollectorRegistry
     plant: Plant
 
     def inbox(self, org_id: UUID) -> InboxQueries:
-        return InboxQueries(database=self.database, org_id=org_id)
+        return InboxQueries(database=self.database, org_id=org_id, older=self.events.older)
 
     def silence_page(self, org_id: UUID) -> QuietQueries:
         return QuietQueries(database=self.database, org_id=org_id)

@@ -19,7 +19,6 @@ from signaldesk.accounts.users import Founded, Users
 from signaldesk.desk import Desk, Urls
 from signaldesk.settings import Settings
 from signaldesk.store.alerts import AlertStore
-from signaldesk.store.eventlog import EventLog
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
@@ -118,7 +117,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         alert_story=desk.alert_story,
         silences=desk.silences,
         labels=desk.labels,
-        events=EventLog(database=database),
+        events=desk.event_finder,
         notifications=NotificationStore(database=database),
         registry=CollectorRegistry(),
         plant=Plant(health=desk.health, stream=desk.stream_health, clock=desk.clock),

@@ -17,6 +17,7 @@ from signaldesk.model.explanation import Explanation
 from signaldesk.model.rule import SavedRule
 from signaldesk.model.silence import Matcher
 from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.past import Past
 from signaldesk.store.silences import SilenceDraft, SilenceStore
 from tests.support.lab import LATENESS_US, Lab, Life
 
@@ -37,7 +38,9 @@ class Desk:
 
     def __init__(self, lab: Lab, org_id: UUID, rule_id: UUID) -> None:
         self.lab, self.org_id, self.rule_id = lab, org_id, rule_id
-        self.explainer = Explainer(database=lab.database, lateness=LATENESS_US)
+        self.explainer = Explainer(
+            database=lab.database, past=Past(database=lab.database), lateness=LATENESS_US
+        )
 
     async def send(self, *events: dict[str, Any]) -> None:
         self.lab.clock.advance(1)

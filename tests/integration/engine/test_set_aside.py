@@ -22,6 +22,7 @@ from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules._kind import Judge
 from signaldesk.store import tables as t
+from signaldesk.store.past import Past
 from signaldesk.store.rules import RuleFilter
 from tests.support.judging import event
 from tests.support.lab import LATENESS_US, Lab, Life
@@ -255,7 +256,7 @@ async def test_it_is_explained(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Non
     lab.clock.advance(2)
     await pay(lab, org_id, "a", BOMB)
     await live(lab)
-    explainer = Explainer(database=lab.database, lateness=LATENESS_US)
+    explainer = Explainer(database=lab.database, past=Past(database=lab.database), lateness=LATENESS_US)
     found = await explainer.explain(org_id, bad.id, lab.clock.now_us() + MICROS, {"user": "a"})
     assert found.answer == "set_aside"
     assert "Failure: holds" in found.text

@@ -30,7 +30,7 @@ def _mira(org: Org) -> Actor:
 
 
 def inbox(web: Web, org: Org) -> InboxQueries:
-    return InboxQueries(database=web.services.database, org_id=org.id)
+    return web.services.inbox(org.id)
 
 
 async def test_bars_have_no_gaps_and_add_up(web: Web, org: Org, other: Org) -> None:
