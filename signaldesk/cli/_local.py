@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from signaldesk.local import find, opened
 
-__all__ = ["Data", "Json", "OrgName", "find", "opened", "run"]
+if TYPE_CHECKING:
+    from signaldesk.store.alerts import Actor
+
+__all__ = ["Data", "Json", "OrgName", "find", "me", "opened", "run"]
 
 T = TypeVar("T")
 
@@ -24,6 +27,15 @@ OrgName = Annotated[
     typer.Option("--org", metavar="SLUG", help="The organisation; needed when there are several."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def me() -> Actor:
+    """Who sits at this terminal, as timelines name them."""
+    import getpass
+
+    from signaldesk.store.alerts import Actor
+
+    return Actor(None, f"{getpass.getuser()} on the command line")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -131,7 +131,7 @@ def ack(ids: Ids, org: _local.OrgName = None, data: _local.Data = None) -> None:
       signaldesk alerts ack 019aa1c4-0000-7000-8000-0000000000e3
     """
     _each(ids, org, data, "acknowledged", lambda desk, org_id, id_, at: desk.alerts.acknowledge(
-        org_id, id_, by=_me(), at=at))  # fmt: skip
+        org_id, id_, by=_local.me(), at=at))  # fmt: skip
 
 
 @GROUP.command("resolve")
@@ -143,7 +143,7 @@ def resolve(ids: Ids, org: _local.OrgName = None, data: _local.Data = None) -> N
       signaldesk alerts resolve 019aa1c4-0000-7000-8000-0000000000e3
     """
     _each(ids, org, data, "resolved", lambda desk, org_id, id_, at: desk.alerts.resolve(
-        org_id, id_, by=_me(), at=at))  # fmt: skip
+        org_id, id_, by=_local.me(), at=at))  # fmt: skip
 
 
 @GROUP.command("snooze")
@@ -167,7 +167,7 @@ def snooze(
 
     def act(desk: Desk, org_id: UUID, id_: UUID, at: datetime) -> Awaitable[Changed]:
         until = Snooze(at + quiet) if quiet else None
-        return desk.alerts.snooze(org_id, id_, until, by=_me(), at=at)
+        return desk.alerts.snooze(org_id, id_, until, by=_local.me(), at=at)
 
     _each(ids, org, data, "snoozed", act)
 
@@ -202,7 +202,7 @@ def silence(
         async with _local.opened(data) as desk:
             org_id, now = (await desk.orgs.choose(org)).id, from_us(desk.clock.now_us())
             draft = SilenceDraft(kind, found, now, now + quiet, comment)
-            made = await desk.silences.create(org_id, draft, by=_me(), at=now)
+            made = await desk.silences.create(org_id, draft, by=_local.me(), at=now)
             return made, await desk.silences.matching(org_id, found)
 
     made, about = _local.run(work())
@@ -232,15 +232,6 @@ def _each(ids: list[str], org: str | None, data: _local.Data, done: str, act: Ac
                 _out.say(f"{alert.title}: {done if changed else f'was {alert.state} already'}")
 
     _local.run(work())
-
-
-def _me() -> Any:
-    """Who sits at this terminal, as timelines name them."""
-    import getpass
-
-    from signaldesk.store.alerts import Actor
-
-    return Actor(None, f"{getpass.getuser()} on the command line")
 
 
 def _times(found: list[Any], word: str) -> str:

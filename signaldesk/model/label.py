@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -53,6 +53,19 @@ def read_csv(text: str) -> list[Label]:
     if faults:
         raise _invalid(faults)
     return labels
+
+
+def write_csv(labels: Sequence[Label]) -> str:
+    """The same labels as a file that `read_csv` reads."""
+    fields = sorted({name for label in labels for name in label.group})
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_KNOWN, *(_GROUP + name for name in fields)])
+    for label in labels:
+        moments = [one.isoformat().replace("+00:00", "Z") for one in (label.starts_at, label.ends_at)]
+        values = ["" if label.group.get(name) is None else label.group[name] for name in fields]
+        writer.writerow([label.name, *moments, label.comment, *values])
+    return text.getvalue()
 
 
 def _lines(reader: Any) -> Iterator[tuple[int, list[str] | str]]:

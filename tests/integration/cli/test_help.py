@@ -17,7 +17,7 @@ from tests.support.commands import COMMAND, Terminal
 
 QUICK = 4
 """Times what Typer and Rich take to be imported: seconds are worth less on a busy machine."""
-GROUPS = "alerts backtest bench db doctor history init keys query rules run send tail up"
+GROUPS = "alerts backtest bench db doctor history init keys labels query rules run send tail up"
 HELP_OF_ITS_OWN = "bench"
 
 
