@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import duckdb
 
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
-from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.history import duck
@@ -19,7 +18,10 @@ from signaldesk.history.history import History
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules.document import kinds
-from signaldesk.store.rules import StoredRule
+
+if TYPE_CHECKING:
+    from signaldesk.catalog.rules import RuleCatalog
+    from signaldesk.store.rules import StoredRule
 
 _COLUMNS = (
     "id, type, source, timestamp, received_at, clock_skewed, behind, position, idx, "

@@ -80,11 +80,12 @@ class BacktestStore:
         answer: dict[str, Any] | None,
         firings: list[Any],
         problem: dict[str, Any] | None,
+        progress: tuple[int, int] | None,
     ) -> bool:
-        """What came of it; whether anybody still wants it."""
+        """What came of it; whether anybody still wants it. `progress` is how far it came, if it did."""
         packed = gzip.compress(orjson.dumps(firings), 1)
         state = "done" if problem is None else "failed"
-        ended = {"done": backtests.c.total} if problem is None else {}
+        ended = {"done": progress[0], "total": progress[1]} if progress is not None else {}
         return await self._change(
             org_id, id, state=state, answer=answer, firings=packed, problem=problem, **ended
         )

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import msgspec
@@ -40,7 +40,7 @@ _SPARE = 512 << 20
 Tell = Callable[[Told], None]
 
 
-def main() -> int:
+def main() -> NoReturn:
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     threading.Thread(target=_end_with_whoever_asked, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -52,7 +52,7 @@ def main() -> int:
     except (MemoryError, duckdb.OutOfMemoryException):
         told = Told(problem=problem.document(too_much_memory(order.memory), ""))
     _tell(told)
-    return 0
+    os._exit(0)  # the thread still reads, and nothing is left to be cleared up
 
 
 def too_much_memory(memory: int) -> Invalid:
@@ -93,7 +93,7 @@ def _answered(order: Order, tell: Tell) -> Told:
             until=until,
             step=progress.add,
         )
-        return Told(answer=answer | sweep.as_json())
+        return Told(progress.total, progress.total, answer=answer | sweep.as_json())
     if against is not None:
         compare = compared(
             saved,
@@ -104,7 +104,8 @@ def _answered(order: Order, tell: Tell) -> Told:
             until=until,
             lateness=order.lateness,
         )
-        return Told(answer=answer | {"comparison": _cut(compare.as_json(), "missed", "extra")})
+        cut = _cut(compare.as_json(), "missed", "extra")
+        return Told(len(events), len(events), answer=answer | {"comparison": cut})
     progress = _Progress(tell, len(events))
     found = backtest(
         saved,
@@ -121,7 +122,7 @@ def _answered(order: Order, tell: Tell) -> Told:
 def _result(found: Backtest, answer: dict[str, Any]) -> Told:
     whole = _cut(found.as_json(), "alerts", "suppressed")
     firings = whole.pop("firings")[:MOST_FIRINGS]
-    return Told(answer=answer | whole, firings=firings)
+    return Told(found.events, found.events, answer=answer | whole, firings=firings)
 
 
 def _cut(whole: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -134,7 +135,7 @@ class _Progress:
 
     def __init__(self, tell: Tell, total: int) -> None:
         self._tell = tell
-        self._done, self._total = 0, total
+        self._done, self.total = 0, total
         self._at = 0.0
         self.add(0)
 
@@ -143,7 +144,7 @@ class _Progress:
         now = time.monotonic()
         if now - self._at >= EVERY_S:
             self._at = now
-            self._tell(Told(done=min(self._done, self._total), total=self._total))
+            self._tell(Told(min(self._done, self.total), self.total))
 
 
 def _tell(told: Told) -> None:
@@ -153,9 +154,10 @@ def _tell(told: Told) -> None:
 
 def _end_with_whoever_asked() -> None:
     with suppress(OSError):
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 1):
+            pass
     os._exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

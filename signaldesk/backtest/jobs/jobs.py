@@ -158,7 +158,8 @@ class Jobs:
 
     async def _write_down(self, org_id: UUID, id: UUID, told: Told) -> None:
         try:
-            await self._store.finish(org_id, id, told.answer, told.firings, told.problem)
+            progress = (told.done, told.total) if told.problem is None else None
+            await self._store.finish(org_id, id, told.answer, told.firings, told.problem, progress)
         except Unavailable as error:
             log.warning("the result of a backtest is lost", backtest=str(id), reason=error.detail)
 

@@ -43,7 +43,7 @@ async def ended(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, 
         found: dict[str, Any] = (await client.get(address)).json()
         return found if found["state"] != "running" else None
 
-    return await eventually(done, 60) or {}
+    return await eventually(done, 60, every=0.1) or {}
 
 
 @pytest.mark.usefixtures("stored")
