@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from signaldesk.history.history import History
     from signaldesk.history.keep import Keeper
     from signaldesk.history.queries import Queries
+    from signaldesk.history.rebuild import Rebuilder
     from signaldesk.history.shelf import Shelf
     from signaldesk.intake.appender import Appender
     from signaldesk.intake.intake import Intake
@@ -256,6 +257,12 @@ class Desk:
             kept_days=self.settings.history_days,
             stored_days=self.settings.stored_days,
         )
+
+    @cached_property
+    def history_rebuilder(self) -> Rebuilder:
+        from signaldesk.history.rebuild import Rebuilder
+
+        return Rebuilder(book=self.history_book, shelf=self.shelf)
 
     @cached_property
     def history_book(self) -> HistoryBook:

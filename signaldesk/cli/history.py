@@ -9,6 +9,7 @@ import typer
 from signaldesk.cli import _local
 
 if TYPE_CHECKING:
+    from signaldesk.history.rebuild import Rebuilt
     from signaldesk.history.status import Status
 
 GROUP = typer.Typer(
@@ -63,6 +64,45 @@ def compact(
             f"{done['archived']} events archived, {done['set_aside']} files set aside, "
             f"{done['mended']} written again, {done['put_together']} put into others"
         )
+
+
+@GROUP.command("rebuild")
+def rebuild(data: _local.Data = None, json: _local.Json = False) -> None:
+    """Make the books of history again from the files, after PostgreSQL lost them; what is known stays.
+
+    Exit code 1 when files cannot be read; they are left where they are.
+
+    \b
+    Examples:
+      signaldesk history rebuild
+      signaldesk history rebuild --json
+    """
+    from signaldesk.cli import _out
+
+    found = _local.run(_rebuild(data))
+    if json:
+        _out.data(found._asdict())
+    else:
+        _out.say(
+            f"{found.added} files added, {found.replaced} whose events others have, "
+            f"{found.unfinished} that nobody finished"
+        )
+        for path in found.unreadable:
+            _out.note(f"{path} cannot be read; put a copy in its place, or move it away")
+    if found.unreadable:
+        raise typer.Exit(1)
+
+
+async def _rebuild(data: Any) -> Rebuilt:
+    import asyncio
+
+    from signaldesk.errors import Unavailable
+
+    async with _local.opened(data) as desk:
+        found = await asyncio.to_thread(desk.history_rebuilder.run)
+    if found is None:
+        raise Unavailable("the scheduler is changing history just now; try again in a moment")
+    return found
 
 
 async def _status(data: Any) -> Status:

@@ -124,7 +124,7 @@ def write(shelf: Shelf, file: HistoryFile, events: pa.Table, *, level: int = fil
     """Write an announced file and put it on the shelf; what the books shall say of it."""
     draft = shelf.draft()
     try:
-        facts = files.write(events, draft, level=level)
+        facts = files.write(events, draft, level=level, positions=(file.position_after, file.position_upto))
         shelf.put(draft, file.path)
     finally:
         draft.unlink(missing_ok=True)

@@ -45,6 +45,11 @@ def columns(payloads: pa.Array, types: pa.Array) -> dict[str, tuple[str, pa.Arra
     return _exact(payloads, _sampled(payloads, types))
 
 
+def kind_of(type_: pa.DataType) -> str:
+    """The kind of a column that was written."""
+    return next(kind for kind, arrow in _ARROW.items() if arrow == type_)
+
+
 def is_plain(key: str) -> bool:
     """Whether a key can be part of a dotted path."""
     return _PLAIN.fullmatch(key) is not None

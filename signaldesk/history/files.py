@@ -21,6 +21,7 @@ from signaldesk.store.arrow_events import COLUMNS
 
 PREFIX = "payload."
 """Of the names of columns that are payload fields."""
+_MARKS = b"signaldesk.positions"
 TYPES_MOST = 200
 """Beyond so many types a file does not say which are in it."""
 _ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
@@ -67,10 +68,17 @@ def with_uuids(events: pa.Table) -> pa.Table:
     return events.set_column(events.schema.get_field_index("id"), "id", ids)
 
 
-def write(events: pa.Table, target: Path, *, level: int = QUICK) -> Facts:
-    """Write at least one event (`COLUMNS`) of one organisation and day to a new file."""
+def write(
+    events: pa.Table, target: Path, *, level: int = QUICK, positions: tuple[int, int] | None = None
+) -> Facts:
+    """Write at least one event (`COLUMNS`) of one organisation and day to a new file.
+
+    `positions`, the range that it is of, stands in the file, too, for `marks`.
+    """
     table, kinds = with_fields(sort(events.select(list(COLUMNS))))
-    table = with_uuids(table)
+    table = with_uuids(table).replace_schema_metadata(
+        {_MARKS: "{} {}".format(*positions)} if positions is not None else None
+    )
     pq.write_table(
         table,
         target,
@@ -81,16 +89,47 @@ def write(events: pa.Table, target: Path, *, level: int = QUICK) -> Facts:
         column_encoding=_ENCODINGS,
         store_schema=False,
     )
+    return _facts(table, kinds, target)
+
+
+def describe(file: Path) -> tuple[pa.Table, Facts]:
+    """Where a file's events stand (partition, position), and what the books say of it.
+
+    Raises OSError or ArrowException.
+    """
+    content = pq.ParquetFile(file)
+    schema = content.schema_arrow
+    if missing := [name for name in COLUMNS if name not in schema.names]:
+        raise pa.ArrowInvalid(f"has no columns {', '.join(missing)}")
+    kinds = {
+        field.name.removeprefix(PREFIX): fields.kind_of(field.type)
+        for field in schema
+        if field.name.startswith(PREFIX)
+    }
+    table = content.read(["type", "timestamp", "partition", "position"])
+    return table, _facts(table, kinds, file)
+
+
+def marks(file: Path) -> tuple[int, int] | None:
+    """The range of positions that a file is of, if it says so."""
+    found = (pq.read_metadata(file).metadata or {}).get(_MARKS)
+    if found is None:
+        return None
+    after, upto = found.split()
+    return int(after), int(upto)
+
+
+def _facts(table: pa.Table, kinds: dict[str, str], file: Path) -> Facts:
     span = pc.min_max(table["timestamp"])
     types = pc.unique(table["type"]).to_pylist()
     return Facts(
         events=table.num_rows,
-        bytes=target.stat().st_size,
+        bytes=file.stat().st_size,
         first=span["min"].as_py(),
         last=span["max"].as_py(),
         types=sorted(types) if len(types) <= TYPES_MOST else None,
         fields=kinds,
-        digest=digest(target),
+        digest=digest(file),
     )
 
 

@@ -198,6 +198,29 @@ class HistoryKeeper:
                 raise Fenced(f"partition {partition} was archived by somebody else")
             self._publish(files)
 
+    def adopt(
+        self,
+        live: Sequence[HistoryFile],
+        *,
+        retired: Sequence[HistoryFile],
+        unfinished: Sequence[HistoryFile],
+        archived: Mapping[int, int],
+    ) -> None:
+        """All or nothing: files that the books did not know are live, or retired, or to be deleted as those
+        that nobody finished; and partitions are archived up to here, if they were not further already."""
+        with self._connection.transaction():
+            for state, files in (("live", live), ("retired", retired), ("writing", unfinished)):
+                for one in files:
+                    given = {**one._asdict(), "state": state, "fields": Jsonb(dict(one.fields))}
+                    self._run("adopt", **{**given, "now": from_us(self._clock.now_us())})
+            for partition, upto in archived.items():
+                self._run("advance", partition=partition, upto=upto)
+
+    def stored(self, partition: int, after: int, upto: int) -> dict[UUID, int]:
+        """How many events with `after` < position <= `upto` of each organisation are in PostgreSQL."""
+        rows = self._run("stored", partition=partition, after=after, upto=upto).fetchall()
+        return {row[0]: int(row[1]) for row in rows}
+
     def swap(self, old: Sequence[HistoryFile], new: Sequence[HistoryFile], *states: str) -> None:
         """All or nothing: new files are live in place of the old ones, which were in one of these states.
 

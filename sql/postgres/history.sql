@@ -56,6 +56,21 @@ SET state = 'live', events = %(events)s, bytes = %(bytes)s, first = %(first)s, l
 WHERE path = %(path)s AND state = 'writing'
 RETURNING path
 
+-- name: adopt
+INSERT INTO history_files (path, org_id, date, state, partition, position_after, position_upto, events, bytes, first,
+    last, types, fields, digest, changed_at)
+VALUES (%(path)s, %(org_id)s, %(date)s, %(state)s, %(partition)s, %(position_after)s, %(position_upto)s, %(events)s,
+    %(bytes)s, %(first)s, %(last)s, %(types)s, %(fields)s, %(digest)s, %(now)s)
+
+-- name: advance
+UPDATE history_progress SET archived = %(upto)s, archived_at = %(now)s
+WHERE partition = %(partition)s AND archived < %(upto)s
+
+-- name: stored
+SELECT org_id, count(*) FROM events
+WHERE partition = %(partition)s AND position > %(after)s AND position <= %(upto)s
+GROUP BY 1
+
 -- name: retire
 UPDATE history_files SET state = 'retired', changed_at = %(now)s
 WHERE path = ANY(%(paths)s) AND state = ANY(%(states)s)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
+from signaldesk.store.urls import libpq_url
 from tests.support.commands import Terminal
 from tests.support.history import HistoryLab, some_events
 
@@ -30,3 +33,17 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     assert f"damaged: {path} has 4 bytes instead of" in said
     assert "1 written again" in terminal.run("history", "compact").out
     assert "damaged" not in terminal.run("history", "status").out
+
+
+def test_lost_books_are_made_again(servers: Terminal, database_url: str) -> None:
+    folder = Path(servers.variables["SIGNALDESK_DATA_DIR"]) / "history"
+    lab = HistoryLab(database_url, folder)
+    lab.store(lab.org(), some_events(20))
+    lab.archiver().run(closed_only=False)
+    with psycopg.connect(libpq_url(database_url), autocommit=True) as connection:
+        connection.execute("DELETE FROM history_files")
+    assert servers.run("history", "rebuild").out.startswith("1 files added")
+    assert servers.run("history", "status", "--json").json()["events"] == 20
+    (folder / lab.paths()[0]).with_name("broken.parquet").write_bytes(b"PAR1")
+    said = servers.run("history", "rebuild", "--json", expect=1).json()
+    assert [Path(one).name for one in said["unreadable"]] == ["broken.parquet"]
