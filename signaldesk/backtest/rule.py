@@ -140,6 +140,16 @@ class Rule(metaclass=_Constructors):
         by = f", by {', '.join(self.model.by)}" if self.model.by else ""
         return f"<Rule {self.model.name!r}: {kind.sentence(self.model.when)}{by}>"
 
+    def _repr_html_(self) -> str:
+        """Its name, what it watches in words, and its document as YAML."""
+        from html import escape
+
+        from signaldesk.catalog.yaml_text import write
+
+        sentence = document.kinds()[self.model.when.kind].sentence(self.model.when)
+        text = f"<pre>{escape(write([self.document]))}</pre>"
+        return f"<h4>{escape(self.model.name)}</h4><p>{escape(sentence)}</p>{text}"
+
 
 def backtest(
     saved: SavedRule,

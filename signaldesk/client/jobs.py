@@ -46,9 +46,9 @@ def sweep(api: Api, order: dict[str, Any], *, progress: bool = False) -> Sweep:
     from signaldesk.backtest.sweep import Point, Sweep
 
     with _ended(api, order, progress) as answer:
+        scores = [one["score"] and Score(**one["score"]) for one in answer["points"]]
         points = [
-            Point(**{**one, "score": Score(**one["score"]) if one["score"] else None})
-            for one in answer["points"]
+            Point(**{**one, "score": found}) for one, found in zip(answer["points"], scores, strict=True)
         ]
         return Sweep(answer["rule"], list(order["sweep"]), points)
 

@@ -68,6 +68,8 @@ def _answered(order: Order, tell: Tell) -> Told:
         shelf=shelf(place.history_url, place.folder),
         kept_days=place.kept_days,
     )
+    connection = duck.connect(threads=min(2, os.cpu_count() or 1), memory=f"{order.memory // 2}B")
+    connection.execute("SET temp_directory = ''")  # a backtest fills no disk
     saved, others = order.rule.saved(), [one.saved() for one in order.others]
     against = order.against.saved() if order.against is not None else None
     loaded = stored.load(
@@ -77,7 +79,7 @@ def _answered(order: Order, tell: Tell) -> Told:
         from_us(order.since),
         from_us(order.until),
         now=from_us(order.now),
-        connection=duck.connect(threads=min(2, os.cpu_count() or 1), memory=f"{order.memory // 2}B"),
+        connection=connection,
     )
     events, until = loaded.events, order.until - 1
     answer: dict[str, Any] = {"missing": list(loaded.missing)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, LargeBinary, Table
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from signaldesk.store.tables._columns import count, id_column, metadata, now, one_of, org, time, user, words
 
@@ -18,9 +18,9 @@ backtests = Table(
     words("state"),
     count("done"),
     count("total"),
-    Column("answer", JSONB(none_as_null=True)),
+    Column("answer", JSON(none_as_null=True)),  # whose fields keep their order
     Column("firings", LargeBinary),
-    Column("problem", JSONB(none_as_null=True)),
+    Column("problem", JSON(none_as_null=True)),
     user("created_by", nullable=True),
     now(),
     now("changed_at"),

@@ -176,13 +176,13 @@ async def test_a_rule_is_judged_where_the_events_are_or_here(desk: Desk) -> None
 
 
 async def test_a_sweep_is_the_same_wherever_it_runs(desk: Desk) -> None:
-    storm = sd.Label("Storm", NOW - timedelta(hours=30), NOW - timedelta(hours=20), {})
+    storm = sd.Label("Storm", NOW - timedelta(hours=1), NOW + timedelta(hours=1), {})
     rule = sd.Rule.count("checkout_*", at_least=1, within="60s")
     grid = await aside(
         lambda: desk.sweep(rule, last="3d", labels=[storm], progress=False, at_least=[1, 2], within="1h")
     )
     assert list(grid.df()["firings"]) == [2, 0]
-    assert grid.points[0].score is not None and grid.points[0].score.precision == 0.5
+    assert grid.points[0].score is not None and grid.points[0].score.precision == 1.0
     assert [point.parameters["at_least"] for point in grid.recommended] == [2, 1]
 
 
@@ -204,8 +204,9 @@ async def test_a_new_version_runs_in_the_shadow_of_the_live_one_and_is_compared_
     assert (promoted.id, promoted.version) == (live.id, 2)
     alone = await aside(lambda: desk.save(RULE.with_(name="Alone"), mode="shadow"))
     assert alone.name == "Alone"
-    with pytest.raises(SignalDeskError, match="channel"):
+    with pytest.raises(SignalDeskError) as error:
         await aside(lambda: desk.save(RULE.with_(notify=["nowhere"])))
+    assert "nowhere" in error.value.errors[0].message
 
 
 async def test_what_is_no_backtest_says_what_and_where(desk: Desk) -> None:
@@ -235,7 +236,7 @@ async def test_more_events_than_one_answer_may_have_come_page_by_page(
     monkeypatch.setattr("signaldesk.client.remote.PAGE", 2)
     with sd.connect(web.url, api_key=org.key) as desk:
         table = await aside(desk.events().arrow)
-        assert len(await aside(lambda: RULE.backtest(desk.events("*")).firings)) == 0
+        assert len(await aside(lambda: RULE.backtest(desk.events("*")).firings)) == 7
     assert table.num_rows == 7
     assert len(set(table.column("id").to_pylist())) == 7
     assert table.column("timestamp").to_pylist() == sorted(table.column("timestamp").to_pylist())

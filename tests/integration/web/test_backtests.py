@@ -147,6 +147,33 @@ async def test_one_that_takes_too_long_is_ended_with_one_clear_error(
     assert message == "takes longer than 0.05 s; name a shorter time, or fewer points"
 
 
+@pytest.mark.usefixtures("stored")
+async def test_one_that_needs_too_much_memory_is_ended_with_one_clear_error(
+    web: Web, org: Org, client: httpx.AsyncClient
+) -> None:
+    wide = {"text": "x" * 20_000}
+    for number in range(300):
+        moment = NOON + timedelta(seconds=number)
+        await rows.event(
+            web.desk.database, org.id, type="wide", timestamp=moment, received_at=moment, payload=wide
+        )
+    jobs = web.services.backtests
+    jobs._limits = jobs._limits._replace(memory=8 << 20)
+    rule = {**RULE, "event": ["wide", "checkout_failed"]}
+    found = await ended(client, await client.post("/api/v1/backtests", json={"rule": rule, **DAY}))
+    assert found["state"] == "failed"
+    assert "memory; name a shorter time" in found["problem"]["errors"][0]["message"]
+
+
+async def test_results_are_forgotten_after_a_week(web: Web, client: httpx.AsyncClient) -> None:
+    found = await ended(client, await client.post("/api/v1/backtests", json={"rule": RULE, **DAY}))
+    assert await web.desk.housekeeping.sweep_backtests() == 0
+    async with web.desk.database.system() as connection:
+        await connection.execute(text("UPDATE backtests SET created_at = now() - interval '8 days'"))
+    assert await web.desk.housekeeping.sweep_backtests() == 1
+    assert (await client.get(f"/api/v1/backtests/{found['id']}")).status_code == 404
+
+
 async def test_backtests_of_another_organisation_are_not_there(
     web: Web, org: Org, other: Org, client: httpx.AsyncClient
 ) -> None:

@@ -56,6 +56,12 @@ def test_what_only_the_new_rule_finds_is_extra() -> None:
     assert "with 2 that the other did not have" in found.sentence
 
 
+def test_a_notebook_shows_a_rule_in_words_and_as_yaml() -> None:
+    shown = sd.Rule.each("checkout_*", name="<b>all</b>", by="country")._repr_html_()
+    assert "&lt;b&gt;all" in shown and "<b>" not in shown
+    assert "by: country" in shown and "kind: each" in shown
+
+
 def test_a_notebook_shows_it_without_markup_of_events() -> None:
     found = against_old(OLD.with_(at_least=6, name="<b>strict</b>"))
     shown = found._repr_html_()
