@@ -21,7 +21,7 @@ from signaldesk.store.arrow_events import COLUMNS
 
 PREFIX = "payload."
 """Of the names of columns that are payload fields."""
-_MARKS = b"signaldesk.positions"
+_MARKS = "signaldesk.positions"
 TYPES_MOST = 200
 """Beyond so many types a file does not say which are in it."""
 _ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
@@ -76,19 +76,20 @@ def write(
     `positions`, the range that it is of, stands in the file, too, for `marks`.
     """
     table, kinds = with_fields(sort(events.select(list(COLUMNS))))
-    table = with_uuids(table).replace_schema_metadata(
-        {_MARKS: "{} {}".format(*positions)} if positions is not None else None
-    )
-    pq.write_table(
-        table,
+    table = with_uuids(table)
+    writer = pq.ParquetWriter(
         target,
-        row_group_size=_ROWS,
+        table.schema,
         compression="zstd",
         compression_level=level,
         use_dictionary=[name for name in table.column_names if name not in _ENCODINGS],
         column_encoding=_ENCODINGS,
         store_schema=False,
     )
+    with writer:
+        writer.write_table(table, row_group_size=_ROWS)
+        if positions is not None:
+            writer.add_key_value_metadata({_MARKS: "{} {}".format(*positions)})
     return _facts(table, kinds, target)
 
 
@@ -112,7 +113,7 @@ def describe(file: Path) -> tuple[pa.Table, Facts]:
 
 def marks(file: Path) -> tuple[int, int] | None:
     """The range of positions that a file is of, if it says so."""
-    found = (pq.read_metadata(file).metadata or {}).get(_MARKS)
+    found = (pq.read_metadata(file).metadata or {}).get(_MARKS.encode())
     if found is None:
         return None
     after, upto = found.split()

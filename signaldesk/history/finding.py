@@ -1,7 +1,7 @@
 """Stored events found one by one or page by page, also those that have left PostgreSQL for the files.
 
-PostgreSQL keeps whole days, the newest ones; an event's place in the stream says whether its day is still
-there. So both sides are asked, the files only for what is before that place, and only when it matters.
+PostgreSQL keeps whole days, the newest ones, and the books say up to which place in the stream they are gone.
+So both sides are asked, the files only for what is before that place, and only when it matters.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class EventFinder:
             self._history.cut, org_id, types=[type] if type else [], since=to_us(since) if since else None,
             until=to_us(min(ends)), tail=False,
         )  # fmt: skip
-        tests = [f"position < {edge.position}"]
+        tests = [f"position <= {edge.position}"]
         if before is not None:
             moment = f"TIMESTAMPTZ '{before[0].isoformat()}'"
             tests.append(f"(timestamp < {moment} OR (timestamp = {moment} AND id < '{before[1]}'::UUID))")
@@ -96,7 +96,7 @@ class EventFinder:
             if missing := set(ids) - set(found):
                 cut = await asyncio.to_thread(self._history.cut, org_id, since=since, until=until, tail=False)
                 listed = ", ".join(f"'{one}'::UUID" for one in missing)
-                where = f"position < {edge.position} AND id IN ({listed})"
+                where = f"position <= {edge.position} AND id IN ({listed})"
                 found |= {one.id: one for one in await asyncio.to_thread(_found, cut, where, "", None)}
         return sorted(found.values(), key=lambda one: one.timestamp, reverse=True)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import func, select, tuple_
 
+from signaldesk.clock import from_us
 from signaldesk.errors import NotFound
 from signaldesk.model.glob import like
 from signaldesk.store.database import Database
-from signaldesk.store.days import day_of
-from signaldesk.store.tables import event_counts, events, history_files
+from signaldesk.store.tables import event_counts, events, history_progress, orgs
 
 
 class EventRecord(NamedTuple):
@@ -35,7 +35,7 @@ class TypeRecord(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """Events before this position have left PostgreSQL; they were received before `received`."""
+    """Events up to this position have left PostgreSQL; they were received until `received`."""
 
     position: int
     received: datetime
@@ -43,11 +43,6 @@ class Edge(NamedTuple):
 
 _SEQ_BITS = 20
 """A position is the time of receipt in ms, and so many bits of a number."""
-_NEVER = (1 << 63) - 1
-_OLDEST_DAY = text(
-    "SELECT min(c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-    " WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_[0-9]{8}$'"
-)
 _COLUMNS = [events.c[name] for name in EventRecord._fields]
 
 
@@ -95,15 +90,12 @@ class EventLog:
         return EventRecord(*row)
 
     async def edge(self, org_id: UUID) -> Edge | None:
-        """Where PostgreSQL begins; None when it has all of the organisation's events."""
+        """What has left PostgreSQL; None when it has all of the organisation's events."""
+        place = orgs.c.partition == history_progress.c.partition
+        query = select(history_progress.c.released).select_from(orgs.join(history_progress, place))
         async with self._database.tenant(org_id) as connection:
-            oldest = await connection.scalar(_OLDEST_DAY)
-            day = datetime.max.replace(tzinfo=UTC) if oldest is None else day_of(oldest)
-            position = _NEVER if oldest is None else round(day.timestamp() * 1000) << _SEQ_BITS
-            table = history_files.c
-            query = select(table.path).where(table.org_id == org_id, table.state == "live")
-            older = await connection.scalar(query.where(table.position_after < position).limit(1))
-        return None if older is None else Edge(position, day)
+            released = await connection.scalar(query.where(orgs.c.id == org_id))
+        return Edge(released, from_us((released >> _SEQ_BITS) * 1000)) if released else None
 
     async def types(self, org_id: UUID, *, since: datetime, limit: int = 1000) -> list[TypeRecord]:
         """Types seen since then, most events first."""

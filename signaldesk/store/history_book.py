@@ -215,6 +215,7 @@ class HistoryKeeper:
                     self._run("adopt", **{**given, "now": from_us(self._clock.now_us())})
             for partition, upto in archived.items():
                 self._run("advance", partition=partition, upto=upto)
+                self._run("release", partition=partition)
 
     def stored(self, partition: int, after: int, upto: int) -> dict[UUID, int]:
         """How many events with `after` < position <= `upto` of each organisation are in PostgreSQL."""
@@ -254,12 +255,18 @@ class HistoryKeeper:
             "SELECT 1 FROM {} e JOIN history_progress h USING (partition)"
             " WHERE e.position > h.archived LIMIT 1"
         )
+        gone = sql.SQL(
+            "UPDATE history_progress h SET released = greatest(h.released, e.last)"
+            " FROM (SELECT partition, max(position) AS last FROM {} GROUP BY 1) e"
+            " WHERE e.partition = h.partition"
+        )
         try:
             with self._connection.transaction():
                 self._connection.execute("SET LOCAL lock_timeout = '2s'")
                 self._connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(name))
                 if self._connection.execute(rest.format(name)).fetchall():
                     return 0
+                self._connection.execute(gone.format(name))
                 self._connection.execute(sql.SQL("DROP TABLE {}").format(name))
         except psycopg.errors.LockNotAvailable:
             return 0

@@ -66,6 +66,12 @@ VALUES (%(path)s, %(org_id)s, %(date)s, %(state)s, %(partition)s, %(position_aft
 UPDATE history_progress SET archived = %(upto)s, archived_at = %(now)s
 WHERE partition = %(partition)s AND archived < %(upto)s
 
+-- name: release
+-- Whatever is archived and comes before all that PostgreSQL has, has left it.
+UPDATE history_progress SET released = greatest(released, least(archived, coalesce(
+    (SELECT min(position) - 1 FROM events WHERE partition = %(partition)s), archived)))
+WHERE partition = %(partition)s
+
 -- name: stored
 SELECT org_id, count(*) FROM events
 WHERE partition = %(partition)s AND position > %(after)s AND position <= %(upto)s

@@ -12,6 +12,7 @@ history_progress = Table(
     metadata,
     Column("partition", SmallInteger, primary_key=True, autoincrement=False),
     count("archived"),
+    count("released"),
     time("archived_at"),
 )
 history_files = Table(

@@ -136,6 +136,6 @@ async def test_while_postgres_has_everything_files_are_not_asked(lab: HistoryLab
     lab_events = [event(), event()]
     await asyncio.to_thread(lab.store, org, lab_events)
     await asyncio.to_thread(lambda: lab.archiver().run(closed_only=False))
-    assert await log.edge(org) is None
+    assert await log.edge(org) is None, "nothing has left PostgreSQL"
     assert len(await EventFinder(log, lab.history).page(org, limit=9)) == 2
     await database.close()

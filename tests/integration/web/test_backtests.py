@@ -108,7 +108,7 @@ async def test_whatever_is_wrong_is_said_at_once_with_its_place(client: httpx.As
         **{"from": "2026-01-31T00:00:00"}
     )
     assert "rule: there is no rule 'nobody'; there are none yet" in await faults(rule="nobody")
-    assert any("when.at_least" in one for one in await faults(rule={**RULE, "when": {"kind": "count"}}))
+    assert any("when.within" in one for one in await faults(rule={**RULE, "when": {"kind": "count"}}))
     assert any(one.startswith("sweep.at_leats") for one in await faults(sweep={"at_leats": [2, 3]}))
     assert any("most is 1,000" in one for one in await faults(sweep={"at_least": list(range(2, 2000))}))
     old = {"rule": RULE, "from": "2013-01-01T00:00:00Z", "to": "2013-02-01T00:00:00Z"}

@@ -1,4 +1,7 @@
--- Backtests that the server runs: what was asked, how far they are, what came of them.
+-- Backtests that the server runs: what was asked, how far they are, what came of them. And up to which position a
+-- partition's events have left PostgreSQL.
+
+ALTER TABLE history_progress ADD COLUMN released BIGINT DEFAULT 0 NOT NULL;
 
 CREATE TABLE backtests (
     id UUID NOT NULL,
