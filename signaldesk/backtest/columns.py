@@ -14,9 +14,10 @@ from signaldesk.backtest import fold, hits
 from signaldesk.backtest.ending import Endings, endings, first_back
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.feeding import Feeding
+from signaldesk.backtest.lookup import Lookup
 from signaldesk.backtest.matched import Question, matched
 from signaldesk.backtest.outcome import Judged, effective
-from signaldesk.backtest.reasons import Reasons, ids
+from signaldesk.backtest.reasons import Reasons
 from signaldesk.backtest.steps import Steps
 from signaldesk.engine.lane import Lane
 from signaldesk.model import group
@@ -26,6 +27,7 @@ from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import Replay
 from signaldesk.rules.document import kinds
 
+_FEW_HITS = 20_000
 _FEW = 100_000
 """Events that are soon judged in any case."""
 
@@ -61,11 +63,13 @@ class _Backtest:
         )
         self.matched = matched(events, self.question)
         self.columns = self.matched.columns
-        self.reasons = Reasons(events, self.columns, replay, self.watch.judge)
+        self.lookup = self.matched.once("lookup", lambda: Lookup(events))
+        self.reasons = Reasons(self.lookup, self.columns, replay, self.watch.judge)
 
     def run(self, until: int | None, step: Callable[[int], None] | None) -> Judged | str:
         """Judge, or say why it is better to judge event by event."""
         watch, columns = self.watch, self.columns
+        again = "twice" in self.matched.known
         live = self._live()
         holds, back = self._found(live)
         jumped = ~live
@@ -75,6 +79,8 @@ class _Backtest:
             jumped[columns.groups(columns.late)] = False
         steps = self.matched.once("steps", self._steps) if watch.timed else None
         hit = np.flatnonzero(holds if jumped.all() else holds & jumped[columns.group])
+        if again and len(hit) < _FEW_HITS:  # what fires at another point of a sweep may be any of these
+            self.lookup.events(columns.came[hit].tolist())
         sorted_ = hits.sort(columns, hit, self.saved.rule)
         held = [one for reason, some in sorted_.held.items() for one in self._held(reason, some)]
         rows, due = sorted_.fired, {}
@@ -89,7 +95,7 @@ class _Backtest:
         if step is not None:
             step(self.matched.count)
         lane = Lane(self.saved.org_id, "", [watch])
-        feeding = Feeding(self.events, self.matched, lane, self.reasons, live, steps)
+        feeding = Feeding(self.events, self.lookup, self.matched, lane, self.reasons, live, steps)
         came = feeding.take(rows, holds, back, due, until)
         held = fold.summed([*held, *lane.sink.reports()])
         return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
@@ -119,9 +125,7 @@ class _Backtest:
         tied = np.flatnonzero((times[1:] == times[:-1]) & (groups[1:] == groups[:-1]))
         seen: dict[tuple[int, int, bytes], int] = {}
         rows = np.union1d(tied, tied + 1)
-        names = zip(
-            groups[rows].tolist(), times[rows].tolist(), ids(self.events, self.columns, rows), strict=True
-        )
+        names = zip(groups[rows].tolist(), times[rows].tolist(), self.reasons.ids(rows), strict=True)
         return np.array(
             [
                 row
@@ -170,7 +174,7 @@ class _Backtest:
     def _held(self, reason: str, rows: Ints) -> list[Held]:
         """What was held back for a reason, by group."""
         found = hits.together(self.columns, rows)
-        names = ids(self.events, self.columns, np.array([[one.first, one.last] for one in found]).ravel())
+        names = self.reasons.ids(np.array([[one.first, one.last] for one in found]).ravel())
         reports = []
         for number, one in enumerate(found):
             by, key = self.saved.rule.by, self.matched.key(one.group)

@@ -8,6 +8,7 @@ as if each had come at its own time.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -27,6 +28,7 @@ KNOWN = (
 SKEW = 300 * MICROS
 """How far (µs) a timestamp may be ahead of its receipt where nobody has looked at that yet."""
 _PAGE = 50_000
+_LARGE = 1_000_000
 _READERS = {
     ".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv", ".tsv": "read_csv",
     ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
@@ -81,7 +83,10 @@ class Events:
     @classmethod
     def on(cls, connection: duckdb.DuckDBPyConnection, *, type: str | None = None, lane: str = "") -> Events:
         """The events of a connection's relation `given`. Raises as `of` does."""
-        return cls(connection, *_Loader(connection, type, lane).load())
+        events = cls(connection, *_Loader(connection, type, lane).load())
+        if len(events) > _LARGE:
+            gc.collect()  # DuckDB's relations are parts of cycles, which may hold all that was given
+        return events
 
     def __len__(self) -> int:
         return int(self.count)
@@ -199,6 +204,8 @@ class _Loader:
             raise
         except duckdb.Error as error:
             raise Invalid(f"these events cannot be read: {str(error).splitlines()[0]}") from None
+        self._connection.execute("DROP VIEW given")
+        self._connection.unregister("given")
         missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")
         if missing:
             raise Invalid(f"{missing:,} events have no timestamp or no type; leave them out, or mend them")

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import orjson
-import pyarrow as pa
 
 from signaldesk.backtest.events import Events
+from signaldesk.backtest.lookup import Lookup, Seen
 from signaldesk.backtest.matched import Matched
 from signaldesk.backtest.outcome import Came
 from signaldesk.backtest.reasons import Owed, Reasons
@@ -19,7 +19,6 @@ from signaldesk.engine.lane import Lane
 from signaldesk.engine.lane import Matched as Entry
 from signaldesk.engine.state import State
 from signaldesk.errors import Invalid
-from signaldesk.model.event import Event
 from signaldesk.model.group import Key
 from signaldesk.model.outcome import Firing, Stored
 from signaldesk.rules._columns import Bools, Ints
@@ -29,16 +28,12 @@ _PAGE = 20_000
 
 
 class _Row(NamedTuple):
-    """An event of the stream, with its row of the columns."""
+    """A row of the columns, its group, its place in the stream, and its event."""
 
-    place: tuple[int, int]
-    """The row, and its group."""
+    row: int
+    group: int
     seq: int
-    event: Event
-    received: int
-    mark: int
-    """The watermark at that moment."""
-    position: int
+    seen: Seen
 
 
 class Feeding:
@@ -47,6 +42,7 @@ class Feeding:
     def __init__(
         self,
         events: Events,
+        lookup: Lookup,
         matched: Matched,
         lane: Lane,
         reasons: Reasons,
@@ -56,7 +52,8 @@ class Feeding:
         """`live`: groups whose rows are all shown, and judged by the rule's own judge. `steps`: needed for
         rules with deadlines."""
         (self._watch,) = lane.watches.values()
-        self._events, self._matched, self._lane, self._reasons = events, matched, lane, reasons
+        self._clock = events.clock or 0
+        self._lookup, self._matched, self._lane, self._reasons = lookup, matched, lane, reasons
         self._columns = matched.columns
         self._live = live
         self._judge = self._watch.judge
@@ -78,9 +75,9 @@ class Feeding:
         came: list[Came] = []
         for page in self._pages(rows):
             for one in page:
-                self._show(one, bool(holds[one.place[0]]), bool(back[one.place[0]]))
+                self._show(one, bool(holds[one.row]), bool(back[one.row]))
             came += self._outcomes()
-        end = max(self._events.clock or 0, until + 1 if until is not None else 0)
+        end = max(self._clock, until + 1 if until is not None else 0)
         last = 0
         if self._steps is not None and len(self._steps):
             self._pass(len(self._steps))
@@ -92,37 +89,19 @@ class Feeding:
     def _pages(self, rows: Ints) -> Iterator[list[_Row]]:
         """The rows with their events, as they came."""
         rows = rows[np.argsort(self._columns.came[rows], kind="stable")]
-        groups = self._columns.groups(rows)
         for start in range(0, len(rows), _PAGE):
             page = rows[start : start + _PAGE]
-            came = self._columns.came[page].astype(np.int64)
-            known = dict(
-                zip(
-                    came.tolist(),
-                    zip(page.tolist(), groups[start : start + _PAGE].tolist(), strict=True),
-                    strict=True,
-                )
-            )
-            table = self._events.table(
-                f"SELECT seq, {self._events.id} AS id, type, ts, {self._events.payload} AS payload, source, "
-                "skewed, received, ts + behind AS mark, coalesce(position, 0) AS position FROM events "
-                "WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM wanted) ORDER BY seq",
-                [int(came[0]), int(came[-1])],
-                wanted=pa.table({"seq": came}),
-            )
-            yield [
-                _Row(known[seq], seq, Event(id_, type_, ts, payload.encode(), source, skewed), got, mark, at)
-                for seq, id_, type_, ts, payload, source, skewed, got, mark, at in zip(
-                    *(column.to_pylist() for column in table.columns), strict=True
-                )
-            ]
+            came = self._columns.came[page].tolist()
+            groups = self._columns.groups(page).tolist()
+            seen = self._lookup.events(came)
+            yield [_Row(*one) for one in zip(page.tolist(), groups, came, seen, strict=True)]
 
     def _show(self, one: _Row, holds: bool, back: bool) -> None:
-        lane, watch, event = self._lane, self._watch, one.event
-        row, number = one.place
-        stored = Stored(lane.org_id.bytes, "", one.position or 1, one.received, [event], {})
+        lane, watch = self._lane, self._watch
+        row, number, seq, (event, received, mark, position) = one
+        stored = Stored(lane.org_id.bytes, "", position, received, [event], {})
         if self._steps is not None:
-            step = self._steps.before(one.seq)
+            step = self._steps.before(seq)
             self._pass(step)
             lane.sink.begin(stored)
             lane.pass_time(self._steps.place(step).clock)
@@ -139,7 +118,7 @@ class Feeding:
             sample = holds
             self._said.back, self._said.rows[key] = back, row
             self._remind(state, row)
-        lane.judge(Entry(stored, [(watch, state, event, one.mark, sample)], one.mark, []))
+        lane.judge(Entry(stored, [(watch, state, event, mark, sample)], mark, []))
         lane.dirty.clear()
         if row in self._due:
             state.due_quiet = self._due[row]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +30,7 @@ _STORED = {
 }  # fmt: skip
 """Types of columns that say of an event exactly what its payload says, by what filters call them."""
 T = TypeVar("T")
+_LARGE = 1_000_000
 _KEPT = 2
 """How many of an `Events`' questions are remembered: a sweep asks the same one at every point."""
 
@@ -85,6 +87,8 @@ def matched(events: Events, question: Question) -> Matched:
         while len(known) >= _KEPT:
             del known[next(iter(known))]
         known[question] = _ask(events, question)
+        if known[question].count > _LARGE:
+            gc.collect()  # the table of DuckDB's answer may be part of a cycle
     found: Matched = known[question]
     return found
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from signaldesk.backtest.events import Events
+from signaldesk.backtest.lookup import Lookup
 from signaldesk.model.outcome import Firing
 from signaldesk.model.window import Window
 from signaldesk.rules._columns import Bools, Columns, Ints
@@ -26,8 +25,8 @@ class Owed(NamedTuple):
 class Reasons:
     """Fills windows with the members that had come by the time of a row, and asks the judge."""
 
-    def __init__(self, events: Events, columns: Columns, replay: Replay, judge: Judge) -> None:
-        self._events, self._columns, self._replay, self._judge = events, columns, replay, judge
+    def __init__(self, lookup: Lookup, columns: Columns, replay: Replay, judge: Judge) -> None:
+        self._lookup, self._columns, self._replay, self._judge = lookup, columns, replay, judge
 
     def give(self, owed: Sequence[Owed]) -> None:
         """Give firings their value, bounds, evidence and words."""
@@ -68,9 +67,13 @@ class Reasons:
 
     def _named(self, rows: Ints) -> list[bytes]:
         """The rows as members: their events' ids, and what the judge keeps with them."""
-        found = ids(self._events, self._columns, rows)
+        found = self.ids(rows)
         suffixes = self._replay.suffixes(self._columns, rows)
         return [one + two for one, two in zip(found, suffixes, strict=True)] if suffixes else found
+
+    def ids(self, rows: Ints) -> list[bytes]:
+        """The ids of some rows' events."""
+        return self._lookup.ids(self._columns.came[rows].tolist())
 
     def _window(self, rows: Ints, members: list[bytes]) -> Window:
         window = Window()
@@ -78,22 +81,3 @@ class Reasons:
         window.fill([(member, time) for time, member in sorted(zip(times, members, strict=True))])
         self._judge.load(window, None)
         return window
-
-
-def ids(events: Events, columns: Columns, rows: Ints) -> list[bytes]:
-    """The ids of some rows' events."""
-    came = np.asarray(columns.came[rows], np.int64)
-    if "id" not in events.own:
-        return [int(one).to_bytes(16, "big") for one in came]
-    if not len(came):
-        return []
-    table = events.table(
-        "SELECT seq, id FROM events WHERE seq BETWEEN ? AND ? AND seq IN (SELECT seq FROM wanted)",
-        [int(came.min()), int(came.max())],
-        wanted=pa.table({"seq": np.unique(came)}),
-    )
-    seq = table.column("seq").to_numpy()
-    order = np.argsort(seq)
-    found = table.column("id").take(order[np.searchsorted(seq[order], came)])
-    listed: list[bytes] = found.to_pylist()
-    return listed
