@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from signaldesk.backtest.bench import Bench
 from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Place
 from signaldesk.model.overview import Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
 from signaldesk.model.quiet import Quiet, Quiets
+from signaldesk.model.rule import Rule
+from signaldesk.model.rule_page import RuleDetail, RuleLines, RuleWanted
 from signaldesk.model.silence import Matcher
 
 
@@ -72,4 +76,44 @@ class SilencesData(Protocol):
 
     async def names(self) -> tuple[str, ...]:
         """What there is to match by."""
+        ...
+
+
+class PastData(Protocol):
+    """One organisation's events of the past."""
+
+    async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
+        """What this rule looks at in [since, until). Raises Invalid when that is too much, or nothing."""
+        ...
+
+
+class RulesData(Protocol):
+    """One organisation's rules."""
+
+    async def listed(self, wanted: RuleWanted, now_us: int, limit: int, after: str = "") -> RuleLines:
+        """Rules by name; `after`: those whose names come later."""
+        ...
+
+    async def detail(self, rule_id: UUID, now_us: int) -> RuleDetail | None:
+        """None for one that is not there."""
+        ...
+
+    async def labels(self) -> tuple[str, ...]:
+        """Every `name=value` that a rule carries."""
+        ...
+
+    async def types(self, now_us: int) -> tuple[str, ...]:
+        """Event types of the last 30 days, most used first."""
+        ...
+
+    async def fields(self, types: Sequence[str], now_us: int) -> tuple[str, ...]:
+        """Payload fields (dotted paths) of the latest events of these types or globs, most common first."""
+        ...
+
+    async def names(self) -> tuple[str, ...]:
+        """Names of rules, of which a composite one can be made."""
+        ...
+
+    async def channels(self) -> tuple[str, ...]:
+        """Names of channels that a rule may tell."""
         ...

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import panel as pn
 
-from apps.data import InboxData, OverviewData, SilencesData
+from apps.data import InboxData, OverviewData, PastData, RulesData, SilencesData
 from signaldesk.clock import Clock
 
 Query = Mapping[str, str]
@@ -44,8 +44,12 @@ class Visit:
     overview: OverviewData
     inbox: InboxData
     silences: SilencesData
+    rules: RulesData
+    past: PastData
     may_act: bool
     """Whether the visitor may acknowledge and resolve, and make silences."""
+    may_edit: bool
+    """Whether the visitor may make, change and delete rules."""
 
 
 class PageView(Protocol):
@@ -87,6 +91,8 @@ class Page:
     order: int
     """Place in the sidebar."""
     open: Callable[[Visit], Awaitable[PageView]]
+    below: str = ""
+    """The path of the page that leads to it; such a page does not stand in the sidebar itself."""
 
 
 def zone_named(name: str | None) -> tzinfo:

@@ -53,6 +53,13 @@ class Frame:
     asset: Callable[[str], str]
     """File below `static/` → its address, with a version in it."""
 
+    below: str = ""
+    """The page in the sidebar that this one belongs to, if it is not there itself."""
+
+    @property
+    def listed(self) -> list[Page]:
+        return [page for page in self.pages if not page.below]
+
     @property
     def initials(self) -> str:
         return wording.initials(self.visitor.name, self.visitor.email)

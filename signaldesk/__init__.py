@@ -10,6 +10,7 @@
 
     rule = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country")
     rule.backtest(desk.events("checkout_failed", last="30d"))
+    sd.tune(rule, desk.events("checkout_failed", last="30d"), desk=desk)
 
 Importing this is quick: what a call needs is imported by that call.
 """
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from signaldesk.backtest.rule import Rule
     from signaldesk.client.desk import Desk
     from signaldesk.client.logs import LogHandler
+    from signaldesk.client.tuner import NotebookTuner
     from signaldesk.model.label import Label
 
-__all__ = ["Label", "LogHandler", "Rule", "connect"]
+__all__ = ["Label", "LogHandler", "Rule", "connect", "tune"]
 
 _LATER = {
     "Rule": "signaldesk.backtest.rule",
@@ -55,3 +57,11 @@ def connect(
     from signaldesk import here
 
     return here.connect(url, api_key=api_key, org=org, data=data)
+
+
+def tune(rule: Rule, events: Any, **options: Any) -> NotebookTuner:
+    """Sliders for a rule's numbers over these events, for a notebook; `signaldesk.client.tuner.tune` says
+    which `options` there are."""
+    from signaldesk.client.tuner import tune
+
+    return tune(rule, events, **options)

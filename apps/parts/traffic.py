@@ -8,9 +8,7 @@ from typing import Any
 
 import panel as pn
 from bokeh.models import (
-    BasicTicker,
     ColumnDataSource,
-    DatetimeTickFormatter,
     HoverTool,
     PrintfTickFormatter,
     Range1d,
@@ -19,6 +17,7 @@ from bokeh.plotting import figure
 
 from apps import wording
 from apps.markup import Html, box, parts_css
+from apps.parts.axes import style_axes
 from apps.parts.bars import Bars
 from apps.themed import paint, themed
 from signaldesk.model.overview import AlertLine, Bar, Span
@@ -199,27 +198,9 @@ def _figure(
     chart.add_tools(
         HoverTool(renderers=[everything], mode="vline", tooltips=_TOOLTIP, formatters={"@x": "datetime"})
     )
-    _style_axes(chart, unit)
-    return chart
-
-
-def _style_axes(chart: figure, unit: PrintfTickFormatter) -> None:
     chart.yaxis.formatter = unit
-    chart.yaxis.ticker = BasicTicker(desired_num_ticks=4, mantissas=[1, 2, 4, 5], min_interval=1)
-    chart.xaxis.formatter = DatetimeTickFormatter(
-        minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%b %e", months="%b %e"
-    )
-    for axis in (chart.xaxis[0], chart.yaxis[0]):
-        axis.update(
-            axis_line_color=None,
-            major_tick_line_color=None,
-            minor_tick_line_color=None,
-            major_label_text_font="Inter",
-            major_label_text_font_size="10.5px",
-        )
-        themed(axis, major_label_text_color="ink-3")
-    chart.xgrid.grid_line_color = None
-    themed(chart.ygrid[0], grid_line_color="line")
+    style_axes(chart, whole=True)
+    return chart
 
 
 _TOOLTIP = """

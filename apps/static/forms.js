@@ -71,11 +71,12 @@
   // --- rows that come and go, parts that show when something is chosen, times by a button --------------------
   const number = (rows) => [...rows.querySelectorAll("[data-part]")].forEach((row, at) => {
     for (const field of row.querySelectorAll("[name]")) field.name = field.name.replace(/\.\d+\./, `.${at}.`);
+    for (const place of row.querySelectorAll("[data-fault]")) place.dataset.fault = place.dataset.fault.replace(/\.\d+\./, `.${at}.`);
   });
   document.addEventListener("click", (event) => {
     const add = hit(event, "[data-add]"), drop = hit(event, "[data-drop]"), time = hit(event, "[data-in]");
     if (add) {
-      const rows = add.closest("form").querySelector("[data-rows]");
+      const rows = add.closest("form").querySelector(`[data-rows="${add.dataset.add}"]`);
       const row = rows.lastElementChild.cloneNode(true);
       for (const field of row.querySelectorAll("input")) field.value = "";
       rows.append(row);
@@ -84,6 +85,7 @@
     } else if (drop) {
       const rows = drop.closest("[data-rows]");
       if (rows.children.length > 1) drop.closest("[data-part]").remove();
+      else for (const field of rows.querySelectorAll("input")) field.value = "";
       number(rows);
       preview(rows.closest("form"));
     } else if (time) {
@@ -158,12 +160,14 @@
     const button = hit(event, "button[data-many]");
     if (!button) return;
     button.disabled = true;
-    const answer = await ask("/api/v1/alerts/bulk", { ...JSON.parse(button.dataset.many), ids: [...picked] });
+    const { bulk, noun } = button.closest("[data-bulk]").dataset;
+    const answer = await ask(bulk, { ...JSON.parse(button.dataset.many), ids: [...picked] });
     button.disabled = false;
-    const done = answer?.ok ? await answer.json() : null;
-    const said = !done ? "The server is away; try again." : done.failed.length ? `${times(done.failed.length, "alert")} could not be changed: ${done.failed[0].detail}` : `${times(done.items.length, "alert")} changed`;
+    const found = await answer?.json().catch(() => null), done = answer?.ok ? found : null;
+    const said = !done ? found?.detail ?? "The server is away; try again." : done.failed?.length ? `${times(done.failed.length, noun)} could not be changed: ${done.failed[0].detail}` : `${times(done.items.length, noun)} changed`;
     for (const out of deep("[data-said]")) out.textContent = said;
     if (done) picked.clear();
     show();
+    if (done && noun === "rule") go(`${location.pathname}${location.search}`);
   });
 })();

@@ -89,8 +89,8 @@
     }
   };
   // The answer of the API to a change; null when it is away.
-  const ask = async (path, body, method = "POST") => {
-    const headers = { "X-CSRF-Token": $("meta[name=csrf]").content };
+  const ask = async (path, body, method = "POST", more = {}) => {
+    const headers = { "X-CSRF-Token": $("meta[name=csrf]").content, ...more };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const sent = body === undefined ? undefined : JSON.stringify(body);
     const answer = await fetch(path, { method, headers, body: sent }).catch(() => null);
@@ -107,11 +107,21 @@
   };
   const act = async (button) => {
     button.disabled = true;
-    const { body, until, post } = button.dataset;
-    const answer = await ask(post, until ? { until: moment(until) } : body ? JSON.parse(body) : undefined);
-    if (!answer?.ok) button.disabled = false;
-    else if (button.dataset.then) go(button.dataset.then);
+    const { body, until, post, method, then } = button.dataset;
+    const answer = await ask(post, until ? { until: moment(until) } : body ? JSON.parse(body) : undefined, method);
+    if (answer?.ok) {
+      for (const menu of deep(".pop[open]")) menu.open = false;
+      tellAll("");
+      // A document that is drawn again in the same state keeps this very button.
+      button.disabled = false;
+      if (then) go(then);
+      return;
+    }
+    button.disabled = false;
+    const problem = await answer?.json().catch(() => null);
+    tellAll(problem?.errors?.map((one) => one.message).join("; ") || problem?.detail || "The server is away; try again.");
   };
+  const tellAll = (words) => { for (const out of deep("[data-said]")) out.textContent = words; };
   const step = (by) => {
     const rows = [...deep("[data-row]")];
     const at = rows.findIndex((row) => row.hasAttribute("aria-current"));
@@ -132,7 +142,7 @@
       const field = [...deep("[data-slash]")].at(-1);
       if (field) { event.preventDefault(); field.focus(); }
     }
-    else [...deep(`button[data-key="${CSS.escape(event.key)}"]`)].at(-1)?.click();
+    else [...deep(`[data-key="${CSS.escape(event.key)}"]`)].at(-1)?.click();
   });
 
   // --- navigation on small screens -----------------------------------------------------------------------

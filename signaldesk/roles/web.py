@@ -55,6 +55,7 @@ def services(desk: Desk) -> Services:
         explainer=desk.explainer,
         queries=desk.queries,
         backtests=desk.backtests,
+        history=desk.history,
         channels=desk.channels,
         alerts=desk.alerts,
         alert_story=desk.alert_story,

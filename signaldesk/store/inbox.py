@@ -13,6 +13,7 @@ from signaldesk import statements
 from signaldesk.clock import from_us, to_us
 from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, EventLine
+from signaldesk.store import people
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.eventlog import EventRecord
@@ -40,7 +41,7 @@ class InboxQueries:
         found = await self._alerts.page(self._org_id, wanted, limit=limit + 1, before=place)
         rows, last = found[:limit], found[limit - 1] if len(found) > limit else None
         handlers = [row.acknowledged_by or row.resolved_by or row.assigned_to for row in rows]
-        names = await self._names(handlers)
+        names = await people.names(self._database, handlers)
         counted = wanted._replace(states=("open", "acknowledged", "snoozed"))
         return Inbox(
             counts=await self._alerts.counts(self._org_id, counted),
@@ -55,7 +56,7 @@ class InboxQueries:
             rules = await self._ask(connection, "rules", limit=MESSAGES)
             labels = await self._ask(connection, "labels", limit=MESSAGES)
             members = await self._ask(connection, "members", limit=MEMBERS)
-        names = await self._names(row.id for row in members)
+        names = await people.names(self._database, (row.id for row in members))
         return Choices(
             rules=tuple(Named(row.id, row.name) for row in rules),
             labels=tuple(row.label for row in labels),
@@ -80,10 +81,10 @@ class InboxQueries:
             events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
         if left := set(ids) - {row.id for row in events}:
             events += await self._older(self._org_id, left)
-        people = [alert.acker, alert.resolved_by, alert.assigned_to]
-        people += [row.user_id for row in changes]
-        people += [UUID(row.detail["to"]) for row in changes if row.detail.get("to")]
-        names = await self._names(people)
+        acting = [alert.acker, alert.resolved_by, alert.assigned_to]
+        acting += [row.user_id for row in changes]
+        acting += [UUID(row.detail["to"]) for row in changes if row.detail.get("to")]
+        names = await people.names(self._database, acting)
         return AlertDetail(
             line=_line(alert, names.get(alert.acknowledged_by, "")),
             rule_id=alert.rule_id,
@@ -99,15 +100,6 @@ class InboxQueries:
             evidence_total=len(latest.evidence) if latest else 0,
             steps=_steps(alert, firings, messages, held, changes, names),
         )
-
-    async def _names(self, ids: Any) -> dict[UUID, str]:
-        """Names of people who act in this organisation, whose ids came from its own rows."""
-        wanted = [one for one in set(ids) if one is not None]
-        if not wanted:
-            return {}
-        async with self._database.system() as connection:
-            rows = await connection.execute(text(self._sql["names"]), {"ids": wanted})
-            return {row.id: row.name or row.email for row in rows}
 
     async def _ask(self, connection: AsyncConnection, name: str, **values: Any) -> list[Any]:
         rows = await connection.execute(text(self._sql[name]), {"org_id": self._org_id, **values})

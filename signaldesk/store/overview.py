@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from signaldesk.model.overview import (
     Quota,
     Span,
 )
+from signaldesk.store import people
 from signaldesk.store.database import Database
 
 _DAY = timedelta(days=1)
@@ -50,7 +50,7 @@ class OverviewQueries:
     async def attention(self, limit: int) -> Attention:
         counts = await self._ask("attention")
         rows = await self._ask("most_urgent", limit=limit)
-        handlers = await self._names({row.acknowledged_by for row in rows if row.acknowledged_by})
+        handlers = await people.names(self._database, (row.acknowledged_by for row in rows))
         return Attention(
             by_severity={row.severity: row.alerts for row in counts},
             unacknowledged=sum(row.unacknowledged for row in counts),
@@ -120,14 +120,6 @@ class OverviewQueries:
             Bar(start, found[start].events, found[start].matched) if start in found else Bar(start, 0, 0)
             for start in starts
         )
-
-    async def _names(self, ids: set[UUID]) -> Mapping[UUID, str]:
-        """Names of people who act in this organisation, whose ids came from its own rows."""
-        if not ids:
-            return {}
-        async with self._database.system() as connection:
-            rows = await connection.execute(text(self._sql["names"]), {"ids": list(ids)})
-            return {row.id: row.name or row.email for row in rows}
 
     async def _ask(self, name: str, **values: Any) -> list[Any]:
         async with self._database.tenant(self._org_id) as connection:

@@ -88,11 +88,15 @@ class PageHost:
                 overview=data,
                 inbox=services.inbox(member.org_id),
                 silences=services.silence_page(member.org_id),
+                rules=services.rule_page(member.org_id),
+                past=services.benches(member.org_id),
                 may_act=identity.principal.may("alerts:write"),
+                may_edit=identity.principal.may("rules:write"),
             )
         )
         frame = Frame(
             path=page.path,
+            below=page.below,
             title=page.title,
             pages=self._pages,
             visitor=visitor,

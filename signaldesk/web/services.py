@@ -11,12 +11,14 @@ from signaldesk.accounts.keys import ApiKeys, KeyRing
 from signaldesk.accounts.sessions import Sessions
 from signaldesk.accounts.throttle import Throttle
 from signaldesk.accounts.users import Users
+from signaldesk.backtest.benches import Benches
 from signaldesk.backtest.jobs.jobs import Jobs
 from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import Clock
 from signaldesk.engine.explain import Explainer
 from signaldesk.history.finding import EventFinder
+from signaldesk.history.history import History
 from signaldesk.history.queries import Queries
 from signaldesk.intake.intake import Intake
 from signaldesk.settings import Settings
@@ -29,6 +31,7 @@ from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.overview import OverviewQueries
 from signaldesk.store.quiet import QuietQueries
 from signaldesk.store.rule_history import RuleHistory
+from signaldesk.store.rule_page import RulePageQueries
 from signaldesk.store.silences import SilenceStore
 from signaldesk.stream.news import News
 from signaldesk.stream.tickets import Tickets
@@ -59,6 +62,7 @@ class Services:
     explainer: Explainer
     queries: Queries
     backtests: Jobs
+    history: History
     channels: ChannelCatalog
     alerts: AlertStore
     alert_story: AlertStory
@@ -74,6 +78,12 @@ class Services:
 
     def silence_page(self, org_id: UUID) -> QuietQueries:
         return QuietQueries(database=self.database, org_id=org_id)
+
+    def rule_page(self, org_id: UUID) -> RulePageQueries:
+        return RulePageQueries(database=self.database, org_id=org_id)
+
+    def benches(self, org_id: UUID) -> Benches:
+        return Benches(history=self.history, rules=self.rules, labels=self.labels, org_id=org_id)
 
     def overview(self, org_id: UUID) -> OverviewQueries:
         return OverviewQueries(database=self.database, org_id=org_id)

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from signaldesk.accounts.sessions import LASTS
 from signaldesk.errors import Forbidden, NotFound, SignalDeskError, TooMany, Unauthenticated
+from signaldesk.pages_folder import load_apps
 from signaldesk.web.api.auth import open_session
 from signaldesk.web.assets import asset
 from signaldesk.web.call import Call
 from signaldesk.web.cookies import THEME
 from signaldesk.web.handlers import Handler
-from signaldesk.web.pages import load_apps
 from signaldesk.web.policy import content_policy
 
 HOME = "/overview"

@@ -63,9 +63,6 @@ WHERE org_id = :org_id AND id = ANY(:ids)
 ORDER BY timestamp DESC
 LIMIT :limit
 
--- name: names
-SELECT id, name, email FROM users WHERE id = ANY(:ids)
-
 -- name: names_to_match
 -- Labels of rules, and fields of the groups of alerts that are not resolved.
 SELECT name FROM (

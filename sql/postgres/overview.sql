@@ -60,6 +60,3 @@ LIMIT :limit
 SELECT coalesce((SELECT sum(events) FROM usage WHERE org_id = :org_id AND day >= :since), 0)::bigint AS used,
     (SELECT (p.limits ->> 'events_per_month')::bigint FROM orgs o JOIN plans p ON p.name = o.plan
      WHERE o.id = :org_id) AS most
-
--- name: names
-SELECT id, name, email FROM users WHERE id = ANY(:ids)

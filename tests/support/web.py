@@ -112,6 +112,7 @@ def services_of(desk: Desk, feed: LiveFeed) -> Services:
         explainer=desk.explainer,
         queries=desk.queries,
         backtests=desk.backtests,
+        history=desk.history,
         channels=desk.channels,
         alerts=AlertStore(database=database),
         alert_story=desk.alert_story,

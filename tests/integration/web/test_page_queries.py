@@ -10,11 +10,13 @@ from sqlalchemy import insert, update
 
 from signaldesk.clock import MICROS, to_us
 from signaldesk.model.overview import SPANS
+from signaldesk.model.rule_page import RuleWanted
 from signaldesk.model.silence import Matcher
 from signaldesk.store import tables as t
 from signaldesk.store.alerts import Actor, AlertFilter
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.overview import OverviewQueries
+from signaldesk.store.rule_page import RulePageQueries
 from signaldesk.store.silences import SilenceDraft
 from tests.support import rows
 from tests.support.tenants import make_channel, put_notifications
@@ -256,3 +258,44 @@ async def test_a_message_links_to_its_alert(web: Web) -> None:
     async with web.client() as stranger:
         answer = await stranger.get(f"/alerts/{uuid4()}")
     assert answer.status_code == 302 and answer.headers["Location"].startswith("/alerts?alert=")
+
+
+RULE = {"event": "checkout_failed", "when": {"kind": "count", "at_least": 3, "within": "60s"}}
+
+
+async def test_rules_are_listed_with_what_came_of_them(web: Web, org: Org, other: Org) -> None:
+    database, now = web.services.database, rows.now()
+    made = await web.services.rules.create(org.id, {**RULE, "name": "A", "labels": {"team": "shop"}})
+    await web.services.rules.patch(org.id, made.id, {"cooldown": "5m"}, by=org.founded.user_id)
+    quiet = await web.services.rules.create(org.id, {**RULE, "name": "B", "mode": "shadow"})
+    for hours in (1, 30, 24 * 8):
+        await rows.firing(database, org.id, made.id, ago=timedelta(hours=hours))
+    await rows.alert(database, org.id, rule_id=made.id)
+    await rows.alert(
+        database, org.id, rule_id=quiet.id, state="resolved", last_fired_at=now - timedelta(days=9)
+    )
+    asked = RulePageQueries(database=database, org_id=org.id)
+    found = await asked.listed(RuleWanted(), to_us(rows.now()), 1)
+    (line,) = found.lines
+    assert (line.name, line.fired, sum(line.slices), line.open_alerts, line.late) == ("A", 1, 2, 1, 0)
+    assert (line.version, found.next, found.total) == (2, "A", 2)
+    (line,) = (await asked.listed(RuleWanted(), to_us(now), 1, "A")).lines
+    assert (line.name, line.fired, line.mode, line.open_alerts) == ("B", 0, "shadow", 0)
+    assert line.last_fired_us == to_us(now - timedelta(days=9))
+    assert await asked.labels() == ("team=shop",)
+    assert await asked.names() == ("A", "B")
+    await rows.event(database, org.id, payload={"country": "DE", "user": {"plan": "pro"}, "items": [1]})
+    await rows.count_events(database, org.id, now.replace(second=0, microsecond=0), 1)
+    later = to_us(rows.now())
+    assert await asked.types(later) == ("checkout_failed",)
+    assert await asked.fields(["checkout_*"], later) == ("country", "user.plan")
+    assert await asked.fields(["other"], later) == ()
+    detail = await asked.detail(made.id, to_us(now))
+    assert detail is not None
+    assert [(one.version, one.author) for one in detail.versions] == [(2, "Mira Kern"), (1, "an API key")]
+    for modes, labels, names in ((("shadow",), None, ["B"]), ((), ("team", None), ["A"])):
+        some = await asked.listed(RuleWanted(modes=modes, label=labels), to_us(now), 9)
+        assert [one.name for one in some.lines] == names
+    foreign = RulePageQueries(database=database, org_id=other.id)
+    assert await foreign.detail(made.id, to_us(now)) is None
+    assert (await foreign.listed(RuleWanted(), to_us(now), 9)).total == 0

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from apps.page import Visit, Visitor, zone_named
-from signaldesk.clock import MICROS, ManualClock
+from signaldesk.backtest.bench import Bench
+from signaldesk.backtest.events import Events
+from signaldesk.clock import MICROS, ManualClock, from_us
+from signaldesk.errors import Invalid
 from signaldesk.model.active import Active
 from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, Attention, Bar, Delivery, EventLine, NoisyRule, Quota, Span
 from signaldesk.model.quiet import Quiet, Quiets
+from signaldesk.model.rule import Rule
+from signaldesk.model.rule_page import RuleDetail, RuleLine, RuleLines, RuleWanted, VersionLine
 from signaldesk.model.silence import Matcher
 
 NOW = 1_795_464_252_004_000
@@ -161,6 +167,94 @@ class FixedSilences:
         return ("rule", "severity", EVIL)
 
 
+def rule_line(**changes: object) -> RuleLine:
+    """A rule that fired twelve times today."""
+    body = {
+        "name": EVIL, "event": "checkout_failed", "by": "country", "labels": {"team": EVIL},
+        "when": {"kind": "count", "at_least": 3, "within": "60s"}, "severity": "critical", "notify": [EVIL],
+        "description": EVIL,
+    }  # fmt: skip
+    plain = RuleLine(
+        id=ID, name=EVIL, version=2, body=body, updated_us=NOW - 60 * MICROS, last_fired_us=NOW - 5 * MICROS,
+        fired=12, late=7, open_alerts=1,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+class FixedRules:
+    """Those that the test puts in; each has two versions, of which the first fired at five."""
+
+    def __init__(self) -> None:
+        self.lines: tuple[RuleLine, ...] = (rule_line(), rule_line(id=UUID(int=8), name="Slow search"))
+        self.next = ""
+        self.asked: list[tuple[RuleWanted, str]] = []
+
+    async def listed(self, wanted: RuleWanted, now_us: int, limit: int, after: str = "") -> RuleLines:
+        self.asked.append((wanted, after))
+        lines = [line for line in self.lines if not wanted.modes or line.mode in wanted.modes]
+        return RuleLines(tuple(lines), self.next, len(self.lines))
+
+    async def detail(self, rule_id: UUID, now_us: int) -> RuleDetail | None:
+        line = next((line for line in self.lines if line.id == rule_id), None)
+        if line is None:
+            return None
+        before = {**line.body, "when": {**line.body["when"], "at_least": 5}}
+        versions = (VersionLine(2, NOW, EVIL, line.body), VersionLine(1, NOW - 1, "an API key", before))
+        return RuleDetail(line, versions)
+
+    async def labels(self) -> tuple[str, ...]:
+        return (f"team={EVIL}",)
+
+    async def types(self, now_us: int) -> tuple[str, ...]:
+        return ("checkout_failed", EVIL)
+
+    async def fields(self, types: Sequence[str], now_us: int) -> tuple[str, ...]:
+        return ("country", EVIL) if types else ()
+
+    async def names(self) -> tuple[str, ...]:
+        return (EVIL, "Slow, search")
+
+    async def channels(self) -> tuple[str, ...]:
+        return ("ops", EVIL)
+
+
+def failures(many: int = 60) -> Events:
+    """A failure a minute, from an hour ago on, in turn in DE and FR; `amount` counts them."""
+    return Events.of(
+        [
+            {
+                "type": "checkout_failed", "timestamp": from_us(NOW - (many - n) * 60 * MICROS),
+                "country": ("DE", "FR")[n % 2], "amount": n,
+            }
+            for n in range(many)
+        ]
+    )  # fmt: skip
+
+
+class FixedPast:
+    """An hour of failures; `fault` is raised instead."""
+
+    def __init__(self) -> None:
+        self.fault: Invalid | None = None
+        self.asked: list[tuple[str, int]] = []
+
+    async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
+        self.asked.append((rule.name, until_us - since_us))
+        if self.fault is not None:
+            raise self.fault
+        return Bench(failures(), since=since_us, until=until_us)
+
+
+@pytest.fixture
+def past() -> FixedPast:
+    return FixedPast()
+
+
+@pytest.fixture
+def rules() -> FixedRules:
+    return FixedRules()
+
+
 @pytest.fixture
 def silences() -> FixedSilences:
     return FixedSilences()
@@ -177,7 +271,9 @@ def data() -> FixedOverview:
 
 
 @pytest.fixture
-def visit(data: FixedOverview, inbox: FixedInbox, silences: FixedSilences) -> Visit:
+def visit(
+    data: FixedOverview, inbox: FixedInbox, silences: FixedSilences, rules: FixedRules, past: FixedPast
+) -> Visit:
     visitor = Visitor(
         id=ID, name="Mira Kern", email="mira@acme.test", role="owner", org_name=EVIL, plan="pro"
     )
@@ -191,5 +287,8 @@ def visit(data: FixedOverview, inbox: FixedInbox, silences: FixedSilences) -> Vi
         overview=data,
         inbox=inbox,
         silences=silences,
+        rules=rules,
+        past=past,
         may_act=True,
+        may_edit=True,
     )

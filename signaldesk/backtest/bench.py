@@ -1,0 +1,151 @@
+"""A place to try rules out: the same events, judged again each time that somebody changes the rule.
+
+The tuner of a notebook and the rule builder of the web stand on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from time import perf_counter
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.fold import unsaved
+from signaldesk.backtest.labels import Score, score
+from signaldesk.backtest.measure import Slot, measured, width
+from signaldesk.backtest.result import Backtest
+from signaldesk.backtest.rule import Rule as Tuned
+from signaldesk.backtest.rule import backtest
+from signaldesk.backtest.sweep import Point, Sweep, grid, run
+from signaldesk.clock import to_us
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.history.history import History
+from signaldesk.model.label import Label
+from signaldesk.model.rule import Rule
+from signaldesk.rules.document import kinds
+
+MOST = 200_000
+"""Events that a preview of the web looks at."""
+_COLUMNS = (
+    "id, type, source, timestamp, received_at, clock_skewed, behind, position, idx, "
+    "payload::VARCHAR AS payload"
+)
+
+
+class Stopped(Exception):
+    """Whoever asked does not want the answer any more."""
+
+
+class Tried(NamedTuple):
+    """What a rule would have done, and how its time looked."""
+
+    found: Backtest
+    slots: list[Slot]
+    words: str
+    """What the slots' values are."""
+    slot_us: int
+    """How long each of them is."""
+    score: Score | None
+    ms: float
+    """How long it took to judge."""
+
+
+class Bench:
+    """`since` and `until` (µs) bound what is shown; `labels` are known incidents, `others` the rules that a
+    composite one is made of. Calls take their time: from a coroutine, in a thread."""
+
+    def __init__(
+        self,
+        events: Events,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        labels: Sequence[Label] = (),
+        others: Sequence[Rule] = (),
+        patience: float | None = None,
+    ) -> None:
+        """`patience` is how many seconds judging one rule may take."""
+        self.events = events
+        self._patience = patience
+        self.since = since if since is not None else events.first or 0
+        self.until = max(until if until is not None else (events.last or 0) + 1, self.since + 1)
+        self.labels = [one for one in labels if self._meets(one)]
+        self._others = [unsaved(one) for one in others]
+        self._drawn: dict[Any, tuple[list[Slot], str]] = {}
+
+    def judge(self, rule: Rule, *, go_on: Callable[[], bool] = lambda: True) -> Tried:
+        """Raises Invalid when the rule cannot be judged by itself, or within the patience that there is;
+        Stopped when it shall not go on."""
+        began = perf_counter()
+        found = self._backtest(rule, go_on)
+        took = (perf_counter() - began) * 1000
+        slots, words = self._slots(rule)
+        scored = score(found.alerts, self.labels) if self.labels else None
+        return Tried(found, slots, words, width(self.since, self.until), scored, took)
+
+    def sweep(
+        self, rule: Rule, parameters: Mapping[str, Sequence[Any]], *, go_on: Callable[[], bool]
+    ) -> Sweep:
+        """A backtest at every point; those that make no rule are left out. Raises Stopped when told to."""
+        points, rules = [], []
+        for point in grid(dict(parameters)):
+            try:
+                rules.append(Tuned(rule.document()).with_(**point).model)
+                points.append(point)
+            except Invalid:
+                continue
+        made = iter(rules)
+
+        def test(_: dict[str, Any]) -> Backtest:
+            return self._backtest(next(made), go_on)
+
+        found: list[Point] = run(points, test, labels=self.labels)
+        return Sweep(rule.name, list(parameters), found)
+
+    def _backtest(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:
+        end = perf_counter() + self._patience if self._patience is not None else None
+
+        def step(_: int) -> None:
+            if not go_on():
+                raise Stopped
+            if end is not None and perf_counter() > end:
+                message = f"judging takes longer than {self._patience:g} s; look at a shorter time"
+                raise Invalid(message, errors=[FieldError("events", message)])
+
+        step(0)
+        return backtest(
+            unsaved(rule), self.events, others=self._others, since=self.since, until=self.until, step=step
+        )
+
+    def _slots(self, rule: Rule) -> tuple[list[Slot], str]:
+        """Kept as long as what is measured stays: a threshold that moves changes nothing of it."""
+        key = (rule.event, rule.where, rule.by, rule.when.model_dump_json(exclude=_LIMITS))
+        if key not in self._drawn:
+            self._drawn.clear()
+            self._drawn[key] = measured(self.events, rule, self.since, self.until)
+        return self._drawn[key]
+
+    def _meets(self, label: Label) -> bool:
+        return to_us(label.starts_at) < self.until and to_us(label.ends_at) > self.since
+
+
+_LIMITS = {"above", "at_least", "below", "at_most", "rise", "fall", "rise_by", "fall_by", "score"}
+
+
+def load(history: History, org_id: UUID, rules: Sequence[Rule], since: datetime, until: datetime) -> Events:
+    """An organisation's live events in [since, until) that these rules look at. Waits for the disk.
+
+    Raises Invalid when there are more than `MOST`.
+    """
+    types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
+    found = history.relation(org_id, types=types, since=to_us(since), until=to_us(until), lane="")
+    events = Events.of(found.project(_COLUMNS).limit(MOST + 1))
+    if len(events) > MOST:
+        message = (
+            f"more than {MOST:,} events of {', '.join(types[:3])} came since {since:%b %d, %H:%M}; "
+            "look at a shorter time here, or run a backtest"
+        )
+        raise Invalid(message, errors=[FieldError("events", message)])
+    return events

@@ -1,0 +1,119 @@
+"""The tuner in a notebook: the rule builder's own component, with a button that saves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import panel as pn
+
+from signaldesk import statements
+from signaldesk.backtest.bench import Bench
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.labels import read as read_labels
+from signaldesk.backtest.rule import Rule
+from signaldesk.errors import SignalDeskError
+from signaldesk.model.label import Label
+from signaldesk.pages_folder import load_apps
+
+MODES = {"Shadow: only records": "shadow", "Live: tells people": "live"}
+
+
+class Saves(Protocol):
+    """A desk, as far as the tuner needs one."""
+
+    def save(self, rule: Rule, *, mode: Literal["live", "shadow"]) -> Any: ...
+
+
+class NotebookTuner(pn.viewable.Viewer):  # type: ignore[misc]  # Panel has no types
+    """Sliders, chart, sweep and a button. `rule` is the rule as it is now, `backtest` what came of it."""
+
+    def __init__(self, rule: Rule, bench: Bench, *, desk: Saves | None = None, **params: Any) -> None:
+        from apps.markup import Html
+        from apps.parts.tuner import Tuner
+
+        super().__init__(**params)
+        self._desk = desk
+        self.tuner = Tuner(rule.document, bench, changed=self._changed)
+        self.mode = pn.widgets.RadioButtonGroup(options=MODES, value="shadow", label="Mode")
+        self.button = pn.widgets.Button(label="Save", color="primary")
+        self.button.on_click(self._save)
+        self._said = Html("bare")
+        saving = [self.mode, self.button] if desk is not None else []
+        self._box = pn.Column(
+            self.tuner.__panel__(), pn.Row(*saving), self._said, stylesheets=[_tokens()],
+            css_classes=["notebook"], sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.tuner.judge_now()
+        self._show()
+
+    @property
+    def rule(self) -> Rule:
+        """Raises Invalid when the sliders say no rule, which they do not."""
+        return Rule(self.tuner.body)
+
+    @property
+    def backtest(self) -> Any:
+        """What came of the rule as it is now; None while it is being judged."""
+        return self.tuner.tried.found if self.tuner.tried else None
+
+    def _changed(self, _body: dict[str, Any]) -> None:
+        self._show()
+
+    def _save(self, _event: Any) -> None:
+        assert self._desk is not None
+        try:
+            saved = self._desk.save(self.rule, mode="live" if self.mode.value == "live" else "shadow")
+        except SignalDeskError as error:
+            faults = "; ".join(f"{fault.field} {fault.message}".strip() for fault in error.errors)
+            self._show(fault=faults or error.detail)
+            return
+        self._show(saved=f"Saved as {saved.name}, version {saved.version}")
+
+    def _show(self, *, saved: str = "", fault: str = "") -> None:
+        from apps.rule_words import as_yaml
+
+        self._said.fill("tuner/notebook.html", text=as_yaml(self.rule.document), saved=saved, fault=fault)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._box
+
+
+def tune(
+    rule: Rule,
+    events: Any,
+    *,
+    labels: Sequence[Label] | Path = (),
+    others: Sequence[Rule] = (),
+    desk: Saves | None = None,
+) -> NotebookTuner:
+    """Sliders for the rule's numbers over these events (see `Rule.backtest`), with a sweep.
+
+    `labels` are known incidents, or a CSV file of them; `others` the rules that a composite one is made of.
+    With a `desk` there is a button that saves the rule there.
+    """
+    load_apps()
+    if _in_notebook():
+        pn.extension()
+    model = rule.model
+    known = read_labels(labels) if isinstance(labels, Path) else labels
+    loaded = Events.of(events, type=model.event[0] if len(model.event) == 1 else None)
+    bench = Bench(loaded, labels=known, others=[one.model for one in others])
+    return NotebookTuner(rule, bench, desk=desk)
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _tokens() -> str:
+    """The design's colours and sizes, for a part that stands by itself; its fonts stay the notebook's."""
+    text = (statements.folder("apps") / "static" / "tokens.css").read_text(encoding="utf-8")
+    return re.sub(r"@font-face \{.*?\}\n", "", text, flags=re.DOTALL).replace(":root", ":host", 1)
