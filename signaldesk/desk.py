@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from signaldesk.history.archive import Archiver
     from signaldesk.history.finding import EventFinder
     from signaldesk.history.history import History
+    from signaldesk.history.holdings import Holdings
     from signaldesk.history.keep import Keeper
     from signaldesk.history.queries import Queries
     from signaldesk.history.rebuild import Rebuilder
@@ -174,10 +175,8 @@ class Desk:
 
     @cached_property
     def queries(self) -> Queries:
-        from signaldesk.history.holdings import Holdings
         from signaldesk.history.queries import Queries
         from signaldesk.history.sandbox.limits import Limits
-        from signaldesk.store.extract import Extract
 
         settings = self.settings
         limits = Limits(
@@ -188,7 +187,7 @@ class Desk:
             threads=min(2, os.cpu_count() or 1),
         )
         return Queries(
-            holdings=Holdings(Extract(self.urls.database), self.history),
+            holdings=lambda: self.holdings,
             limits=limits,
             at_once=settings.query_at_once,
             at_once_per_org=settings.query_at_once_per_org,
@@ -217,6 +216,14 @@ class Desk:
             lateness=settings.allowed_lateness * MICROS,
             clock=self.clock,
         )
+
+    @cached_property
+    def holdings(self) -> Holdings:
+        """What queries read from. Loads DuckDB and Arrow, which takes most of a second."""
+        from signaldesk.history.holdings import Holdings
+        from signaldesk.store.extract import Extract
+
+        return Holdings(Extract(self.urls.database), self.history)
 
     @cached_property
     def shelf(self) -> Shelf:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -136,4 +137,7 @@ def _options(program: binaries.Program) -> list[str]:
     locale = ["--locale=C.UTF-8"]
     if program.major >= 17:
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-    return [*locale, "--encoding=UTF8", f"--username={NAME}", "--auth=peer", "--no-instructions"]
+    # All of it is on disk before it is served. Syncing a thousand small files one by one takes seconds on a
+    # busy disk; asking once for everything does not.
+    sync = ["--sync-method=syncfs"] if program.major >= 17 and sys.platform == "linux" else []
+    return [*locale, *sync, "--encoding=UTF8", f"--username={NAME}", "--auth=peer", "--no-instructions"]

@@ -12,7 +12,7 @@ from signaldesk import statements
 from signaldesk.errors import Unavailable
 from signaldesk.history.history import History
 from signaldesk.history.sandbox import wire
-from signaldesk.history.sandbox.limits import Limits, size
+from signaldesk.history.sandbox.limits import Limits, OutOfProportion, size
 from signaldesk.history.sandbox.wire import Format, Job
 from signaldesk.history.view import COLUMNS, TAIL, events_view
 from signaldesk.store.extract import Extract, TooMuch, unnamed_file
@@ -24,10 +24,6 @@ _AS_COPIED = (
     "allow_quoted_nulls = false, max_line_size = 8388608"
 )
 """How PostgreSQL writes CSV: an empty text has quotes, what is missing has none."""
-
-
-class OutOfProportion(Exception):
-    """There is more than a query's process can hold."""
 
 
 class Held(NamedTuple):

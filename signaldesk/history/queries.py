@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import msgspec
 import orjson
 
 from signaldesk.errors import FieldError, Invalid, SignalDeskError
-from signaldesk.history.holdings import Holdings, OutOfProportion
 from signaldesk.history.sandbox.launcher import Failed, Launcher, Run
-from signaldesk.history.sandbox.limits import Limits
+from signaldesk.history.sandbox.limits import Limits, OutOfProportion
 from signaldesk.history.sandbox.wire import Column, Fault, Format
 from signaldesk.history.turnstile import Turnstile
 from signaldesk.log import get_logger
+
+if TYPE_CHECKING:
+    from signaldesk.history.holdings import Holdings
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -78,7 +80,10 @@ class Result:
 class Queries:
     """Runs an organisation's queries. Close it."""
 
-    def __init__(self, *, holdings: Holdings, limits: Limits, at_once: int, at_once_per_org: int) -> None:
+    def __init__(
+        self, *, holdings: Callable[[], Holdings], limits: Limits, at_once: int, at_once_per_org: int
+    ) -> None:
+        """`holdings` is called in a thread, for each query: the first one may take its time."""
         self._holdings = holdings
         self._limits = limits
         self._turnstile = Turnstile(over_all=at_once, per_org=at_once_per_org, what="queries", wait=2.0)
@@ -111,7 +116,7 @@ class Queries:
         self._launcher.close()
 
     def _start(self, org_id: UUID, sql: str, format: Format) -> Run:
-        held = self._holdings.of(org_id, sql, format, self._limits)
+        held = self._holdings().of(org_id, sql, format, self._limits)
         try:
             return Run(self._launcher, held.job, [file.fileno() for file in held.files])
         finally:

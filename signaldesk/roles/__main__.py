@@ -1,7 +1,8 @@
-"""The nursery of `up`: imports once what every role needs, and then forks a process for each.
+"""The nursery of `up`: imports what a role needs when one is first asked for, and forks a process for it.
 
-Importing everything takes most of a second of a core; four processes that each did it would keep a small
-machine busy for longer than a start may take. It also makes a role that died come back at once, and lets the
+Importing everything takes a good second of a core; four processes that each did it would keep a small
+machine busy for longer than a start may take. Whoever has most to do is asked for first, and goes on
+preparing itself while we import for the next. It also makes a role that died come back at once, and lets the
 processes share the memory of what they have in common. Nothing here may start a thread: fork copies only one.
 
 Run as `python -m signaldesk.roles FD`, where FD is a socket to `nursery.Nursery`, which says what to bear.
@@ -19,25 +20,20 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from signaldesk.roles import NAMES, lifeline
+from signaldesk.roles import lifeline
 
 
 def main(line: socket.socket) -> int:
     # What is imported will never be garbage: looking through it again and again costs a tenth of the start,
-    # and would later un-share the memory.
+    # and would later un-share the memory. A child collects again once it has prepared itself.
     gc.disable()
-    from signaldesk.roles.role import load
-
-    for name in NAMES:
-        load(name)
-    gc.collect()
-    gc.freeze()
-    gc.enable()
     return serve(line)
 
 
 def serve(line: socket.socket) -> int:
     """Fork what is asked for, report what ends, until the other side is gone."""
+    from signaldesk.roles.role import load
+
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
@@ -54,6 +50,9 @@ def serve(line: socket.socket) -> int:
             if not asked:
                 return 0
             roles = json.loads(asked)["bear"]
+            for name in roles:
+                load(name)
+            gc.freeze()
             pid = os.fork()
             if pid == 0:
                 become(roles, descriptors, [line.fileno(), woken, wake])

@@ -6,6 +6,7 @@ that `up` is gone, however it went.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -24,6 +25,8 @@ def live(names: Sequence[str], line: int, listeners: Sequence[int]) -> int:
     roles = [load(name) for name in names]
     for role in roles:
         role.prepare()
+    gc.freeze()  # neither is what it imported itself ever garbage
+    gc.enable()
     told = _first_line(line)
     if not told:
         return 0

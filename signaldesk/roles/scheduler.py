@@ -38,15 +38,15 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     history_under_way = asyncio.Lock()
     for name, (job, seconds) in jobs.items():
         scheduler.add_job(
-            _run, "interval", (name, job, under_way), seconds=seconds, id=name, jitter=seconds // 10
+            _run, "interval", (name, job, under_way, stop), seconds=seconds, id=name, jitter=seconds // 10
         )
     for name, (job, _) in jobs.items():
-        await _run(name, job, under_way)
+        await _run(name, job, under_way, stop)
     for name, (job, seconds) in _history(desk, stop).items():
         scheduler.add_job(
             _run,
             "interval",
-            (name, job, history_under_way),
+            (name, job, history_under_way, stop),
             seconds=seconds,
             id=name,
             next_run_time=datetime.now(UTC) + (timedelta(seconds=seconds) if seconds >= 86_400 else SOON),
@@ -55,9 +55,10 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     try:
         await stop.wait()
     finally:
-        scheduler.shutdown(wait=False)
+        scheduler.pause()  # to shut down is to break off what runs
         async with under_way, history_under_way:  # the job at hand finishes
             pass
+        scheduler.shutdown(wait=False)
 
 
 def _history(desk: Desk, stop: asyncio.Event) -> dict[str, tuple[Job, int]]:
@@ -77,9 +78,11 @@ def _history(desk: Desk, stop: asyncio.Event) -> dict[str, tuple[Job, int]]:
     return {name: (partial(asyncio.to_thread, job), seconds) for name, (job, seconds) in jobs.items()}
 
 
-async def _run(name: str, job: Job, under_way: asyncio.Lock) -> None:
-    """One job at a time; when Postgres is away the next round catches up."""
+async def _run(name: str, job: Job, under_way: asyncio.Lock, stop: asyncio.Event) -> None:
+    """One job at a time, and none after a stop; when Postgres is away the next round catches up."""
     async with under_way:
+        if stop.is_set():
+            return
         try:
             changed = await job()
         except Unavailable as error:

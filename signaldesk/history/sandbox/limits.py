@@ -5,6 +5,10 @@ from __future__ import annotations
 import msgspec
 
 
+class OutOfProportion(Exception):
+    """There is more than a query's process can hold."""
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Seconds, bytes, rows."""
 

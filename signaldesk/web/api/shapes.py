@@ -1,4 +1,4 @@
-"""Shapes that several nouns share."""
+"""Shapes that several nouns share. Each is built when it is first used: all of them would slow the start."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ T = TypeVar("T")
 class Shape(BaseModel):
     """Something the API says. Times are RFC 3339 in UTC."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Ask(BaseModel):
     """Something the API is told: unknown fields are refused, so that a typo never passes in silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_max_length=10_000)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, str_max_length=10_000, defer_build=True
+    )
 
 
 class Page(Shape, Generic[T]):

@@ -39,7 +39,7 @@ SAME = (
 @pytest.fixture
 def queries(lab: HistoryLab) -> Iterator[Queries]:
     holdings = Holdings(Extract(lab.url), lab.history)
-    queries = Queries(holdings=holdings, limits=Limits(), at_once=2, at_once_per_org=2)
+    queries = Queries(holdings=lambda: holdings, limits=Limits(), at_once=2, at_once_per_org=2)
     yield queries
     queries.close()
 

@@ -32,3 +32,32 @@ async def test_closed_hours_are_archived_by_the_scheduler(
         stop.set()
         await role
     assert await asyncio.to_thread(lab.ids, org) == ids_of(events)
+
+
+async def test_asked_to_stop_it_finishes_the_job_at_hand_and_begins_no_other(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "SOON", timedelta(0))
+    begun, may_end, ended = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def first() -> int:
+        begun.set()
+        await may_end.wait()
+        ended.append("first")
+        return 0
+
+    async def second() -> int:
+        ended.append("second")
+        return 0
+
+    monkeypatch.setattr(scheduler, "_history", lambda *_: {"first": (first, 600), "second": (second, 600)})
+    settings, urls = Settings(data_dir=tmp_path), Urls(database_url, redis_url)
+    async with opened(settings, urls, role="scheduler") as desk:
+        stop = asyncio.Event()
+        role = asyncio.create_task(scheduler.main(desk, Assignment(settings, urls), stop))
+        await begun.wait()
+        stop.set()
+        await asyncio.sleep(0)
+        may_end.set()
+        await role
+    assert ended == ["first"]
