@@ -2,6 +2,7 @@
 
 import http.client
 import math
+import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +17,9 @@ from tests.bench.children import BenchError, Child
 from tests.bench.load import Target
 from tests.bench.servers import Postgres, Valkey
 from tests.bench.workload import BenchRule
+
+STILL_S = 3.0
+"""Seconds without any change after which the statistics have nothing more to say."""
 
 
 @dataclass(frozen=True)
@@ -128,22 +132,26 @@ class Side(ABC):
     def wait_until_stored(self, expected: int, judge: Child, *, seconds: float) -> None:
         """Return once `expected` events are in Postgres.
 
-        Counting rows would slow what is measured, so it counts only when the server's own
-        statistics, which lag by a second or two, have reached the number or stopped moving.
+        Counting a million rows takes a core a good part of a second, and so slows what is measured: it counts
+        only when the server's own statistics, which lag by a second or two, have reached the number or have
+        not moved for `STILL_S`.
         """
         with self._postgres.connect(self._database) as connection:
-            seen = -1
+            seen, since = -1, 0.0
 
             def stored() -> bool:
-                nonlocal seen
+                nonlocal seen, since
                 row = connection.execute(
                     "SELECT coalesce(sum(n_tup_ins), 0)::bigint FROM pg_stat_user_tables"
                     " WHERE relname LIKE 'events%'"
                 ).fetchone()
                 inserted = int(str(row[0])) if row else 0
-                if inserted < expected and inserted != seen:
-                    seen = inserted
+                now = time.monotonic()
+                if inserted != seen:
+                    seen, since = inserted, now
+                if inserted < expected and now - since < STILL_S:
                     return False
+                since = now
                 return self.count("events") >= expected
 
             judge.wait_for(
