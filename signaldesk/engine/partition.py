@@ -28,7 +28,6 @@ from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.life import Alert
 from signaldesk.model.outcome import Batch, Firing, Poison, Stored
 from signaldesk.store.alert_book import Compose
 from signaldesk.store.days import Days
@@ -373,19 +372,12 @@ class Partition:
 
         async def write() -> None:
             await tools.days.ensure(stored.received_at for stored in batch.stored)
-            alerts = await asyncio.to_thread(self._write, batch)
+            alerts = await asyncio.to_thread(self._ledger.commit, self.claim, batch, tools.compose)
             tools.pulse.committed(batch.stored, alerts)
 
         await self._again(write)
         self.committed = batch.after
         self.claim = self.claim._replace(tries=0)
-
-    def _write(self, batch: Batch) -> list[Alert]:
-        alerts = self._ledger.commit(self.claim, batch, self._tools.compose)
-        if any(one.channels for one in batch.firings) or any(one.channels for one in batch.resolutions):
-            with contextlib.suppress(Unavailable):  # dispatchers will find the outbox by themselves
-                self._ledger.ring()
-        return alerts
 
     async def _save(self, committing: asyncio.Task[None], position: int, changes: Changes) -> None:
         """Once the batch is committed, write the windows to Redis, while further batches are judged."""

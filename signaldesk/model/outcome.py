@@ -188,6 +188,11 @@ class Batch:
     tallies: Tallies | None = None
     """Present when this transaction is also a checkpoint."""
 
+    @property
+    def tells(self) -> bool:
+        """Whether there may be somebody to be told of it."""
+        return any(one.channels for one in self.firings) or any(one.channels for one in self.resolutions)
+
     def join(self, later: Batch) -> None:
         """Take in the batch that comes right after, before either has tallies."""
         before = len(self.firings)

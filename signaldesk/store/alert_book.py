@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
-from psycopg.types.json import Jsonb
 
 from signaldesk import statements
 from signaldesk.clock import from_us, to_us
@@ -21,6 +21,7 @@ from signaldesk.model.life import Alert, Gathered, Ground, Lives, Opening, Over,
 from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, Notice, Resolution
 from signaldesk.model.silence import Matcher, Silence
 from signaldesk.model.telling import CROWD_WITHIN, HOUR
+from signaldesk.store.rows import as_json, put
 
 Compose = Callable[[list[Told | Over | Gathered]], list[Notice]]
 """Makes the outbox rows of what people are to be told."""
@@ -28,138 +29,154 @@ Compose = Callable[[list[Told | Over | Gathered]], list[Notice]]
 GATHER_FIRST, GATHER_LATER = 10.0, 60.0
 """Seconds that a message about a storm waits for more alerts: the first one, and those after it."""
 
-Cursor = psycopg.Cursor[Any]
+Connection = psycopg.Connection[Any]
+
+
+Asked = list[psycopg.Cursor[Any]]
+"""Questions on their way to the server, in the order of `AlertBook.ask`; none for a batch of no alerts."""
 
 
 class AlertBook:
-    """Holds statements only; every method works in the transaction of the cursor it is given."""
+    """Holds statements only; every method works in the transaction of the connection it is given.
+
+    In pipeline mode they cost one round trip together, as long as nothing that was asked is read.
+    """
 
     def __init__(self, *, storm_after: int) -> None:
         self._sql = statements.named("postgres/alert_book.sql")
         self._storm_after = storm_after
 
-    def live(self, cursor: Cursor, batch: Batch, compose: Compose) -> Lives:
+    def live(self, connection: Connection, batch: Batch, ground: Ground, compose: Compose) -> Lives:
         """Carry a batch's firings and resolutions into the alerts and the outbox."""
-        lives = Lives(self._ground(cursor, batch), storm_after=self._storm_after)
+        lives = Lives(ground, storm_after=self._storm_after)
         lives.run(batch.firings, batch.resolutions)
-        changed = [_row(alert) for alert in lives.alerts if not alert.new]
-        opened = [_row(alert) for alert in lives.alerts if alert.new]
-        if changed:
-            cursor.execute(self._sql["change"], {"rows": Jsonb(changed)})
-        if opened:
-            cursor.execute(self._sql["open"], {"rows": Jsonb(opened)})
-        self._note(cursor, lives.steps)
-        notices = compose(list(lives.tellings))
-        if notices:
-            self._put_notices(cursor, notices)
-        for storm in lives.storms.values():
-            self._tell_of_storm(cursor, storm, compose)
+        put(connection, self._sql["change"], [_row(alert) for alert in lives.alerts if not alert.new])
+        put(connection, self._sql["open"], [_row(alert) for alert in lives.alerts if alert.new])
+        self._note(connection, lives.steps)
+        self._put_notices(connection, compose(list(lives.tellings)))
+        self._tell_of_storms(connection, list(lives.storms.values()), compose)
         return lives
 
-    def note(self, cursor: Cursor, changes: list[tuple[UUID, UUID, str, datetime, dict[str, Any]]]) -> None:
+    def note(
+        self, connection: Connection, changes: list[tuple[UUID, UUID, str, datetime, dict[str, Any]]]
+    ) -> None:
         """Write changes (organisation, alert, kind, time, detail) into timelines."""
-        self._copy_changes(
-            cursor, [(org, alert, kind, at, at, 1, detail) for org, alert, kind, at, detail in changes]
-        )
+        rows = [_change(org, alert, kind, at, at, 1, detail) for org, alert, kind, at, detail in changes]
+        put(connection, self._sql["put_changes"], rows)
 
     # --- before ----------------------------------------------------------------------------------------
 
-    def _ground(self, cursor: Cursor, batch: Batch) -> Ground:
-        firings = [firing for firing in batch.firings if not firing.saved.rule.shadow]
-        coming: list[Firing | Resolution] = [*firings, *batch.resolutions]
-        groups = list({one.group for one in coming})
+    def ask(self, connection: Connection, batch: Batch) -> Asked:
+        """Ask for the ground on which a batch falls; `ground` reads the answers."""
+        firings, coming = _visible(batch)
+        if not coming:
+            return []
+        groups = as_json([group_columns(group) for group in dict.fromkeys(one.group for one in coming)])
+        since, until = _span(batch, firings)
+        asked = [
+            connection.execute(self._sql["unresolved"], {"groups": groups}),
+            connection.execute(self._sql["earlier"], {"groups": groups, "since": from_us(since - HOUR)}),
+        ]
+        if orgs := list({one.saved.org_id for one in coming if one.channels}):
+            rules = list({one.group.rule_id for one in firings})
+            lately = {"rules": rules, "since": from_us(since - CROWD_WITHIN), "most": self._storm_after + 1}
+            bounds = {"orgs": orgs, "since": from_us(since), "until": from_us(until)}
+            asked += [
+                connection.execute(self._sql["told"], lately),
+                connection.execute(self._sql["storms"], lately),
+                connection.execute(self._sql["silences"], bounds),
+            ]
+        return asked
+
+    @staticmethod
+    def ground(asked: Asked) -> Ground:
+        """The answers to what `ask` asked."""
         ground = Ground()
-        if not groups:
+        if not asked:
             return ground
-        rules, lanes, keys = (list(part) for part in zip(*groups, strict=True))
-        place = {"rules": rules, "lanes": lanes, "keys": keys}
-        times = [firing.time for firing in firings] + [over.at for over in batch.resolutions]
-        since, until = min(times), max(times)
-        for row in cursor.execute(self._sql["unresolved"], place):
+        unresolved, earlier, *lately = asked
+        for row in unresolved:
             alert = _alert(row)
             ground.alerts[alert.group] = alert
-        for row in cursor.execute(self._sql["earlier"], {**place, "since": from_us(since - HOUR)}):
+        for row in earlier:
             group = GroupRef(row.rule_id, row.lane, row.group_key)
             opening = Opening(to_us(row.at), row.flapping, _us(row.notified_at))
             ground.earlier.setdefault(group, []).append(opening)
-        telling = {one.saved.org_id for one in coming if one.channels}
-        if telling:
-            self._told_lately(cursor, ground, list({one.group.rule_id for one in firings}), since)
-            bounds = {"orgs": list(telling), "since": from_us(since), "until": from_us(until)}
-            for row in cursor.execute(self._sql["silences"], bounds):
+        if lately:
+            told, storms, silences = lately
+            for row in told:
+                ground.told.setdefault(row.rule_id, {})[row.id] = to_us(row.at)
+            for row in storms:
+                ground.storms[row.rule_id] = _storm(row)
+            for row in silences:
                 ground.silences.setdefault(row.org_id, []).append(_silence(row))
         return ground
 
-    def _told_lately(self, cursor: Cursor, ground: Ground, rules: list[UUID], since: int) -> None:
-        values = {"rules": rules, "since": from_us(since - CROWD_WITHIN), "most": self._storm_after + 1}
-        for row in cursor.execute(self._sql["told"], values):
-            ground.told.setdefault(row.rule_id, {})[row.id] = to_us(row.at)
-        for row in cursor.execute(self._sql["storms"], values):
-            ground.storms[row.rule_id] = Storm(
-                id=row.id,
-                org_id=row.org_id,
-                rule_id=row.rule_id,
-                since=to_us(row.since),
-                until=to_us(row.until),
-                alerts=row.alerts,
-                groups=row.groups,
-                messages=row.messages,
-            )
-
     # --- after -----------------------------------------------------------------------------------------
 
-    def _note(self, cursor: Cursor, steps: list[Step]) -> None:
+    def _note(self, connection: Connection, steps: list[Step]) -> None:
         """Write the steps down. The first of an alert, if it is a mere `fired`, extends one that is there."""
         first: dict[UUID, Step] = {}
         for step in steps:
             first.setdefault(step.alert.id, step)
         again = [
-            {"alert_id": str(id_), "count": step.times, "until": from_us(step.until).isoformat()}
+            {"alert_id": id_, "count": step.times, "until": from_us(step.until)}
             for id_, step in first.items()
             if step.kind == "fired"
         ]
         extended: set[UUID] = set()
         if again:
-            found = cursor.execute(self._sql["extend_changes"], {"rows": Jsonb(again)})
+            found = connection.execute(self._sql["extend_changes"], {"rows": as_json(again)})
             extended = {row.alert_id for row in found}
         rows = [
-            (
+            _change(
                 *(step.alert.org_id, step.alert.id, step.kind, from_us(step.at), from_us(step.until)),
                 *(step.times, step.detail),
             )
             for step in steps
             if not (step.alert.id in extended and first[step.alert.id] is step)
         ]
-        self._copy_changes(cursor, rows)
+        put(connection, self._sql["put_changes"], rows)
 
-    def _copy_changes(self, cursor: Cursor, rows: list[tuple[Any, ...]]) -> None:
-        if rows:
-            with cursor.copy(self._sql["copy_changes"]) as copy:
-                for *values, detail in rows:
-                    copy.write_row((new_id(), *values, Jsonb(detail)))
+    def _put_notices(self, connection: Connection, notices: list[Notice]) -> None:
+        rows = [
+            notice._asdict()
+            | {"message": orjson.Fragment(notice.message), "received_at": from_us(notice.received_at)}
+            for notice in notices
+        ]
+        put(connection, self._sql["put_notifications"], rows)
 
-    def _put_notices(self, cursor: Cursor, notices: list[Notice]) -> None:
-        with cursor.copy(self._sql["copy_notifications"]) as copy:
-            for notice in notices:
-                copy.write_row((*notice[:5], from_us(notice.received_at)))
-
-    def _tell_of_storm(self, cursor: Cursor, storm: Storm, compose: Compose) -> None:
+    def _tell_of_storms(self, connection: Connection, storms: list[Storm], compose: Compose) -> None:
         """One message for each channel: it grows while it waits; what was begun is followed by another."""
+        latest = {
+            storm_message(storm.id, channel, number)
+            for storm in storms
+            if storm.firing is not None
+            for channel in storm.firing.channels
+            if (number := storm.messages.get(str(channel), 0))
+        }
+        waiting: set[UUID] = set()
+        if latest:
+            waiting = {row.id for row in connection.execute(self._sql["waiting"], {"ids": list(latest)})}
+        for storm in storms:
+            self._tell_of_storm(connection, storm, waiting, compose)
+
+    def _tell_of_storm(
+        self, connection: Connection, storm: Storm, waiting: set[UUID], compose: Compose
+    ) -> None:
         firing = storm.firing
         assert firing is not None
-        known = {channel: storm.messages.get(str(channel), 0) for channel in firing.channels}
-        ids = {
-            storm_message(storm.id, channel, number): channel for channel, number in known.items() if number
-        }
-        found = cursor.execute(self._sql["waiting"], {"ids": list(ids)}) if ids else ()
-        waiting = {ids[row.id] for row in found}
-        numbers = {channel: number + (channel not in waiting) for channel, number in known.items()}
+        numbers: dict[UUID, int] = {}
+        for channel in firing.channels:
+            number = storm.messages.get(str(channel), 0)
+            grows = bool(number) and storm_message(storm.id, channel, number) in waiting
+            numbers[channel] = number if grows else number + 1
         for notice in compose([Gathered(storm, firing, numbers)]):
             wait = GATHER_FIRST if numbers[notice.channel_id] == 1 else GATHER_LATER
             values = notice._asdict() | {"received_at": from_us(notice.received_at), "wait": wait}
-            cursor.execute(self._sql["gather"], values)
+            connection.execute(self._sql["gather"], values)
         storm.messages |= {str(channel): number for channel, number in numbers.items()}
-        cursor.execute(
+        connection.execute(
             self._sql["keep_storm"],
             {
                 "id": storm.id,
@@ -168,8 +185,8 @@ class AlertBook:
                 "since": from_us(storm.since),
                 "until": from_us(storm.until),
                 "alerts": storm.alerts,
-                "groups": Jsonb(storm.groups),
-                "messages": Jsonb(storm.messages),
+                "groups": as_json(storm.groups),
+                "messages": as_json(storm.messages),
             },
         )
 
@@ -179,11 +196,52 @@ def storm_message(storm_id: UUID, channel_id: UUID, number: int) -> UUID:
     return derived_id("notification", str(storm_id), str(channel_id), str(number))
 
 
-def suppression(held: Held) -> tuple[Any, ...]:
+def group_columns(group: GroupRef) -> dict[str, Any]:
+    """The columns that name a group in every table."""
+    return {"rule_id": group.rule_id, "lane": group.lane, "group_key": group.key}
+
+
+def suppression(held: Held) -> dict[str, Any]:
     """The row of firings that were held back."""
-    times = (from_us(held.since), from_us(held.until), held.times)
-    ids = (UUID(bytes=held.first_event), UUID(bytes=held.last_event), held.silence_id)
-    return (held.org_id, *held.group, Jsonb(held.values), held.reason, *times, *ids)
+    return {
+        "org_id": held.org_id,
+        **group_columns(held.group),
+        "group": held.values,
+        "reason": held.reason,
+        "since": from_us(held.since),
+        "until": from_us(held.until),
+        "count": held.times,
+        "first_event": held.first_event.hex(),
+        "last_event": held.last_event.hex(),
+        "silence_id": held.silence_id,
+    }
+
+
+def _change(
+    org_id: UUID, alert_id: UUID, kind: str, at: datetime, until: datetime, count: int, detail: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "org_id": org_id,
+        "alert_id": alert_id,
+        "kind": kind,
+        "at": at,
+        "until": until,
+        "count": count,
+        "detail": detail,
+    }
+
+
+def _visible(batch: Batch) -> tuple[list[Firing], list[Firing | Resolution]]:
+    """Firings of rules that are no shadows, and with them what is over: what alerts are made of."""
+    firings = [firing for firing in batch.firings if not firing.saved.rule.shadow]
+    return firings, [*firings, *batch.resolutions]
+
+
+def _span(batch: Batch, firings: list[Firing]) -> tuple[int, int]:
+    """From when to when (µs) it all happened."""
+    times = [firing.time for firing in firings] + [over.at for over in batch.resolutions]
+    return min(times), max(times)
 
 
 def _row(alert: Alert) -> dict[str, Any]:
@@ -191,18 +249,16 @@ def _row(alert: Alert) -> dict[str, Any]:
     moments = ("opened_at", "last_fired_at", "notified_at", "snoozed_until", "resolved_at")
     times = {name: getattr(alert, name) for name in moments}
     return {
-        "id": str(alert.id),
-        "org_id": str(alert.org_id),
-        "rule_id": str(alert.group.rule_id),
-        "lane": alert.group.lane,
-        "group_key": alert.group.key,
+        "id": alert.id,
+        "org_id": alert.org_id,
+        **group_columns(alert.group),
         "group": alert.values,
         "title": alert.title,
         "severity": alert.severity,
         "labels": alert.labels,
         "rule_version": alert.version,
         "state": alert.state,
-        "event_id": str(alert.event_id),
+        "event_id": alert.event_id,
         "firings": alert.firings,
         "value": alert.value,
         "at_least": alert.at_least,
@@ -211,9 +267,9 @@ def _row(alert: Alert) -> dict[str, Any]:
         "snoozed_value": alert.snoozed_value,
         "snoozed_firings": alert.snoozed_firings,
         "flapping": alert.flapping,
-        "storm_id": str(alert.storm_id) if alert.storm_id else None,
+        "storm_id": alert.storm_id,
         "resolved_reason": alert.resolved_reason,
-        **{name: None if at is None else from_us(at).isoformat() for name, at in times.items()},
+        **{name: None if at is None else from_us(at) for name, at in times.items()},
     }
 
 
@@ -242,6 +298,19 @@ def _alert(row: Any) -> Alert:
         snoozed_firings=row.snoozed_firings,
         flapping=row.flapping,
         storm_id=row.storm_id,
+    )
+
+
+def _storm(row: Any) -> Storm:
+    return Storm(
+        id=row.id,
+        org_id=row.org_id,
+        rule_id=row.rule_id,
+        since=to_us(row.since),
+        until=to_us(row.until),
+        alerts=row.alerts,
+        groups=row.groups,
+        messages=row.messages,
     )
 
 

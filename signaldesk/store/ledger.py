@@ -14,7 +14,6 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
-from psycopg.types.json import Jsonb
 
 from signaldesk import statements
 from signaldesk.clock import from_us
@@ -22,9 +21,10 @@ from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
 from signaldesk.model.life import STORM_AFTER, Alert
 from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, RuleChange, SetAside, Stored, Tallies
-from signaldesk.store.alert_book import AlertBook, Compose, suppression
+from signaldesk.store.alert_book import AlertBook, Asked, Compose, group_columns, suppression
 from signaldesk.store.bell import RING
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
+from signaldesk.store.rows import put
 from signaldesk.store.urls import libpq_url
 
 _TOO_MUCH = "54"
@@ -65,11 +65,16 @@ FROZEN_S = 10.0
 """A process that is stopped in the middle of a commit would keep its partition locked until it goes on."""
 
 
+_COPY_EVENTS = f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)"
+
+
 class Progress(NamedTuple):
     org_id: UUID
     lane: str
     watermark: int
 
+
+Connection = psycopg.Connection[Any]
 
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
 
@@ -163,54 +168,73 @@ class Ledger:
                 raise
             return self._commit(claim, fresh, compose)
 
-    def ring(self) -> None:
-        """Tell dispatchers that there is something in the outbox."""
-        with self._connected() as connection:
-            connection.execute(RING)
-
     def _commit(self, claim: Claim, batch: Batch, compose: Compose) -> list[Alert]:
-        with self._transaction() as cursor:
-            if not self._advance(cursor, claim, batch):
+        """Four round trips: what is asked before anything is written, the events, what came of them, and the
+        commit with the bell travel together."""
+        with self._writing() as connection:
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                advanced = self._advance(connection, claim, batch)
+                asked = self._alerts.ask(connection, batch)
+            if not self._is_ahead(connection, advanced, claim, batch):
+                connection.rollback()
                 return []
-            self._store_events(cursor, batch)
-            changed: list[Alert] = []
-            if batch.firings or batch.resolutions:
-                lives = self._alerts.live(cursor, batch, compose)
-                changed = lives.alerts
-                self._store_firings(cursor, batch, lives.of_firing)
-                self._store_held(cursor, lives.held)
-            self._set_aside(cursor, batch.set_aside)
-            for change in batch.rules:
-                self._go_live(cursor, change, batch)
-            for poison in batch.poison:
-                cursor.execute(
-                    self._sql["set_event_aside"], {**poison._asdict(), "partition": batch.partition}
-                )
-            if batch.tallies is not None:
-                self._store_tallies(cursor, batch.tallies)
+            self._store_events(connection, batch)
+            with connection.pipeline():
+                changed = self._store_outcomes(connection, batch, asked, compose)
+                connection.execute("COMMIT")
+                if batch.tells:
+                    connection.execute(RING)
             return changed
 
-    def _go_live(self, cursor: psycopg.Cursor[Any], change: RuleChange, batch: Batch) -> None:
+    def _store_outcomes(
+        self, connection: Connection, batch: Batch, asked: Asked, compose: Compose
+    ) -> list[Alert]:
+        changed: list[Alert] = []
+        if batch.firings or batch.resolutions:
+            lives = self._alerts.live(connection, batch, self._alerts.ground(asked), compose)
+            changed = lives.alerts
+            firings = [_firing(batch.partition, one, lives.of_firing.get(one.id)) for one in batch.firings]
+            put(connection, self._sql["put_firings"], firings)
+            self._store_held(connection, lives.held)
+        self._set_aside(connection, batch.set_aside)
+        for change in batch.rules:
+            self._go_live(connection, change, batch)
+        for poison in batch.poison:
+            values = {**poison._asdict(), "partition": batch.partition}
+            connection.execute(self._sql["set_event_aside"], values)
+        if batch.tallies is not None:
+            self._store_tallies(connection, batch.tallies)
+        return changed
+
+    def _go_live(self, connection: Connection, change: RuleChange, batch: Batch) -> None:
         since = {"position": batch.after, "begun": batch.begun}
-        over = cursor.execute(self._sql["go_live"], {**change._asdict(), **since}).fetchall()
+        over = connection.execute(self._sql["go_live"], {**change._asdict(), **since}).fetchall()
         self._alerts.note(
-            cursor, [(row.org_id, row.id, "resolved", row.resolved_at, {"by": "rule"}) for row in over]
+            connection, [(row.org_id, row.id, "resolved", row.resolved_at, {"by": "rule"}) for row in over]
         )
 
-    def _advance(self, cursor: psycopg.Cursor[Any], claim: Claim, batch: Batch) -> bool:
+    def _advance(self, connection: Connection, claim: Claim, batch: Batch) -> psycopg.Cursor[Any]:
         values = {"id": claim.partition, "epoch": claim.epoch, "before": batch.before, "after": batch.after}
         values |= {"checkpoint": batch.tallies is not None, "clock": batch.clock}
-        if cursor.execute(self._sql["advance"], values).rowcount == 1:
+        return connection.execute(self._sql["advance"], values)
+
+    def _is_ahead(
+        self, connection: Connection, advanced: psycopg.Cursor[Any], claim: Claim, batch: Batch
+    ) -> bool:
+        """Whether the batch is still to be written, and ours to write. Raises Fenced."""
+        if advanced.rowcount == 1:
             return True
-        (row,) = cursor.execute(self._sql["place"], {"id": claim.partition}).fetchall()
+        (row,) = connection.execute(self._sql["place"], {"id": claim.partition}).fetchall()
         if row.epoch == claim.epoch and row.position == batch.after:
             return False
         raise Fenced(f"partition {claim.partition} has a new owner (epoch {row.epoch}, not {claim.epoch})")
 
-    def _store_events(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
+    def _store_events(self, connection: Connection, batch: Batch) -> None:
         if any(stored.events for stored in batch.stored):
-            with cursor.copy(f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
-                copy.write(event_rows(batch.partition, batch.stored))
+            rows = event_rows(batch.partition, batch.stored)
+            with connection.cursor().copy(_COPY_EVENTS) as copy:
+                copy.write(rows)
 
     def _without_known(self, batch: Batch) -> Batch:
         """The batch with those firings only that are neither stored nor twice among themselves."""
@@ -227,27 +251,18 @@ class Ledger:
         over = [one._replace(after=places[one.after]) for one in batch.resolutions]
         return replace(batch, firings=fresh, resolutions=over)
 
-    def _store_firings(self, cursor: psycopg.Cursor[Any], batch: Batch, alerts: dict[UUID, Alert]) -> None:
-        if batch.firings:
-            with cursor.copy(self._sql["copy_firings"]) as copy:
-                for firing in batch.firings:
-                    copy.write_row(_firing(batch.partition, firing, alerts.get(firing.id)))
+    def _store_held(self, connection: Connection, held: Iterable[Held]) -> None:
+        put(connection, self._sql["put_suppressions"], [suppression(one) for one in held])
 
-    def _store_held(self, cursor: psycopg.Cursor[Any], held: Iterable[Held]) -> None:
-        if rows := [suppression(one) for one in held]:
-            with cursor.copy(self._sql["copy_suppressions"]) as copy:
-                for row in rows:
-                    copy.write_row(row)
-
-    def _store_tallies(self, cursor: psycopg.Cursor[Any], tallies: Tallies) -> None:
+    def _store_tallies(self, connection: Connection, tallies: Tallies) -> None:
         """Write down what was counted, but for organisations that are gone: nobody is left to read it."""
         orgs = {org for org, *_ in (*tallies.progress, *tallies.minutes, *tallies.held)}
         asked = {"orgs": list(orgs)}
-        living = {row.id for row in cursor.execute(self._sql["living"], asked)}
-        self._store_held(cursor, (held for held in tallies.held if held.org_id in living))
+        living = {row.id for row in connection.execute(self._sql["living"], asked)}
+        self._store_held(connection, (held for held in tallies.held if held.org_id in living))
         for name, rows in _tally_rows(tallies, living).items():
             if rows:
-                cursor.executemany(self._sql[name], rows)
+                connection.cursor().executemany(self._sql[name], rows)
 
     def set_aside(self, claim: Claim, rules: Iterable[SetAside]) -> None:
         """Judge these rules no more. Raises Fenced when the partition has a new owner."""
@@ -255,17 +270,17 @@ class Ledger:
             values = {"id": claim.partition, "epoch": claim.epoch}
             if not cursor.execute(self._sql["hold"], values).fetchall():
                 raise Fenced(f"partition {claim.partition} has a new owner")
-            self._set_aside(cursor, rules)
+            self._set_aside(cursor.connection, rules)
 
-    def _set_aside(self, cursor: psycopg.Cursor[Any], rules: Iterable[SetAside]) -> None:
+    def _set_aside(self, connection: Connection, rules: Iterable[SetAside]) -> None:
         for one in rules:
             values = {**one._asdict(), "at": from_us(one.at) if one.at else None}
-            cursor.execute(self._sql["set_rule_aside"], values)
+            connection.execute(self._sql["set_rule_aside"], values)
 
     def try_out(self, partition: int, stored: Stored) -> None:
         """Whether Postgres would take these events: stores them and takes it back."""
         with self._transaction() as cursor:
-            self._store_events(cursor, Batch(partition, 0, 0, stored=[stored]))
+            self._store_events(cursor.connection, Batch(partition, 0, 0, stored=[stored]))
             raise psycopg.Rollback
 
     # --- recovering ------------------------------------------------------------------------------------
@@ -360,6 +375,17 @@ class Ledger:
             yield cursor
 
     @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """For a transaction that says BEGIN and COMMIT itself; what fails in between is taken back."""
+        with self._connected() as connection:
+            try:
+                yield connection
+            except BaseException:
+                if not connection.closed:
+                    connection.rollback()
+                raise
+
+    @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
         try:
             with self._lock:
@@ -371,28 +397,26 @@ class Ledger:
             raise Unavailable("the database is away", retry_after=1) from error
 
 
-def _firing(partition: int, firing: Firing, alert: Alert | None) -> tuple[Any, ...]:
-    return (
-        firing.id,
-        firing.saved.org_id,
-        firing.group.rule_id,
-        firing.saved.version,
-        firing.group.lane,
-        firing.group.key,
-        Jsonb(firing.values),
-        alert.id if alert else None,
-        UUID(bytes=firing.event.id),
-        from_us(firing.time),
-        firing.value,
-        firing.at_least,
-        firing.threshold,
-        from_us(firing.window_from),
-        from_us(firing.window_to),
-        [UUID(bytes=member) for member in firing.evidence],
-        alert is None,
-        partition,
-        firing.position,
-    )
+def _firing(partition: int, firing: Firing, alert: Alert | None) -> dict[str, Any]:
+    return {
+        "id": firing.id,
+        "org_id": firing.saved.org_id,
+        "rule_version": firing.saved.version,
+        **group_columns(firing.group),
+        "group": firing.values,
+        "alert_id": alert.id if alert else None,
+        "event_id": firing.event.id.hex(),
+        "timestamp": from_us(firing.time),
+        "value": firing.value,
+        "at_least": firing.at_least,
+        "threshold": firing.threshold,
+        "window_from": from_us(firing.window_from),
+        "window_to": from_us(firing.window_to),
+        "evidence": [member.hex() for member in firing.evidence],
+        "shadow": alert is None,
+        "partition": partition,
+        "position": firing.position,
+    }
 
 
 def _tally_rows(tallies: Tallies, living: set[UUID]) -> dict[str, list[tuple[Any, ...]]]:

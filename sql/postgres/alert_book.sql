@@ -7,7 +7,7 @@ SELECT a.id, a.org_id, a.rule_id, a.lane, a.group_key, a."group", a.title, a.sev
     a.threshold, a."window", a.firings, a.state, a.notified_at,
     a.snoozed_until, a.snoozed_value, a.snoozed_firings, a.flapping, a.storm_id
 FROM alerts a
-JOIN unnest(%(rules)s::uuid[], %(lanes)s::text[], %(keys)s::text[]) AS g (rule_id, lane, group_key)
+JOIN jsonb_to_recordset(%(groups)s) AS g (rule_id uuid, lane text, group_key text)
     USING (rule_id, lane, group_key)
 WHERE a.state <> 'resolved'
 ORDER BY a.id
@@ -16,7 +16,7 @@ FOR UPDATE OF a
 -- name: earlier
 -- Alerts of these groups that were over by themselves, and had opened since.
 SELECT a.rule_id, a.lane, a.group_key, a.opened_at AS at, a.flapping, a.notified_at
-FROM unnest(%(rules)s::uuid[], %(lanes)s::text[], %(keys)s::text[]) AS g (rule_id, lane, group_key)
+FROM jsonb_to_recordset(%(groups)s) AS g (rule_id uuid, lane text, group_key text)
 JOIN alerts a USING (rule_id, lane, group_key)
 WHERE a.opened_at > %(since)s AND a.resolved_reason IN ('quiet', 'threshold', 'returned')
 
@@ -75,11 +75,17 @@ WHERE c.kind = 'fired' AND c.id = (
     SELECT id FROM alert_changes WHERE alert_id = r.alert_id ORDER BY id DESC LIMIT 1)
 RETURNING c.alert_id
 
--- name: copy_changes
-COPY alert_changes (id, org_id, alert_id, kind, at, until, count, detail) FROM STDIN
+-- name: put_changes
+INSERT INTO alert_changes (id, org_id, alert_id, kind, at, until, count, detail)
+SELECT id, org_id, alert_id, kind, at, until, count, detail
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, alert_id uuid, kind text, at timestamptz, until timestamptz, count bigint, detail jsonb)
 
--- name: copy_notifications
-COPY notifications (id, org_id, alert_id, channel_id, message, received_at) FROM STDIN
+-- name: put_notifications
+INSERT INTO notifications (id, org_id, alert_id, channel_id, message, received_at)
+SELECT id, org_id, alert_id, channel_id, message, received_at
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, alert_id uuid, channel_id uuid, message jsonb, received_at timestamptz)
 
 -- name: waiting
 -- Messages that nobody began to send; they stay so until this transaction ends.

@@ -73,15 +73,24 @@ RETURNING alerts.id, alerts.org_id, alerts.resolved_at
 -- name: known_firings
 SELECT id FROM firings WHERE id = ANY(%(ids)s)
 
--- name: copy_firings
-COPY firings (
+-- name: put_firings
+INSERT INTO firings (
     id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
-    threshold, window_from, window_to, evidence, shadow, partition, position) FROM STDIN
+    threshold, window_from, window_to, evidence, shadow, partition, position)
+SELECT id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
+    threshold, window_from, window_to, evidence, shadow, partition, position
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, rule_id uuid, rule_version int, lane text, group_key text, "group" jsonb, alert_id uuid,
+    event_id uuid, timestamp timestamptz, value float, at_least boolean, threshold float, window_from timestamptz,
+    window_to timestamptz, evidence uuid[], shadow boolean, partition smallint, position bigint)
 
--- name: copy_suppressions
-COPY suppressions (
-    org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event,
-    silence_id) FROM STDIN
+-- name: put_suppressions
+INSERT INTO suppressions (
+    org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event, silence_id)
+SELECT org_id, rule_id, lane, group_key, "group", reason, since, until, count, first_event, last_event, silence_id
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    org_id uuid, rule_id uuid, lane text, group_key text, "group" jsonb, reason text, since timestamptz,
+    until timestamptz, count bigint, first_event uuid, last_event uuid, silence_id uuid)
 
 -- name: set_rule_aside
 -- Once for each condition: whoever judges the same events again finds it done.

@@ -13,8 +13,7 @@ import psycopg
 import pytest
 
 from signaldesk.errors import Unavailable
-from signaldesk.store.bell import rings
-from signaldesk.store.ledger import Ledger
+from signaldesk.store.bell import RING, rings
 from signaldesk.stream import client, keys
 from signaldesk.stream.news import News
 from tests.integration.delivery.conftest import Post
@@ -32,7 +31,6 @@ async def news(redis_url: str) -> AsyncIterator[News]:
 async def test_the_bell_wakes_it_and_open_pages_hear_the_result(
     post: Post, news: News, database_url: str
 ) -> None:
-    ledger = Ledger(database_url, owner="test")
     heard: list[dict[str, Any]] = []
 
     async def listen() -> None:
@@ -48,15 +46,18 @@ async def test_the_bell_wakes_it_and_open_pages_hear_the_result(
     dispatcher = post.start(listen=lambda: rings(database_url), poll=3600)
     await post.put()
 
+    def ring() -> None:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(RING)
+
     async def sent() -> bool:
-        await asyncio.to_thread(ledger.ring)  # again and again: nobody may be listening yet
+        await asyncio.to_thread(ring)  # again and again: nobody may be listening yet
         return await statuses(post.database) == {"sent": 1} and bool(heard)
 
     await eventually(sent)
     assert {message["status"] for message in heard} == {"sent"}
     await post.stop(dispatcher)
     await client.end([page])
-    ledger.close()
 
 
 async def test_whoever_listens_hears_that_the_bell_was_lost(database_url: str) -> None:
