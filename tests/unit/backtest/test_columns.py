@@ -112,3 +112,61 @@ def test_columns_find_what_the_fold_finds(
     found = columns.judge(events, saved(rule), lateness=LATENESS, until=until)
     assert isinstance(found, Judged)
     assert told(found) == told(right)
+
+
+_rows = st.fixed_dictionaries(
+    {
+        "after": _steps,
+        "amount": st.sampled_from([None, 0.0, -0.0, 1.0, 1.5, 2.0, 0.1, 0.2, 1e300, -3.25]),
+        "number": st.sampled_from([None, 0, 1, 2, 3, 2**53 + 1, -(2**62)]),
+        "country": st.sampled_from([None, "DE", "DE", "FR", "", "ü\"'"]),
+        "ok": st.sampled_from([None, True, False]),
+        "user": st.sampled_from([None, {"plan": "pro"}, {"plan": "free"}, {"plan": None}]),
+        "tags": st.sampled_from([None, [], ["a"], ["a", "b"]]),
+    }
+)
+TYPED: list[dict[str, Any]] = [
+    {"when": {"kind": "count", "at_least": 2, "within": "3s"}, "by": "country"},
+    {"when": {"kind": "count", "at_least": 2, "within": "9s"}, "by": ["number", "amount"], "where": "ok"},
+    {"when": {"kind": "count", "below": 2, "within": "3s"}, "by": ["ok", "tags"], "where": "number >= 1"},
+    {"when": {"kind": "count", "above": 1, "within": "9s"}, "by": ["user.plan", "tags.0"], "cooldown": "3s"},
+    {"when": {"kind": "count", "at_least": 2, "within": "9s"}, "by": ["user", "missing", "type", "source"]},
+    {"when": {"kind": "aggregate", "function": "avg", "field": "amount", "above": 1, "within": "9s"}},
+    {"when": {"kind": "aggregate", "function": "sum", "field": "number + 1", "above": 3, "within": "9s"}},
+    {"when": {"kind": "aggregate", "function": "p50", "field": "number", "at_most": 1, "within": "9s"}},
+    {"when": {"kind": "aggregate", "function": "distinct", "field": "number", "above": 2, "within": "9s"}},
+    {"when": {"kind": "aggregate", "function": "distinct", "field": "user.plan", "above": 1, "within": "9s"}},
+    {"when": {"kind": "aggregate", "function": "distinct", "field": "ok", "above": 1, "within": "9s"}},
+    {"when": {"kind": "ratio", "above": 0.4, "within": "9s", "min_events": 2}, "where": "ok OR number > 1"},
+    {"when": {"kind": "change", "rise": 0.5, "within": "3s", "min_events": 2}, "where": "user.plan = 'pro'"},
+]  # fmt: skip
+"""Rules over columns with types of their own."""
+
+
+@pytest.mark.parametrize("said", TYPED, ids=lambda said: str(TYPED.index(said)))
+@settings(max_examples=6 * SOAK, deadline=None)
+@given(rows=st.lists(_rows, min_size=1, max_size=25))
+def test_columns_of_any_type_mean_what_they_mean_in_a_payload(
+    said: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    now, times = START, []
+    for row in rows:
+        now += row["after"]
+        times.append(now)
+    types = {
+        "amount": pyarrow.float64(), "number": pyarrow.int64(), "country": pyarrow.string(),
+        "ok": pyarrow.bool_(), "user": pyarrow.struct({"plan": pyarrow.string()}),
+        "tags": pyarrow.list_(pyarrow.string()),
+    }  # fmt: skip
+    table = pyarrow.table(
+        {
+            "timestamp": pyarrow.array(times, pyarrow.timestamp("us", tz="UTC")),
+            **{name: pyarrow.array([row[name] for row in rows], kind) for name, kind in types.items()},
+        }
+    )
+    rule = document.parse({"name": "x", "event": "y", **said})
+    events = Events.of(table, type="y")
+    right = fold.judge(events, saved(rule), lateness=LATENESS, since=START)
+    found = columns.judge(events, saved(rule), lateness=LATENESS)
+    assert isinstance(found, Judged)
+    assert told(found) == told(right)
