@@ -170,7 +170,9 @@ class Here:
             others, old = [*others, *(one for one in found.others if one not in others)], found.saved
         every = [one.rule for one in (judges.saved, old, *others) if one is not None]
         now = from_us(self._desk.clock.now_us())
-        loaded = stored.load(self._desk.history, org_id, every, wanted.since, wanted.until, now=now)
+        loaded = stored.load(
+            self._desk.history, org_id, every, wanted.since, wanted.until, now=now, replay=wanted.replay
+        )
         return _Loaded(judges.saved, others, old, loaded.events)
 
     @contextmanager

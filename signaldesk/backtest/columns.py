@@ -94,7 +94,7 @@ class _Backtest:
             return "most of its events matter for when its alerts begin or end"
         if step is not None:
             step(self.matched.count)
-        lane = Lane(self.saved.org_id, "", [watch])
+        lane = Lane(self.saved.org_id, self.events.lane, [watch])
         feeding = Feeding(self.events, self.lookup, self.matched, lane, self.reasons, live, steps)
         came = feeding.take(rows, holds, back, due, until)
         held = fold.summed([*held, *lane.sink.reports()])
@@ -178,7 +178,7 @@ class _Backtest:
         reports = []
         for number, one in enumerate(found):
             by, key = self.saved.rule.by, self.matched.key(one.group)
-            ref = GroupRef(self.saved.id, "", group.text(by, key))
+            ref = GroupRef(self.saved.id, self.events.lane, group.text(by, key))
             first, last = names[2 * number : 2 * number + 2]
             reports.append(
                 Held(

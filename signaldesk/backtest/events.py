@@ -51,9 +51,13 @@ class Events:
     position, skewed, id, payload` (times are µs; `id` and `payload` only where they were given), and
     `f0, f1, …` for the fields."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, fields: dict[str, str], own: set[str]) -> None:
-        """`fields`: name of a field -> its column; `own`: which of `id` and `payload` there are."""
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, fields: dict[str, str], own: set[str], lane: str = ""
+    ) -> None:
+        """`fields`: name of a field -> its column; `own`: which of `id` and `payload` there are; `lane`: the
+        import that they are of."""
         self.connection = connection
+        self.lane = lane
         self.fields = fields
         self.own = own
         self.answers: dict[Any, Any] = {}
@@ -83,7 +87,7 @@ class Events:
     @classmethod
     def on(cls, connection: duckdb.DuckDBPyConnection, *, type: str | None = None, lane: str = "") -> Events:
         """The events of a connection's relation `given`. Raises as `of` does."""
-        events = cls(connection, *_Loader(connection, type, lane).load())
+        events = cls(connection, *_Loader(connection, type, lane).load(), lane)
         if len(events) > _LARGE:
             gc.collect()  # DuckDB's relations are parts of cycles, which may hold all that was given
         return events
@@ -101,6 +105,10 @@ class Events:
         for name, table in views.items():
             cursor.register(name, table)
         return cursor.sql(query, params=list(values)).to_arrow_table()
+
+    def end(self, until: int | None) -> int:
+        """How far time goes (µs): that of an import no further than its events, other time on `until`."""
+        return max(self.clock or 0, until + 1 if until is not None and not self.lane else 0)
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -234,6 +242,8 @@ class _Loader:
         }
         if "behind" in self._columns:
             parts["behind"] = "coalesce(behind, 0)::BIGINT"
+            if self._lane:  # in an import time goes with its events: when they were received is no matter
+                parts["received"] = f"({time} + coalesce(behind, 0))::BIGINT"
         if "id" in own:
             parts["id"] = _ID_TYPES.get(self._columns["id"], _TEXT_ID).format("id")
         if "payload" in own:

@@ -52,7 +52,7 @@ class Feeding:
         """`live`: groups whose rows are all shown, and judged by the rule's own judge. `steps`: needed for
         rules with deadlines."""
         (self._watch,) = lane.watches.values()
-        self._clock = events.clock or 0
+        self._end = events.end
         self._lookup, self._matched, self._lane, self._reasons = lookup, matched, lane, reasons
         self._columns = matched.columns
         self._live = live
@@ -77,12 +77,12 @@ class Feeding:
             for one in page:
                 self._show(one, bool(holds[one.row]), bool(back[one.row]))
             came += self._outcomes()
-        end = max(self._clock, until + 1 if until is not None else 0)
+        end = self._end(until)
         last = 0
         if self._steps is not None and len(self._steps):
             self._pass(len(self._steps))
             last = self._steps.place(len(self._steps) - 1).position
-        self._lane.sink.begin(Stored(self._lane.org_id.bytes, "", last + 1, end, [], {}))
+        self._lane.sink.begin(Stored(self._lane.org_id.bytes, self._lane.name, last + 1, end, [], {}))
         self._lane.pass_time(end)
         return came + self._outcomes()
 
@@ -99,7 +99,7 @@ class Feeding:
     def _show(self, one: _Row, holds: bool, back: bool) -> None:
         lane, watch = self._lane, self._watch
         row, number, seq, (event, received, mark, position) = one
-        stored = Stored(lane.org_id.bytes, "", position, received, [event], {})
+        stored = Stored(lane.org_id.bytes, lane.name, position, received, [event], {})
         if self._steps is not None:
             step = self._steps.before(seq)
             self._pass(step)
@@ -137,7 +137,7 @@ class Feeding:
         assert steps is not None
         while (at := steps.first_after(lane.timers.next)) < step:
             place = steps.place(at)
-            lane.sink.begin(Stored(lane.org_id.bytes, "", place.position, place.received, [], {}))
+            lane.sink.begin(Stored(lane.org_id.bytes, lane.name, place.position, place.received, [], {}))
             lane.pass_time(place.clock)
 
     def _outcomes(self) -> list[Came]:

@@ -60,24 +60,25 @@ def judge(
     `step` is told how many events were judged and may raise to end it.
     """
     watches = [watched(one, lateness) for one in (*parts, saved)]
-    lane = Lane(saved.org_id, "", watches)
+    lane = Lane(saved.org_id, events.lane, watches)
     begun = since if since is not None else events.first or 0
     for watch in watches:
         watch.begun = begun
-        if watch.judge.begins and not watch.by:
+        if watch.judge.begins and not watch.by and not lane.name:
             timing.start(lane, lane.enter(watch, ()))
     whole = watches[-1]
     came: list[Came] = []
     position = 0
-    for stored in _entries(events.rows(types_of([watch.saved.rule for watch in watches], events)), saved):
+    types = types_of([watch.saved.rule for watch in watches], events)
+    for stored in _entries(events.rows(types), saved, events.lane):
         lane.judge(lane.match(stored, replayed=True))
         lane.dirty.clear()
         came += [one for one in lane.sink.take() if one.saved is saved]
         position = stored.position
         if step is not None:
             step(len(stored.events))
-    end = max(events.clock or 0, until + 1 if until is not None else 0)
-    lane.sink.begin(Stored(saved.org_id.bytes, "", position + 1, end, [], {}))
+    end = events.end(until)
+    lane.sink.begin(Stored(saved.org_id.bytes, lane.name, position + 1, end, [], {}))
     lane.pass_time(end)
     came += [one for one in lane.sink.take() if one.saved is saved]
     for failed in lane.set_aside:
@@ -87,7 +88,7 @@ def judge(
     return Judged("fold", effective(came), summed(held), matched, whole.late)
 
 
-def _entries(rows: Iterator[Row], saved: SavedRule) -> Iterator[Stored]:
+def _entries(rows: Iterator[Row], saved: SavedRule, lane: str) -> Iterator[Stored]:
     """Entries of the stream as they were, or of events one by one where there was no stream."""
     org = saved.org_id.bytes
     for (received, _), entry in groupby(rows, key=lambda row: (row.received, row.position)):
@@ -95,7 +96,7 @@ def _entries(rows: Iterator[Row], saved: SavedRule) -> Iterator[Stored]:
         for start in range(0, len(found), BATCH):
             page = found[start : start + BATCH]
             behind = {index: row.behind for index, row in enumerate(page) if row.behind}
-            yield Stored(org, "", page[0].position or 1, received, [row.event for row in page], behind)
+            yield Stored(org, lane, page[0].position or 1, received, [row.event for row in page], behind)
 
 
 def summed(reports: Sequence[Held]) -> list[Held]:

@@ -44,10 +44,11 @@ def load(
     until: datetime,
     *,
     now: datetime,
+    replay: str = "",
     connection: duckdb.DuckDBPyConnection | None = None,
 ) -> Loaded:
-    """The live events in [since, until) that these rules look at, from PostgreSQL and files as one, in the
-    order in which they were judged.
+    """The live events in [since, until) that these rules look at, or those of an import (`replay`), from
+    PostgreSQL and files as one, in the order in which they were judged.
 
     They go straight into a table of DuckDB, on the connection given or one of their own. Raises Invalid for a
     range that is none or that lies before what is kept, and for events that need more memory than there is.
@@ -58,9 +59,12 @@ def load(
     cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
     connection = connection or duck.connect()
     connection.register("tail", cut.tail)
-    connection.execute(f"CREATE VIEW given AS SELECT {_COLUMNS} FROM ({cut.sql(tail='tail', lane='')})")
+    connection.execute(f"CREATE VIEW given AS SELECT {_COLUMNS} FROM ({cut.sql(tail='tail', lane=replay)})")
+    watermark = history.watermark(org_id, replay) if replay else None
+    if replay and watermark is None:
+        raise _fault("replay", f"there is no import {replay[:60]!r}; `signaldesk send --replay` makes one")
     try:
-        events = Events.on(connection)
+        events = Events.on(connection, lane=replay)
         connection.execute("DROP VIEW given")
         connection.unregister("tail")
     except duckdb.OutOfMemoryException:
@@ -70,6 +74,8 @@ def load(
     if not len(events) and until <= (kept := history.kept_since(org_id, now)):
         message = f"lies before {kept:%Y-%m-%d}, and older events are not kept; name a later time"
         raise _fault("to", message)
+    if watermark is not None:  # events of other types have moved its time as well
+        events.clock = max(events.clock or 0, min(watermark, to_us(until)))
     return Loaded(events, cut.missing)
 
 

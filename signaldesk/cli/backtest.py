@@ -44,6 +44,9 @@ def backtest(
         str | None,
         typer.Option("--against", metavar="RULE", help="Compare with this saved rule, by name or id."),
     ] = None,
+    replay: Annotated[
+        str, typer.Option("--replay", metavar="NAME", help="Judge the events of this import instead.")
+    ] = "",
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw it into this HTML file.")
     ] = None,
@@ -85,6 +88,8 @@ def backtest(
             message = "judges one rule and draws nothing; leave out --url for that"
             raise typer.BadParameter(message, param_hint="--url")
         order = {"rule": rule.document(), "from": _needed(since), "to": until, "against": against}
+        if replay:
+            order["replay"] = replay
         _show(_elsewhere(url, key, order, parameters, known), json)
         return
     if events is not None:
@@ -96,7 +101,7 @@ def backtest(
     else:
         until = until or _now()
         loaded, saved, others, old = _local.run(
-            _stored(data, org, rule, given, against, _needed(since), until)
+            _stored(data, org, rule, given, against, _needed(since), until, replay)
         )
         if old is not None:
             from signaldesk.backtest.comparison import compared
@@ -145,6 +150,7 @@ async def _stored(
     against: str | None,
     since: datetime,
     until: datetime,
+    replay: str,
 ) -> tuple[Events, SavedRule, list[SavedRule], SavedRule | None]:
     """The events of the installation on this machine, and the rules with the identities they have there."""
     import asyncio
@@ -163,7 +169,9 @@ async def _stored(
             old, others = found.saved, [*others, *(one for one in found.others if one not in others)]
         every = [rule, *(one.rule for one in (old, *others) if one is not None)]
         now = from_us(desk.clock.now_us())
-        loaded = await asyncio.to_thread(stored.load, desk.history, org_id, every, since, until, now=now)
+        loaded = await asyncio.to_thread(
+            stored.load, desk.history, org_id, every, since, until, now=now, replay=replay
+        )
     for path in loaded.missing:
         _out.note(f"{path} is damaged: its events are not among these; `signaldesk history status` says more")
     return loaded.events, stored.identified(org_id, rule, known), others, old

@@ -32,6 +32,8 @@ class Past(NamedTuple):
     version: int | None
     since: datetime
     until: datetime
+    replay: str = ""
+    """The import whose events they are; none for live ones."""
 
 
 class Backend(Protocol):
@@ -189,14 +191,17 @@ class Desk:
         since: datetime | None = None,
         until: datetime | None = None,
         version: int | None = None,
+        replay: str = "",
         progress: bool = True,
     ) -> Backtest | Report:
         """What a rule would have done with the stored events, judged where they are.
 
         `rule` is a `sd.Rule`, or the name or id of a saved rule, of which `version` names an older one. Say
-        the time as for `events`. Interrupting it ends it. Raises Invalid, NotFound, Refused, Unreachable.
+        the time as for `events`; `replay` names an import, if it shall be its events. Interrupting it ends
+        it. Raises Invalid, NotFound, Refused, Unreachable.
         """
-        return self._backend.backtest(_past(rule, last, since, until, version), progress=progress)
+        wanted = _past(rule, last, since, until, version)._replace(replay=replay)
+        return self._backend.backtest(wanted, progress=progress)
 
     def sweep(
         self,
@@ -207,6 +212,7 @@ class Desk:
         until: datetime | None = None,
         version: int | None = None,
         labels: Sequence[Label] | Path | Literal["stored"] = (),
+        replay: str = "",
         progress: bool = True,
         **parameters: Any,
     ) -> Sweep:
@@ -219,7 +225,7 @@ class Desk:
             from signaldesk.backtest.labels import read
 
             labels = read(labels)
-        wanted = _past(rule, last, since, until, version)
+        wanted = _past(rule, last, since, until, version)._replace(replay=replay)
         return self._backend.sweep(wanted, parameters, labels=labels, progress=progress)
 
     def save(self, rule: Rule, *, mode: Literal["live", "shadow", "paused"] | None = None) -> Saved:

@@ -133,4 +133,8 @@ def _order(wanted: Past) -> dict[str, Any]:
         "from": wanted.since,
         "to": wanted.until,
     }
-    return order if wanted.version is None else {**order, "version": wanted.version}
+    if wanted.version is not None:
+        order["version"] = wanted.version
+    if wanted.replay:
+        order["replay"] = wanted.replay
+    return order

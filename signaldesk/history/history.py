@@ -133,6 +133,10 @@ class History:
         days = self._book.retention_days(org_id) or self._kept_days
         return datetime.combine(now.astimezone(UTC), datetime.min.time(), UTC) - timedelta(days=days)
 
+    def watermark(self, org_id: UUID, lane: str) -> int | None:
+        """The newest event time (µs) of an import, None when there is none of that name."""
+        return self._book.watermark(org_id, lane)
+
     def _local(self, file: HistoryFile) -> LocalFile | None:
         try:
             path = self._shelf.local(file.path, file.bytes)

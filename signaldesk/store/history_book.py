@@ -99,6 +99,12 @@ class HistoryBook:
             raise NotFound
         return None if row[0] is None else int(row[0])
 
+    def watermark(self, org_id: UUID, lane: str) -> int | None:
+        """The newest event time (µs) of a lane, None for one without events."""
+        with self._tenant(org_id) as connection:
+            row = connection.execute(self._sql["watermark"], {"org_id": org_id, "lane": lane}).fetchone()
+        return None if row is None else int(row[0])
+
     def files(self, *states: str) -> list[HistoryFile]:
         """All organisations' files in these states."""
         with self._connected() as connection:

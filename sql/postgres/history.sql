@@ -8,6 +8,9 @@ WHERE o.id = %(org_id)s
 -- name: retention_days
 SELECT (p.limits ->> 'retention_days')::int FROM orgs o JOIN plans p ON p.name = o.plan WHERE o.id = %(org_id)s
 
+-- name: watermark
+SELECT watermark FROM org_progress WHERE org_id = %(org_id)s AND lane = %(lane)s
+
 -- name: files
 SELECT path, org_id, date, state, partition, position_after, position_upto, events, bytes, first, last, types, fields,
     digest, problem, changed_at

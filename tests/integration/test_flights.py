@@ -28,8 +28,10 @@ from signaldesk.intake.server import Shared, serve
 from signaldesk.settings import Settings
 from signaldesk.store.rules import StoredRule
 from tests import flights, oracle
+from tests.integration.flights_again import Again
 from tests.kinds import ratio as oracle_among
 from tests.support import eventually
+from tests.support.commands import Terminal
 
 FEBRUARY = 24_951
 RULES = Path(__file__).parents[2] / "docs" / "examples" / "flights.yaml"
@@ -289,7 +291,9 @@ def values_of(place: Office, found: oracle.Findings, name: str) -> set[str]:
     return {firing.group.values for firing in found.firings if firing.group.rule == str(rule["id"])}
 
 
-async def test_every_firing_and_alert_of_a_month_is_the_oracles(database_url: str, redis_url: str) -> None:
+async def test_every_firing_and_alert_of_a_month_is_the_oracles_and_the_backtests(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
     events = flights.departures(2)
     assert len(events) == FEBRUARY
     async with office(database_url, redis_url, documents()) as place:
@@ -300,6 +304,22 @@ async def test_every_firing_and_alert_of_a_month_is_the_oracles(database_url: st
     # The snow storm of 8 and 9 February 2013 closed all three airports.
     closed = {oracle.canonical({"origin": origin}) for origin in ("EWR", "JFK", "LGA")}
     assert values_of(place, found, "An airport closes") == closed
+    again = Again(database_url, tmp_path, "february", LATENESS_S)
+    assert again.compare()["columns"] == len(documents())
+    terminal = Terminal(
+        tmp_path,
+        {
+            "SIGNALDESK_DATABASE_URL": database_url,
+            "SIGNALDESK_REDIS_URL": redis_url,
+            "SIGNALDESK_DATA_DIR": str(tmp_path / "data"),
+        },
+    )
+    for saved in again.rules[:SOAK]:
+        (tmp_path / "rule.yaml").write_text(yaml.safe_dump(saved.rule.document()))
+        month = ("--from", "2013-02-01", "--to", "2013-03-01", "--replay", "february", "--json")
+        said = (await asyncio.to_thread(terminal.run, "backtest", "rule.yaml", *month)).json()
+        alerts = [{name: one[name] for name in ("id", "firings", "state")} for one in said["alerts"]]
+        assert sorted(alerts, key=lambda one: str(one["id"])) == again.alerts(saved)
 
 
 async def test_events_as_late_as_the_aircraft_are_judged_within_the_lateness(
@@ -334,7 +354,7 @@ async def test_an_import_sent_again_adds_nothing_and_under_another_name_it_is_an
     ids=["a week in order", "three days as they left"],
 )
 async def test_a_rule_of_every_kind_finds_in_a_snow_storm_what_the_oracle_does(
-    database_url: str, redis_url: str, late: bool, some: range
+    database_url: str, redis_url: str, late: bool, some: range, tmp_path: Path
 ) -> None:
     """With SIGNALDESK_TEST_SOAK the whole month."""
     days = [f"2013-02-{day:02}" for day in (range(1, 29) if SOAK > 1 else some)]
@@ -348,6 +368,7 @@ async def test_a_rule_of_every_kind_finds_in_a_snow_storm_what_the_oracle_does(
     async with office(database_url, redis_url, rules) as place:
         await place.replay("storm", events)
     found = compare(place)
+    Again(database_url, tmp_path, "storm", LATENESS_S).compare()
     for one in yaml.safe_load(OF_EVERY_KIND) if not late else ():
         assert values_of(place, found, one["name"]), one["name"]
 

@@ -79,6 +79,7 @@ def _answered(order: Order, tell: Tell) -> Told:
         from_us(order.since),
         from_us(order.until),
         now=from_us(order.now),
+        replay=order.replay,
         connection=connection,
     )
     events, until = loaded.events, order.until - 1

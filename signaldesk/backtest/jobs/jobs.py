@@ -48,6 +48,8 @@ class Wanted(NamedTuple):
     against: Any = None
     sweep: Mapping[str, Sequence[Any]] | None = None
     labels: Sequence[Label] | Literal["stored"] = ()
+    replay: str = ""
+    """Judge the events of the import of this name instead of the live ones."""
 
 
 class Limits(NamedTuple):
@@ -140,6 +142,7 @@ class Jobs:
             against=Judge.of(against.saved) if against is not None else None,
             points=points,
             labels=labels,
+            replay=wanted.replay,
         )
 
     async def _run(self, org_id: UUID, id: UUID, order: Order, keep: ExitStack) -> None:

@@ -82,6 +82,8 @@ class Order(msgspec.Struct):
     against: Judge | None = None
     points: Sequence[dict[str, Any]] = ()
     labels: Sequence[Label] = ()
+    replay: str = ""
+    """The import whose events they are; none for live ones."""
 
 
 class Told(msgspec.Struct, omit_defaults=True):

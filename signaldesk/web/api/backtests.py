@@ -30,6 +30,7 @@ class BacktestIn(Ask):
     """A rule over the events from `from` on and before `to` (now). With `sweep` at every point of a grid.
 
     `rule` is a document, or the name or id of a saved rule, of which `version` names an older one. With
+    `replay` the events are those of the import of that name, else the live ones. With
     `against`, another such rule, the two are compared: who would have been told more often, and of what one
     would have missed. `labels` are known incidents that a sweep is compared with: `stored` for those of the
     organisation, or a list.
@@ -39,6 +40,7 @@ class BacktestIn(Ask):
     version: Annotated[int, Field(ge=1)] | None = None
     from_: Annotated[Moment, Field(alias="from")]
     to: Moment | None = None
+    replay: Annotated[str, Field(max_length=100)] = ""
     against: str | dict[str, Any] | None = None
     sweep: Annotated[dict[str, list[Any]], Field(min_length=1, max_length=5)] | None = None
     labels: Annotated[tuple[LabelIn, ...], Field(max_length=MOST, strict=False)] | Literal["stored"] = ()
@@ -106,6 +108,7 @@ async def start(call: Call) -> Answer:
         against=given.against,
         sweep=given.sweep,
         labels=labels if isinstance(labels, str) else [_label(one) for one in labels],
+        replay=given.replay,
     )
     job = await call.services.backtests.start(call.org_id, wanted, by=call.principal.user_id)
     return Answer(_out(job), 202, {"Location": f"/api/v1/backtests/{job.id}"})
