@@ -8,7 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from signaldesk.errors import Conflict
+from signaldesk.errors import Conflict, Unavailable
 from signaldesk.history.files import read, write
 from signaldesk.history.keep import Keeper
 from signaldesk.history.rebuild import Rebuilder, Rebuilt
@@ -159,6 +159,29 @@ def test_files_that_share_some_events_only_are_named_and_nothing_is_changed(lab:
     with pytest.raises(Conflict, match=r"shares 5 of its 10 events with other files; move one of them away"):
         rebuild(lab)
     assert lab.paths() == []
+
+
+def test_one_that_dies_in_its_middle_changes_nothing_and_may_be_run_again(lab: HistoryLab) -> None:
+    org = lab.org()
+    events = some_events(20)
+    for start in (0, 10):
+        lab.store(org, events[start : start + 10])
+        lab.archiver().run(closed_only=False)
+    lose_the_books(lab)
+    change(
+        lab,
+        "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF (SELECT count(*) FROM history_files) = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid());"
+        " END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER die BEFORE INSERT ON history_files FOR EACH ROW EXECUTE FUNCTION die()",
+    )
+    with pytest.raises(Unavailable):
+        rebuild(lab)
+    assert (lab.paths(), lab.book.progress()[0].archived) == ([], 0)
+    assert lab.ids(org) == ids_of(events)
+    change(lab, "DROP TRIGGER die ON history_files")
+    assert rebuild(lab).added == 2
+    assert lab.ids(org) == ids_of(events)
 
 
 def test_somebody_else_changes_history(lab: HistoryLab) -> None:
