@@ -57,10 +57,14 @@ def is_plain(key: str) -> bool:
 
 def _sampled(payloads: pa.Array, types: pa.Array) -> Kinds:
     """The most frequent scalar fields of a sample, with their kinds so far."""
+    counted = Counter(
+        found
+        for text in payloads.take(pa.array(_sample(types), pa.int64())).to_pylist()
+        for found in _scalars(orjson.loads(text), "")
+    )
     seen: dict[str, Counter[str]] = {}
-    for index in _sample(types):
-        for path, kind in _scalars(orjson.loads(payloads[index].as_py()), ""):
-            seen.setdefault(path, Counter())[kind] += 1
+    for (path, kind), count in counted.items():
+        seen.setdefault(path, Counter())[kind] = count
     kinds: Kinds = {}
     folded: set[str] = set()
     for path, found in sorted(seen.items(), key=lambda item: (-item[1].total(), item[0])):

@@ -51,7 +51,11 @@ class Facts(NamedTuple):
 
 def sort(events: pa.Table) -> pa.Table:
     """The events (`COLUMNS`) in the order in which a file has them, in one piece."""
-    return events.take(pc.sort_indices(events, sort_keys=_ORDER)).combine_chunks()
+    # Types by their rank: numbers sort in half of the time of texts.
+    types = _one_piece(events, "type").dictionary_encode()
+    ranks = pc.rank(types.dictionary).take(types.indices)
+    keys = events.select([name for name, _ in _ORDER[1:]]).append_column("type", ranks)
+    return events.take(pc.sort_indices(keys, sort_keys=_ORDER)).combine_chunks()
 
 
 def with_fields(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
