@@ -3,7 +3,7 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS    ?=
 SOAK    ?= 25
 
@@ -20,6 +20,7 @@ up: $(READY)  ## Start everything and serve http://localhost:5006 (ARGS="--demo"
 	$(BIN)/signaldesk up $(ARGS)
 
 test: $(READY)  ## Run all tests: style, types, the import contract and everything else (ARGS="-k rules")
+	$(BIN)/python -m compileall -q signaldesk apps tests/support
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: test  ## The same as `make test`: all that CI runs

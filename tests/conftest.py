@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -34,7 +35,14 @@ if "SIGNALDESK_TEST_SOAK" not in os.environ:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put `tmp_path` and the data of servers into memory; --basetemp and the variable have precedence."""
+    """Put `tmp_path` and the data of servers into memory; --basetemp and the variable have precedence.
+
+    And hear Ctrl-C: a shell makes what it runs in the background deaf to it, and processes inherit that from
+    each other. Tests send it.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
     if config.option.basetemp is None and (folder := in_memory()) is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
@@ -136,8 +144,9 @@ def redis_url(worker_redis_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def own_postgres(shared_servers: SharedServers, tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test's own, as durable as in production; its database is not migrated."""
+    shared_servers.new_cluster(tmp_path / "own-postgres")
     with EmbeddedPostgres(tmp_path / "own-postgres") as server:
         yield server
     shutil.rmtree(server.data_dir)

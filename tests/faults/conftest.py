@@ -23,6 +23,7 @@ from tests.faults.findings import Books
 from tests.faults.receiver import Receiver, receiving
 from tests.faults.traffic import RULES
 from tests.support.commands import Process, Terminal, Up, free_port, up
+from tests.support.run import SharedServers
 
 BEGUN = {"ingest": "listening", "processor": "partition ready", "dispatcher": "role begins"}
 
@@ -62,8 +63,9 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 @pytest.fixture
-def running(terminal: Terminal, tmp_path: Path) -> Iterator[Up]:
+def running(terminal: Terminal, tmp_path: Path, shared_servers: SharedServers) -> Iterator[Up]:
     """A running `signaldesk up`."""
+    shared_servers.new_cluster(tmp_path / "data" / "postgres")
     with up(terminal, tmp_path / "data") as running:
         yield running
     shutil.rmtree(tmp_path / "data", ignore_errors=True)

@@ -27,6 +27,7 @@ from signaldesk.embedded.account import Account
 from signaldesk.errors import EmbeddedError
 from signaldesk.store.urls import sqlalchemy_url
 from tests.support import eventually_now
+from tests.support.run import SharedServers
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs servers as somebody else")
 GONE_WITHIN = 2.0
@@ -78,10 +79,18 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where the data goes; its tens of megabytes are removed afterwards."""
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """Where the data will go; its tens of megabytes are removed afterwards."""
     yield tmp_path / "data"
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+@pytest.fixture
+def folder(empty: Path, kind: Kind, shared_servers: SharedServers) -> Path:
+    """Where the data is: for a Postgres, of a new one."""
+    if kind is POSTGRES:
+        shared_servers.new_cluster(empty)
+    return empty
 
 
 def no_process_left(folder: Path) -> bool:
@@ -125,14 +134,14 @@ def supervisor(kind: Kind, folder: Path) -> Iterator[tuple[subprocess.Popen[str]
             os.kill(child, signal.SIGKILL)
 
 
-def test_a_server_starts_from_nothing_and_leaves_nothing_running(kind: Kind, folder: Path) -> None:
-    with kind.make(folder) as server:
+def test_a_server_starts_from_nothing_and_leaves_nothing_running(kind: Kind, empty: Path) -> None:
+    with kind.make(empty) as server:
         kind.write(server.url, "hello")
         assert kind.read(server.url) == "hello"
         assert server.running
         sockets = Path(sockets_of(server))
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-    assert no_process_left(folder)
+    assert no_process_left(empty)
     assert not sockets.exists()
     assert not server.running
 
@@ -200,8 +209,8 @@ def test_whoever_adopted_a_server_can_start_it_when_the_owner_is_gone(kind: Kind
         assert kind.read(guest.url) == "kept"
 
 
-def test_two_that_start_at_once_share_one_server(kind: Kind, folder: Path) -> None:
-    one, other = kind.make(folder), kind.make(folder)
+def test_two_that_start_at_once_share_one_server(kind: Kind, empty: Path) -> None:
+    one, other = kind.make(empty), kind.make(empty)
     with ThreadPoolExecutor(2) as pool:
         urls = list(pool.map(lambda server: server.start(), (one, other)))
     try:
@@ -210,7 +219,7 @@ def test_two_that_start_at_once_share_one_server(kind: Kind, folder: Path) -> No
     finally:
         one.stop()
         other.stop()
-    assert no_process_left(folder)
+    assert no_process_left(empty)
 
 
 @pytest.mark.parametrize("end", ["kill -9", "exit without stop"])
@@ -317,8 +326,8 @@ def test_programs_that_only_root_can_reach_are_copied_to_where_everybody_can(
         shutil.rmtree(site)
 
 
-def test_postgres_is_safe_and_speaks_utf_8(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as server, psycopg.connect(server.url) as connection:
+def test_postgres_is_safe_and_speaks_utf_8(empty: Path) -> None:
+    with EmbeddedPostgres(empty) as server, psycopg.connect(server.url) as connection:
         shown = {
             name: connection.execute(f"SHOW {name}".encode()).fetchone()
             for name in ("listen_addresses", "fsync", "server_encoding", "timezone", "max_connections")
@@ -337,47 +346,47 @@ def test_postgres_is_safe_and_speaks_utf_8(folder: Path) -> None:
         )
 
 
-def test_postgres_can_be_reached_with_sqlalchemy(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as server:
+def test_postgres_can_be_reached_with_sqlalchemy(empty: Path) -> None:
+    with EmbeddedPostgres(empty) as server:
         engine = sqlalchemy.create_engine(sqlalchemy_url(server.url))
         with engine.connect() as connection:
             assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
         engine.dispose()
 
 
-def test_valkey_is_safe_and_closed_to_the_network(folder: Path) -> None:
-    with EmbeddedValkey(folder) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
+def test_valkey_is_safe_and_closed_to_the_network(empty: Path) -> None:
+    with EmbeddedValkey(empty) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
         wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "port": "0"}
         assert client.config_get(*wanted) == wanted
 
 
-def test_settings_of_the_server_itself_may_be_given(folder: Path) -> None:
+def test_settings_of_the_server_itself_may_be_given(empty: Path) -> None:
     with (
-        EmbeddedValkey(folder, settings={"databases": "99"}) as server,
+        EmbeddedValkey(empty, settings={"databases": "99"}) as server,
         redis.Redis.from_url(server.database_url(98)) as client,
     ):
         assert client.ping()
 
 
-def test_both_are_started_when_no_url_is_given(folder: Path) -> None:
-    with servers(database_url=None, redis_url=None, data_dir=folder) as found:
+def test_both_are_started_when_no_url_is_given(empty: Path) -> None:
+    with servers(database_url=None, redis_url=None, data_dir=empty) as found:
         POSTGRES.write(found.database_url, "hello")
         VALKEY.write(found.redis_url, "hello")
         assert [bundled.running for bundled in found.embedded] == [True, True]
-    assert no_process_left(folder / "postgres")
-    assert no_process_left(folder / "valkey")
+    assert no_process_left(empty / "postgres")
+    assert no_process_left(empty / "valkey")
 
 
-def test_a_given_url_is_used_and_nothing_is_started(folder: Path) -> None:
-    with servers(database_url="postgresql://db/x", redis_url="redis://r/0", data_dir=folder) as found:
+def test_a_given_url_is_used_and_nothing_is_started(empty: Path) -> None:
+    with servers(database_url="postgresql://db/x", redis_url="redis://r/0", data_dir=empty) as found:
         assert (found.database_url, found.redis_url) == ("postgresql://db/x", "redis://r/0")
         assert found.embedded == ()
-    assert not folder.exists()
+    assert not empty.exists()
 
 
-def test_a_url_before_the_start_is_refused(folder: Path) -> None:
+def test_a_url_before_the_start_is_refused(empty: Path) -> None:
     with pytest.raises(EmbeddedError, match=r"not started; call start\(\) first"):
-        _ = EmbeddedPostgres(folder).url
+        _ = EmbeddedPostgres(empty).url
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_mend(kind: Kind, tmp_path: Path) -> None:
@@ -386,17 +395,17 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_mend(kind: Kind, tmp_pat
         kind.make(tmp_path / "file" / "x").start()
 
 
-def test_a_database_of_another_version_is_refused_with_the_mend(folder: Path) -> None:
-    (folder / "home").mkdir(parents=True)
-    (folder / "home" / "PG_VERSION").write_text("9\n")
+def test_a_database_of_another_version_is_refused_with_the_mend(empty: Path) -> None:
+    (empty / "home").mkdir(parents=True)
+    (empty / "home" / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 9 and found is .*pg_dump"):
-        EmbeddedPostgres(folder).start()
+        EmbeddedPostgres(empty).start()
 
 
-def test_a_half_made_database_of_an_interrupted_start_is_made_anew(folder: Path) -> None:
-    (folder / "home.new").mkdir(parents=True)
-    (folder / "home.new" / "PG_VERSION").write_text("18\n")
-    with EmbeddedPostgres(folder) as server:
+def test_a_half_made_database_of_an_interrupted_start_is_made_anew(empty: Path) -> None:
+    (empty / "home.new").mkdir(parents=True)
+    (empty / "home.new" / "PG_VERSION").write_text("18\n")
+    with EmbeddedPostgres(empty) as server:
         assert server.running
 
 
@@ -415,14 +424,14 @@ def test_a_server_that_cannot_start_says_why(folder: Path, kind: Kind, victim: s
 
 
 def test_a_folder_held_by_a_server_that_answers_nobody_is_named(
-    kind: Kind, folder: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "START_PATIENCE", 0.1)
-    folder.mkdir()
-    with (folder / "lock").open("w") as lock:
+    empty.mkdir()
+    with (empty / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(EmbeddedError, match=r"is in use by a .* that answers nobody"):
-            kind.make(folder).start()
+            kind.make(empty).start()
 
 
 def test_a_socket_folder_that_somebody_else_took_is_not_used(

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,19 @@ class SharedServers:
         settings = {"databases": str(DATABASES)}
         folder = self.worker.folder / "valkey"
         return self._use(EmbeddedValkey(folder, lives_with=self.worker.controller, settings=settings))
+
+    def new_cluster(self, data_dir: Path) -> None:
+        """Put into a data folder what `initdb` makes there, from a copy: a tenth of a second instead of one.
+
+        Whoever starts a Postgres on it starts it for the first time. Making it is tested where it is made.
+        """
+        made = EmbeddedPostgres(self.worker.folder / "made")
+        with self.count("made", 0):
+            if not made.home.exists():
+                with made:
+                    pass
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", made.home, data_dir / "home"], check=True)
 
     def leave(self) -> None:
         """Take leave; whoever is last stops the servers and removes their data."""

@@ -15,6 +15,7 @@ from signaldesk.accounts.passwords import Passwords
 from signaldesk.accounts.users import Users
 from signaldesk.store.database import Database
 from tests.support.commands import Terminal, Up, up
+from tests.support.run import SharedServers
 
 PASSWORD = "correct horse battery\n"
 
@@ -65,6 +66,13 @@ def data(tmp_path: Path) -> Iterator[Path]:
     """Where an `up` keeps its data; tens of megabytes, removed afterwards."""
     yield tmp_path / "data"
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+@pytest.fixture
+def ready_data(data: Path, shared_servers: SharedServers) -> Path:
+    """The same where `up` has no new database to make."""
+    shared_servers.new_cluster(data / "postgres")
+    return data
 
 
 async def _found(url: str) -> None:

@@ -76,20 +76,22 @@ def test_a_killed_server_is_started_again(desk: Desk, server: str) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_stop_it_leaves_nothing_behind(terminal: Terminal, data: Path, how: signal.Signals) -> None:
-    with up(terminal, data) as running:
+def test_asked_to_stop_it_leaves_nothing_behind(
+    terminal: Terminal, ready_data: Path, how: signal.Signals
+) -> None:
+    with up(terminal, ready_data) as running:
         everybody = family(running.process.pid)
-        sockets = [folder_of_socket(data, server) for server in ("postgres", "valkey")]
+        sockets = [folder_of_socket(ready_data, server) for server in ("postgres", "valkey")]
         assert len(everybody) > 8
         assert running.process.stop(how) == 0
         assert living(everybody) == set()
         assert [folder for folder in sockets if folder.exists()] == []
-        assert sorted(file.name for file in (data / "run").iterdir()) == ["lock"]
+        assert sorted(file.name for file in (ready_data / "run").iterdir()) == ["lock"]
         assert running.process.err == ""
 
 
-def test_killed_it_leaves_nothing_behind_within_two_seconds(terminal: Terminal, data: Path) -> None:
-    with up(terminal, data) as running:
+def test_killed_it_leaves_nothing_behind_within_two_seconds(terminal: Terminal, ready_data: Path) -> None:
+    with up(terminal, ready_data) as running:
         everybody = family(running.process.pid)
         kill(running.process.pid)
         eventually_now(lambda: living(everybody) == set(), GONE_WITHIN)

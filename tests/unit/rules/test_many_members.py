@@ -1,7 +1,11 @@
-"""A million members in a window: the memory and the error that the pages of the kinds promise."""
+"""Very many members in a window: the memory and the error that the pages of the kinds promise for a million.
+
+A quarter of a million without SIGNALDESK_TEST_SOAK: a window keeps no more of the one than of the other.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from random import Random
@@ -17,7 +21,8 @@ from signaldesk.rules import document
 
 pytestmark = pytest.mark.slow
 
-MEMBERS = 1_000_000
+SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
+MEMBERS = 1_000_000 if SOAK > 1 else 250_000
 WIDTH = 300_000_000
 START = 1_700_000_000_000_000
 CHECKPOINT_MOST = 1_000_000
@@ -59,7 +64,7 @@ CASES: list[tuple[dict[str, Any], Callable[[Random], Any], float]] = [
 
 
 @pytest.mark.parametrize(("when", "draw", "margin"), CASES, ids=["p95", "distinct", "stddev"])
-def test_a_million_members_take_what_the_page_says(
+def test_very_many_members_take_what_the_page_says(
     when: dict[str, Any], draw: Callable[[Random], Any], margin: float
 ) -> None:
     full = {**when, "field": "x", "within": "5m"}
