@@ -69,6 +69,7 @@ class RuleBuilder(pn.viewable.Viewer):
         )
         self._known = Known(types, (), channels, names)
         self._detail = await self._chosen("rule", now_us)
+        self.tuner.against = _saved(self._detail)
         copied = await self._chosen("copy", now_us)
         source = self._detail or copied
         body = dict(canonical(source.line.body)) if source else _begun(self._query)
@@ -243,11 +244,8 @@ class RuleBuilder(pn.viewable.Viewer):
         """Whether saving would change what is judged."""
         if self._detail is None or self._rule is None:
             return False
-        try:
-            before = document.parse(dict(self._detail.line.body))
-        except Invalid:
-            return True
-        return document.fingerprint(before) != document.fingerprint(self._rule)
+        before = _saved(self._detail)
+        return before is None or document.fingerprint(before) != document.fingerprint(self._rule)
 
     def _link(self, **changes: str) -> str:
         return "?" + urlencode({**self._query, **changes})
@@ -261,6 +259,16 @@ class RuleBuilder(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.body
+
+
+def _saved(detail: RuleDetail | None) -> Rule | None:
+    """The rule as it is saved, as far as it is still one."""
+    if detail is None:
+        return None
+    try:
+        return document.parse(dict(detail.line.body))
+    except Invalid:
+        return None
 
 
 def _begun(query: Query) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def templates() -> Environment:
         wording.day_or_time,
         wording.moment,
         wording.hours_text,
+        wording.length_of,
     ):
         env.filters[tool.__name__] = tool
     env.globals["spark"] = spark

@@ -8,6 +8,7 @@ from typing import Any
 
 from signaldesk.clock import MICROS, from_us
 from signaldesk.model.active import DAYS, Active
+from signaldesk.model.duration import rough
 
 SPACE = "\u00a0"
 """No-break space between a number and its unit."""
@@ -47,6 +48,11 @@ def length(us: int) -> str:
         if seconds >= 2 * size or (seconds >= size and seconds % size == 0 and unit in ("d", "h")):
             return f"{seconds / size:.1f}".removesuffix(".0") + SPACE + unit
     return f"{seconds:g}{SPACE}s"
+
+
+def length_of(us: int) -> str:
+    """The same, rough: `38 s`, `12 min`, `3 h 20 min`."""
+    return rough(us)
 
 
 def ago(then_us: int, now_us: int) -> str:

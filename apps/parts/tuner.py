@@ -73,6 +73,8 @@ class Tuner(pn.viewable.Viewer):
         self._sweep: Sweep | None = None
         self._fault = ""
         self._busy = False
+        self.against: Rule | None = None
+        """A rule that the present one is compared with, if it differs."""
         self.spans: Sequence[tuple[str, str, bool]] = ()
         """Links to other spans of time: name, address, whether it is the present one."""
         self.knobs = Knobs(self._moved)
@@ -184,7 +186,8 @@ class Tuner(pn.viewable.Viewer):
         if self._bench is None or self._rule is None:
             return None, self._fault or self._absent
         try:
-            return self._bench.judge(self._rule, go_on=go_on), ""
+            against = None if self.against == self._rule else self.against
+            return self._bench.judge(self._rule, against=against, go_on=go_on), ""
         except Stopped:
             return None, ""
         except SignalDeskError as error:

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from signaldesk.backtest.comparison import Comparison
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.labels import Score, score
@@ -23,7 +24,7 @@ from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.history.history import History
 from signaldesk.model.label import Label
-from signaldesk.model.rule import Rule
+from signaldesk.model.rule import Mode, Rule
 from signaldesk.rules.document import kinds
 
 MOST = 200_000
@@ -50,6 +51,8 @@ class Tried(NamedTuple):
     score: Score | None
     ms: float
     """How long it took to judge."""
+    versus: Comparison | None
+    """How it compares with the rule that it is held against, if there is one."""
 
 
 class Bench:
@@ -74,16 +77,23 @@ class Bench:
         self.labels = [one for one in labels if self._meets(one)]
         self._others = [unsaved(one) for one in others]
         self._drawn: dict[Any, tuple[list[Slot], str]] = {}
+        self._old: tuple[Rule, Backtest] | None = None
 
-    def judge(self, rule: Rule, *, go_on: Callable[[], bool] = lambda: True) -> Tried:
-        """Raises Invalid when the rule cannot be judged by itself, or within the patience that there is;
-        Stopped when it shall not go on."""
+    def judge(
+        self, rule: Rule, *, against: Rule | None = None, go_on: Callable[[], bool] = lambda: True
+    ) -> Tried:
+        """What a rule would have done, were it live; `against` is one that it is compared with.
+
+        Raises Invalid when it cannot be judged by itself, or within the patience that there is; Stopped when
+        it shall not go on.
+        """
         began = perf_counter()
         found = self._backtest(rule, go_on)
         took = (perf_counter() - began) * 1000
         slots, words = self._slots(rule)
         scored = score(found.alerts, self.labels) if self.labels else None
-        return Tried(found, slots, words, width(self.since, self.until), scored, took)
+        versus = Comparison(found, self._before(against, go_on)) if against is not None else None
+        return Tried(found, slots, words, width(self.since, self.until), scored, took, versus)
 
     def sweep(
         self, rule: Rule, parameters: Mapping[str, Sequence[Any]], *, go_on: Callable[[], bool]
@@ -115,9 +125,16 @@ class Bench:
                 raise Invalid(message, errors=[FieldError("events", message)])
 
         step(0)
+        live = rule.model_copy(update={"mode": Mode.LIVE})
         return backtest(
-            unsaved(rule), self.events, others=self._others, since=self.since, until=self.until, step=step
+            unsaved(live), self.events, others=self._others, since=self.since, until=self.until, step=step
         )
+
+    def _before(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:
+        """What the rule that others are held against would have done: judged once."""
+        if self._old is None or self._old[0] != rule:
+            self._old = (rule, self._backtest(rule, go_on))
+        return self._old[1]
 
     def _slots(self, rule: Rule) -> tuple[list[Slot], str]:
         """Kept as long as what is measured stays: a threshold that moves changes nothing of it."""

@@ -120,6 +120,25 @@ def test_known_incidents_are_scored() -> None:
     assert "F-score" in html
 
 
+def test_it_is_compared_with_what_is_saved() -> None:
+    tuner = Tuner(BODY, Bench(failures()))
+    tuner.against = document.parse(BODY)
+    tuner.judge_now()
+    assert "Against what is saved" not in shown(tuner)
+    tuner.knobs.turn("cooldown", "0s")
+    assert "<b>Against what is saved:</b> 12 notifications until now" in shown(tuner)
+    assert "44 more with this" in shown(tuner) and "misses nothing" in shown(tuner)
+    tuner.knobs.turn("when.at_least", 4)
+    assert "12 fewer with this" in shown(tuner) and "misses 2 of 2 alerts" in shown(tuner)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "paused"])
+def test_a_rule_that_tells_nobody_is_tried_as_if_it_did(mode: str) -> None:
+    tuner = Tuner({**BODY, "mode": mode}, Bench(failures()))
+    tuner.judge_now()
+    assert tuner.tried is not None and len(tuner.tried.found.notifications) == 12
+
+
 def test_what_is_no_rule_is_said_and_not_judged() -> None:
     tuner = Tuner({**BODY, "cooldown": "soon"}, Bench(failures()))
     tuner.judge_now()
