@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: up test check lint format soak bench clean help
+.PHONY: up test check lint format soak bench notebooks clean help
 .DELETE_ON_ERROR:
 
 up: $(READY)  ## Start everything and serve http://localhost:5006 (ARGS="--demo" for a lively example)
@@ -44,12 +44,15 @@ soak: $(READY)  ## Break things for longer than `make test` does (SOAK=25 times 
 bench: $(READY)  ## Measure what docs/benchmarks.md promises (ARGS="--help" says what there is)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+notebooks: $(READY)  ## Run the notebooks and write their outputs (ARGS="02" for some)
+	$(BIN)/python -m tests.notebooks $(ARGS)
+
 clean:  ## Remove .venv and everything that can be made again; data is kept
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 help:  ## Show this
-	awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	echo "  PYTHON=…       the Python that .venv is made with (3.11 or newer)"
 
 # .venv is made once, and brought up to date whenever pyproject.toml has changed.

@@ -34,6 +34,11 @@ class SignalDeskError(Exception):
         self.retry_after = retry_after
         """Seconds after which a retry makes sense, when that is known."""
 
+    def __str__(self) -> str:
+        """The detail and every fault, for whoever sees the exception only, as people do in a notebook."""
+        told = (f"{one.field}: {one.message}" if one.field else one.message for one in self.errors)
+        return "; ".join([self.detail, *(one for one in told if one not in self.detail)])
+
 
 class Invalid(SignalDeskError):
     """The input is wrong; `errors` lists every fault found, not only the first."""

@@ -1,0 +1,14 @@
+"""Errors, as whoever sees them in a notebook or a log."""
+
+from __future__ import annotations
+
+from signaldesk.errors import FieldError, Invalid
+
+
+def test_an_error_says_every_fault_and_none_twice() -> None:
+    faults = [FieldError("at_least", "is no number"), FieldError("", "has no event")]
+    assert str(Invalid("this is no rule", errors=faults)) == (
+        "this is no rule; at_least: is no number; has no event"
+    )
+    assert str(Invalid("at_least: is no number", errors=faults[:1])) == "at_least: is no number"
+    assert str(Invalid()) == "The request is not valid"
