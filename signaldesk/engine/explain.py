@@ -72,14 +72,19 @@ class Explainer:
             began = await rule_versions.activations(connection, org_id, rule_id)
             others = await rules.listed(connection, org_id)
         version, active = _in_force(versions, began, at)
+        early = version is None
+        if early and began:  # but what came after the rule was saved may tell of a time before that
+            version, active = _in_force(versions, began, began[-1].begun)
         rule = document.parse((version or versions[-1]).body)
         key = _group(rule, values)
         shown = groups.values(rule.by, key)
         condition = document.kinds()[rule.when.kind].sentence(rule.when)
+        since = f"since {iso(began[-1].begun)} only" if began else "not yet"
+        not_yet = Explanation(
+            "not_yet", f"{rule.name} judges {since}", at, 0, stored.version, condition, shown
+        )
         if version is None or active is None:
-            since = f"since {iso(began[-1].begun)} only" if began else "not yet"
-            text = f"{rule.name} judges {since}"
-            return Explanation("not_yet", text, at, 0, stored.version, condition, shown)
+            return not_yet
         if active.failed_at is not None and to_us(active.failed_at) <= at:
             text = (
                 f"the rule failed at {iso(to_us(active.failed_at))}, and is not judged since: {active.error}"
@@ -98,6 +103,8 @@ class Explainer:
         held = await self._history.suppressions(org_id, rule_id, wanted, reasons=_UNFIRED, limit=5)
         found = _Finding(rule, (version.version, stored.version), condition, shown, at)
         answer = _answer(found, judged, fired, held, seen)
+        if early and answer.answer == "no_event":
+            return not_yet
         if answer.answer == "fired":
             answer = _heard(answer, await self._audiences.of(org_id, rule_id, rule, fired[0], group))
         return answer

@@ -261,6 +261,15 @@ async def test_before_the_rule_there_was_no_rule(desk: Desk) -> None:
     assert (why.answer, why.version) == ("not_yet", 0)
 
 
+async def test_events_that_tell_of_a_time_before_the_rule_was_saved_are_explained(desk: Desk) -> None:
+    then = desk.lab.clock.now_us() - 3600 * MICROS
+    await desk.send(*(failed(timestamp=then / MICROS + n) for n in range(3)))
+    await desk.judged()
+    assert (await desk.why(at=then + 2 * MICROS)).answer == "fired"
+    assert (await desk.why(at=then + MICROS)).answer == "not_enough"
+    assert (await desk.why(at=then - MICROS)).answer == "not_yet"
+
+
 @pytest.mark.parametrize("group", [{}, {"land": "DE"}, {"country": "DE", "more": 1}])
 async def test_a_group_has_exactly_the_rule_s_fields(desk: Desk, group: dict[str, Any]) -> None:
     await desk.judged()
