@@ -51,9 +51,8 @@ class Fixed:
         self._columns = columns
         most = float(np.abs(values).max(initial=0.0))
         self.shift = 62 - len(values).bit_length() - math.frexp(most)[1]
-        scaled = np.ldexp(values, self.shift)
-        whole = np.rint(scaled)
-        self.exact = bool((whole == scaled).all()) and abs(self.shift) < 900
+        whole = np.rint(np.ldexp(values, self.shift))
+        self.exact = bool((np.ldexp(whole, -self.shift) == values).all()) and abs(self.shift) < 900
         self._whole: Ints = whole.astype(np.int64)
 
     def total(self, first: Ints, end: Ints) -> Measured:
