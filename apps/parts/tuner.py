@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import panel as pn
@@ -30,8 +31,8 @@ NAMELESS = "a rule"
 DELAY_S = 0.12
 COLUMNS, ROWS = 7, 5
 """Values of a sweep's two parameters."""
-QUICK = 20_000.0
-"""A sweep begins by itself when it may take so long (ms)."""
+PATIENCE_S = 20.0
+"""A sweep that takes longer is given up."""
 
 
 class Heat(NamedTuple):
@@ -72,7 +73,7 @@ class Tuner(pn.viewable.Viewer):
         self._tried: Tried | None = None
         self._sweep: Sweep | None = None
         self._fault = ""
-        self._busy = False
+        self._busy = self._slow = False
         self.against: Rule | None = None
         """A rule that the present one is compared with, if it differs."""
         self.spans: Sequence[tuple[str, str, bool]] = ()
@@ -149,7 +150,7 @@ class Tuner(pn.viewable.Viewer):
         """Judge and sweep, and draw it."""
         self._turn += 1
         self._judged(*self._try())
-        if self._quick():
+        if self._sweeps():
             self._sweep = self._swept(self._turn)
         self.draw()
 
@@ -176,7 +177,7 @@ class Tuner(pn.viewable.Viewer):
         self._busy = False
         self._judged(*found)
         self._draw_later()
-        if self._quick():
+        if self._sweeps():
             swept = await asyncio.to_thread(self._swept, turn)
             if turn == self._turn:
                 self._sweep = swept
@@ -198,10 +199,10 @@ class Tuner(pn.viewable.Viewer):
             return None, "This could not be judged; the log says why."
 
     def _judged(self, tried: Tried | None, fault: str) -> None:
-        self._tried, self._fault, self._sweep = tried, fault, None
+        self._tried, self._fault, self._sweep, self._slow = tried, fault, None, False
 
-    def _quick(self) -> bool:
-        return self._tried is not None and self._tried.ms * COLUMNS * ROWS <= QUICK and len(self._axes()) > 0
+    def _sweeps(self) -> bool:
+        return self._tried is not None and len(self._axes()) > 0
 
     # --- sweeping --------------------------------------------------------------------------------------
 
@@ -214,9 +215,13 @@ class Tuner(pn.viewable.Viewer):
             return None
         many = (COLUMNS, ROWS)
         grid = {one.name: around(one, number) for one, number in zip(self._axes(), many, strict=False)}
+        end = perf_counter() + PATIENCE_S
         try:
-            return self._bench.sweep(self._rule, grid, go_on=lambda: turn == self._turn)
+            return self._bench.sweep(
+                self._rule, grid, go_on=lambda: turn == self._turn and perf_counter() < end
+            )
         except (Stopped, SignalDeskError):
+            self._slow = turn == self._turn
             return None
 
     # --- drawing ---------------------------------------------------------------------------------------
@@ -257,7 +262,7 @@ class Tuner(pn.viewable.Viewer):
         self._heat.fill(
             "tuner/heat.html",
             axes=axes, heads=heads, rows=rows, scored=scored, tried=self._tried is not None,
-            slow=self._tried is not None and not self._quick() and bool(axes),
+            slow=self._slow,
         )  # fmt: skip
 
     def __panel__(self) -> pn.viewable.Viewable:

@@ -179,6 +179,13 @@ async def test_what_is_thrown_away_stops_its_sweep() -> None:
     assert tuner.tried is None
 
 
+def test_a_sweep_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.parts.tuner.PATIENCE_S", 0.0)
+    tuner = Tuner(BODY, Bench(failures()))
+    tuner.judge_now()
+    assert tuner.sweep is None and "too many events to try many values" in shown(tuner)
+
+
 def test_points_that_are_no_rule_are_left_out_of_a_sweep() -> None:
     found = Bench(failures()).sweep(document.parse(BODY), {"at_least": [0, 3]}, go_on=lambda: True)
     assert [point.parameters for point in found.points] == [{"at_least": 3}]
