@@ -82,15 +82,17 @@ class Events:
                 connection.register("given", arriving)
                 return cls.on(connection, type=type, lane=lane)
         _register(connection, source)
-        return cls.on(connection, type=type, lane=lane)
+        events = cls.on(connection, type=type, lane=lane)
+        connection.execute("DROP VIEW given")
+        connection.unregister("given")
+        if len(events) > _LARGE:
+            gc.collect()  # DuckDB's relations are parts of cycles, which may hold all that was given
+        return events
 
     @classmethod
     def on(cls, connection: duckdb.DuckDBPyConnection, *, type: str | None = None, lane: str = "") -> Events:
         """The events of a connection's relation `given`. Raises as `of` does."""
-        events = cls(connection, *_Loader(connection, type, lane).load(), lane)
-        if len(events) > _LARGE:
-            gc.collect()  # DuckDB's relations are parts of cycles, which may hold all that was given
-        return events
+        return cls(connection, *_Loader(connection, type, lane).load(), lane)
 
     def __len__(self) -> int:
         return int(self.count)
@@ -212,8 +214,6 @@ class _Loader:
             raise
         except duckdb.Error as error:
             raise Invalid(f"these events cannot be read: {str(error).splitlines()[0]}") from None
-        self._connection.execute("DROP VIEW given")
-        self._connection.unregister("given")
         missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")
         if missing:
             raise Invalid(f"{missing:,} events have no timestamp or no type; leave them out, or mend them")
