@@ -13,7 +13,7 @@ import numpy as np
 from signaldesk.backtest import fold, hits
 from signaldesk.backtest.ending import Endings, endings, first_back
 from signaldesk.backtest.events import Events
-from signaldesk.backtest.feeding import Feeding
+from signaldesk.backtest.feeding import Feeding, Unsure
 from signaldesk.backtest.lookup import Lookup
 from signaldesk.backtest.matched import Question, matched
 from signaldesk.backtest.outcome import Judged, effective
@@ -25,6 +25,7 @@ from signaldesk.model.outcome import GroupRef, Held
 from signaldesk.model.rule import SavedRule
 from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import Replay
+from signaldesk.rules._past.waiting import Course
 from signaldesk.rules.document import kinds
 
 _FEW_HITS = 20_000
@@ -37,6 +38,7 @@ def judge(
     saved: SavedRule,
     *,
     lateness: int,
+    since: int | None = None,
     until: int | None = None,
     step: Callable[[int], None] | None = None,
 ) -> Judged | str:
@@ -45,10 +47,15 @@ def judge(
     replay = kind.replay(saved.rule)
     if replay is None:
         return f"{kind.name} is judged event by event"
-    for field in saved.rule.by:
+    for field in (*saved.rule.by, *(one.text for one in replay.wanted if one.what == "field")):
         if any(part.isdigit() and str(int(part)) != part for part in field.split(".")):
             return f"{field} may be a place in a list, in a strange spelling"
-    return _Backtest(events, saved, replay, lateness).run(until, step)
+    backtest = _Backtest(events, saved, replay, lateness)
+    begun = since if since is not None else events.first or 0
+    try:
+        return backtest.wait(begun, until, step) if replay.waits else backtest.run(until, step)
+    except Unsure as why:
+        return str(why)
 
 
 class _Backtest:
@@ -100,6 +107,32 @@ class _Backtest:
         held = fold.summed([*held, *lane.sink.reports()])
         return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
 
+    def wait(self, begun: int, until: int | None, step: Callable[[int], None] | None) -> Judged | str:
+        """Judge by the kind's own judge, shown only what matters."""
+        columns, watch = self.columns, self.watch
+        live = self._live()
+        steps = self.matched.once("steps", self._steps)
+        whole = watch.judge.begins and not watch.by and not self.events.lane
+        course = Course(steps.clocks(columns.came), begun if whole else None, self.events.end(until))
+        if (doubtful := self.replay.doubtful(columns, course)) is not None:
+            live |= doubtful
+        rows, armed = self.replay.shown(columns, course)
+        if live.any():
+            every = live[columns.group]
+            rows = np.union1d(rows, np.flatnonzero(every))
+            armed = armed | every if armed is not None else None
+        if 2 * len(rows) > len(columns) > _FEW:
+            return "most of its events matter for when its deadlines come"
+        if step is not None:
+            step(self.matched.count)
+        lane = Lane(self.saved.org_id, self.events.lane, [watch])
+        feeding = Feeding(self.events, self.lookup, self.matched, lane, self.reasons, live, steps)
+        feeding.begin(begun, armed, self.replay)
+        none = np.zeros(len(columns), bool)
+        came = feeding.take(rows, none, none, {}, until)
+        held = fold.summed(lane.sink.reports())
+        return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
+
     def _endings(self, hit: Ints, holds: Bools, back: Bools, fired: Ints, steps: Steps | None) -> Endings:
         good = first_back(holds, back, self.columns.group)
         clock = None
@@ -115,7 +148,7 @@ class _Backtest:
         return live
 
     def _steps(self) -> Steps:
-        return Steps(self.events, self.question.types, np.sort(self.columns.came))
+        return Steps(self.events, self.question.types, self.columns.came)
 
     def _twice(self) -> Ints:
         """Rows of events that were delivered twice."""

@@ -18,7 +18,7 @@ from signaldesk.filters.duckdb_sql import Columns as Parts
 from signaldesk.filters.duckdb_sql import Stored, duckdb_expression
 from signaldesk.filters.duckdb_values import Values, quoted
 from signaldesk.filters.tree import Kind, Path
-from signaldesk.model import group
+from signaldesk.model import glob, group
 from signaldesk.model.group import Key
 from signaldesk.rules._columns import Columns, Ints
 from signaldesk.rules._kind import Wanted
@@ -106,9 +106,10 @@ def _ask(events: Events, question: Question) -> Matched:
         values.append(list(question.types))
     if question.where is not None:
         where.append(writer.condition(question.where))
-    where += [
-        f"{sql} IS NOT NULL" for (sql, _), one in zip(samples, question.wanted, strict=True) if one.needed
-    ]
+    asked = list(zip((sql for sql, _ in samples), question.wanted, strict=True))
+    where += [f"{sql} IS NOT NULL" for sql, one in asked if one.needed]
+    if steps := [sql for sql, one in asked if one.events]:
+        where.append(f"({' OR '.join(steps)})")
     query = f"SELECT {', '.join(listed)} FROM events{' WHERE ' if where else ''}{' AND '.join(where)}"
     table = events.table(query, values)
     return _sorted(question, table, [json for _, json in by], [tagged for _, tagged in samples])
@@ -121,7 +122,7 @@ def _array(table: pa.Table, name: str) -> NDArray[Any]:
 
 def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: Sequence[bool]) -> Matched:
     """`json`: of each field of the groups whether it is JSON text; `tagged`: of each sample whether it is
-    text after its type."""
+    that, or text after its type."""
     count = len(table)
     if "behind" in table.column_names:
         late = _array(table, "behind") > question.lateness
@@ -129,7 +130,7 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
             table = table.filter(pa.array(~late))
     came, times = _array(table, "seq"), _array(table, "ts")
     assert (came[1:] > came[:-1]).all(), "DuckDB keeps the order of a table"
-    samples, names = _samples(question.wanted, table, tagged)
+    samples, names, meant = _samples(question.wanted, table, tagged)
     values = None
     starts = np.zeros(min(1, len(came)), np.int64)
     numbers: NDArray[Any] = starts
@@ -144,7 +145,7 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
         times = times[order]
         samples = {name: sample[order] for name, sample in samples.items()}
     columns = _in_time(times, came, starts, samples)
-    columns.names = names
+    columns.names, columns.values = names, meant
     found = Matched(question, columns, count=count, late=count - len(came))
     if values is not None:
         found.named(values, numbers)
@@ -153,17 +154,22 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
 
 def _samples(
     wanted: Sequence[Wanted], table: pa.Table, tagged: Sequence[bool]
-) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+) -> tuple[dict[str, Any], dict[str, list[bytes]], dict[str, Callable[[int], Any]]]:
+    """By name: the samples; and of those that are numbers, the names of values or the values themselves."""
     samples: dict[str, Any] = {}
     names: dict[str, list[bytes]] = {}
+    values: dict[str, Callable[[int], Any]] = {}
     for number, one in enumerate(wanted):
         column = table.column(f"s{number}")
         if one.what == "scalar":
             name = _tagged_digest if tagged[number] else _digest
-            samples[one.text], names[one.text] = groups.coded(column, name)
+            samples[one.name], names[one.name] = groups.coded(column, name)
+        elif one.what == "field":
+            numbered = groups.numbered([(column, tagged[number])])
+            samples[one.name], values[one.name] = numbered.numbers, numbered.value
         else:
-            samples[one.text] = column.to_numpy()
-    return samples, names
+            samples[one.name] = column.to_numpy()
+    return samples, names, values
 
 
 def _digest(value: Any) -> bytes:
@@ -234,13 +240,22 @@ class _Writer:
         )
 
     def wanted(self, one: Wanted) -> tuple[str, bool]:
-        """What a replay asked for; whether it is text after its type."""
+        """What a replay asked for; whether it is JSON text, or, for `scalar`, text after its type."""
+        if one.what == "field":
+            sql, json = self.grouping(one.text)
+            return (f"nullif({sql}, 'null')", True) if json else (sql, False)
         if one.what == "truth":
-            return f"coalesce({self.condition(one.text)}, false)", False
+            holds = f"coalesce({self.condition(one.text)}, false)" if one.text else "true"
+            return (f"{self._types(one.events)} AND {holds}" if one.events else holds), False
         value = filters.parse_value(one.text)
         if one.what == "scalar":
             return self._scalar(value)
         return value.sql(Kind.NUMBER, self._parts(list(value.fields))), False
+
+    def _types(self, events: Sequence[str]) -> str:
+        watches = glob.matcher(events)
+        listed = ", ".join(quoted(name) for name in self._events.types if watches(name))
+        return f"list_contains([{listed}], type)" if listed else "false"
 
     def _scalar(self, value: filters.Value) -> tuple[str, bool]:
         """A field as it is where it has a column, else as text after its type."""

@@ -30,11 +30,13 @@ class Reasons:
 
     def give(self, owed: Sequence[Owed]) -> None:
         """Give firings their value, bounds, evidence and words."""
-        members = self._members(np.array([one.row for one in owed], np.int64))
-        rows = np.unique(np.concatenate([*members, np.empty(0, np.int64)]))
+        rows_of = self._replay.members(self._columns, np.array([one.row for one in owed], np.int64))
+        rows = np.unique(np.concatenate([*rows_of, np.empty(0, np.int64)]))
         named = dict(zip(rows.tolist(), self._named(rows), strict=True))
-        for one, known in zip(owed, members, strict=True):
-            window = self._window(known, [named[row] for row in known.tolist()])
+        for one, known in zip(owed, rows_of, strict=True):
+            members = [named[row] for row in known.tolist()]
+            window = self._window(known, members)
+            self._replay.recall(self._columns, window, one.row, members)
             why = self._judge.verdict(window, one.time, one.firing.event.id)
             firing = one.firing
             firing.value, firing.at_least, firing.threshold = why.value, why.at_least, why.threshold
@@ -44,7 +46,7 @@ class Reasons:
     def ask(self, rows: Ints, threshold: float | None) -> tuple[Bools, Bools]:
         """For each row whether the condition holds, and whether its value is back at `threshold`."""
         holds, back = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-        for at, members in enumerate(self._members(rows)):
+        for at, members in enumerate(self._replay.members(self._columns, rows)):
             row = int(rows[at])
             others = members[members != row]
             suffixes = self._replay.suffixes(self._columns, np.append(others, row)) or [b""] * len(members)
@@ -57,13 +59,6 @@ class Reasons:
             value = self._judge.value(window, time) if threshold is not None else None
             back[at] = value is not None and self._judge.recovered(value, threshold or 0.0)
         return holds, back
-
-    def _members(self, rows: Ints) -> list[Ints]:
-        first = self._replay.first(self._columns, rows)
-        return [
-            self._columns.members(row, start)
-            for row, start in zip(rows.tolist(), first.tolist(), strict=True)
-        ]
 
     def _named(self, rows: Ints) -> list[bytes]:
         """The rows as members: their events' ids, and what the judge keeps with them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from signaldesk.engine.state import State
@@ -22,19 +23,25 @@ class Recorded(Judge):
         self.judge = judge
         self.span, self.learned, self.lasting = judge.span, judge.learned, judge.lasting
         self.sampled, self.timed, self.noted = judge.sampled, judge.timed, judge.noted
-        self.ends = judge.ends
+        self.ends, self.begins = judge.ends, judge.begins
         self.live: set[Key] = set()
-        """Groups whose every event the judge is shown."""
+        """Groups whose events go to the judge …"""
+        self.every = False
+        """… and whether those of all groups do."""
         self.rows: dict[Key, int] = {}
         """The row that each other group was shown last."""
         self.back: bool | None = None
         """Whether the value of the row at hand is back on the good side of `resolve.threshold`; None: it is
         up to the judge."""
         self.open: dict[int, tuple[int, int]] = {}
+        self.rung: Callable[[State], None] | None = None
+        """What there is to do when a deadline was met and the condition holds."""
+        self.idle: set[Key] = set()
+        """Groups of which it is known that no deadline comes before their next event."""
 
     def _live(self, window: Window) -> bool:
         assert isinstance(window, State)
-        return window.key in self.live
+        return self.every or window.key in self.live
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         return self.judge.sample(payload, event)
@@ -61,13 +68,21 @@ class Recorded(Judge):
             self.judge.thin(window, horizon)
 
     def due(self, window: Window) -> int | None:
-        return self.judge.due(window) if self._live(window) else None
+        assert isinstance(window, State)
+        return self.judge.due(window) if self._live(window) and window.key not in self.idle else None
 
     def ring(self, window: Window, time: int) -> bool:
-        return self.judge.ring(window, time)
+        rings = self.judge.ring(window, time)
+        if rings and self.rung is not None:
+            assert isinstance(window, State)
+            self.rung(window)
+        return rings
 
     def over(self, window: Window) -> bool:
         return self.judge.over(window) if self._live(window) else False
+
+    def begin(self, window: Window, time: int) -> None:
+        self.judge.begin(window, time)
 
     def load(self, window: Window, notes: Any) -> None:
         if self._live(window):

@@ -29,7 +29,7 @@ class Steps:
     """
 
     def __init__(self, events: Events, types: tuple[str, ...], judged: NDArray[Any]) -> None:
-        """`judged`: places in the stream, ascending, of the events that are judged."""
+        """`judged`: places in the stream of the events that are judged."""
         found = events.table(
             "SELECT seq::BIGINT AS seq, ts + behind AS mark, received, coalesce(position, 0) AS position "
             "FROM events WHERE list_contains(?, type)",  # a join would not keep the order
@@ -41,7 +41,7 @@ class Steps:
         begins = _begins(self._received, self._position)
         ends = np.append(begins[1:], True)[: len(begins)]
         before = np.full(len(marks), np.iinfo(np.int64).min)
-        at = np.searchsorted(self._seq, judged)
+        at = self._places(judged)
         before[at] = marks[at]
         before = np.maximum(before, np.where(begins, self._received, before))
         after = np.where(ends, marks, before)
@@ -53,8 +53,18 @@ class Steps:
 
     def clocks(self, seqs: NDArray[Any]) -> Ints:
         """How far time is before each of these events is judged."""
-        found: Ints = self._clock[2 * np.searchsorted(self._seq, seqs)]
+        found: Ints = self._clock[2 * self._places(seqs)]
         return found
+
+    def _places(self, seqs: NDArray[Any]) -> Ints:
+        whole = len(self._seq) and int(self._seq[-1]) - int(self._seq[0]) + 1 == len(self._seq)
+        found: Ints = seqs.astype(np.int64) - self._seq[0] if whole else np.searchsorted(self._seq, seqs)
+        return found
+
+    def seq(self, step: int) -> int:
+        """Events before this one have been judged at a step."""
+        row = (step + 1) // 2
+        return int(self._seq[row]) if row < len(self._seq) else int(self._seq[-1]) + 1
 
     def place(self, step: int) -> Place:
         row = step // 2

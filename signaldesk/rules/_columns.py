@@ -7,9 +7,10 @@ that others overtook: `disturbed` ones lie behind (in this order) a row that cam
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ _CROSSINGS = 8
 _KEPT = 4
 """Windows of all rows that are remembered."""
 Bools = NDArray[np.bool_]
+T = TypeVar("T")
 
 
 class Columns:
@@ -39,6 +41,9 @@ class Columns:
         self.samples = samples
         self.names: dict[str, list[bytes]] = {}
         """For samples that are numbers of texts: what they stand for."""
+        self.values: dict[str, Callable[[int], Any]] = {}
+        """For samples that are numbers of a field's values: what a number stands for."""
+        self._known: dict[Any, Any] = {}
         self._windows: dict[int, Ints] = {}
         self._crossings: dict[int, tuple[int, Ints]] = {}
         self.late: Ints = np.empty(0, np.int64)
@@ -73,6 +78,13 @@ class Columns:
         before = np.maximum.accumulate(order)
         return np.flatnonzero(order[1:] < before[:-1]) + 1
 
+    @property
+    def tardy(self) -> Bools:
+        """Groups of which an event came when there was a later one already."""
+        found = np.zeros(len(self.starts), bool)
+        found[self.groups(self.late)] = True
+        return found
+
     @cached_property
     def exact(self) -> bool:
         """Whether `total` and `reaches` know of every disturbed row what had not come by then."""
@@ -89,6 +101,52 @@ class Columns:
         rows = others + 1 + np.arange(len(others)) - np.repeat(np.cumsum(spans) - spans, spans)
         missing = self.came[rows] < self.came[others]
         return rows[missing], others[missing]
+
+    def once(self, name: Any, make: Callable[[], T]) -> T:
+        """What was worked out of the columns under that name; the latest few are remembered."""
+        if name not in self._known:
+            while len(self._known) >= _KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[name] = make()
+        found: T = self._known[name]
+        return found
+
+    def series(self, values: NDArray[Any]) -> tuple[Ints, Bools]:
+        """The rows by group and value, those of the same value as they are; which of these begin a value.
+
+        Values are small whole numbers.
+        """
+        kinds = self.group * np.int64(int(values.max(initial=0)) + 1) + values
+        rows = np.argsort(kinds, kind="stable")
+        begins = np.ones(len(rows), bool)
+        begins[1:] = np.diff(kinds[rows]) != 0
+        return rows, begins
+
+    def latest(self, order: Ints | None) -> tuple[Ints, Ints]:
+        """For each row in the order in which they came (None: as they are), by group, the latest time up to
+        it; and the places of those that were later than all before them."""
+        if order is None:
+            times, reached = self.times, self.times
+        else:
+            times = self.times[order]
+            known, ranks = np.unique(times, return_inverse=True)
+            later = self.group.astype(np.int64) * len(known)
+            reached = known[np.maximum.accumulate(later + ranks) % len(known)]
+        rises = np.ones(len(self), bool)
+        rises[1:] = times[1:] > reached[:-1]
+        rises[self.starts] = True
+        return reached, np.flatnonzero(rises)
+
+    def earliest(self) -> Ints:
+        """For each row the earliest time in its group as far as it had come by then."""
+        if not len(self.late):
+            return np.repeat(self.times[self.starts], np.diff(self.ends, prepend=0))
+        order = np.lexsort((self.came, self.group))
+        times, ranks = np.unique(self.times, return_inverse=True)
+        later = (len(self.starts) - self.group[order].astype(np.int64)) * len(times)
+        found = np.empty(len(self), np.int64)
+        found[order] = times[np.minimum.accumulate(later + ranks[order]) % len(times)]
+        return found
 
     # --- windows ---------------------------------------------------------------------------------------
 

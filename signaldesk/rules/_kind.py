@@ -11,6 +11,7 @@ from signaldesk.model.window import Window
 
 if TYPE_CHECKING:
     from signaldesk.rules._columns import Bools, Columns, Ints
+    from signaldesk.rules._past.waiting import Course, Shown
 
 EVIDENCE_MAX = 100
 """Most event ids that a verdict names."""
@@ -112,10 +113,18 @@ class Wanted(NamedTuple):
 
     text: str
     """A value, such as a field; for `truth` a condition."""
-    what: Literal["number", "truth", "scalar"]
-    """A DOUBLE; whether a condition holds; a number for each value of a field, whose names are digests."""
+    what: Literal["number", "truth", "scalar", "field"]
+    """A DOUBLE; whether a condition holds; a number for each value of a field, whose names are digests; or
+    one for each value as groups tell them apart, lists and objects included."""
     needed: bool = False
     """Whether an event that has no such value is none of the rule's business."""
+    events: tuple[str, ...] = ()
+    """Types, or globs, of which the event has to be as well; one that no such `truth` is true of is none of
+    the rule's business."""
+
+    @property
+    def name(self) -> str:
+        return " ".join((*self.events, self.text))
 
 
 class Replay:
@@ -126,9 +135,34 @@ class Replay:
     """
 
     wanted: tuple[Wanted, ...] = ()
-    """Columns of `Columns.samples`, by their text."""
+    """Columns of `Columns.samples`, by their names."""
     exact: bool = False
     """Whether `holds` and `recovered` are right for `columns.disturbed` as well, if `columns.exact`."""
+
+    waits: bool = False
+    """Whether the kind has deadlines: the judge itself is shown the rows that matter (`shown`) then, and
+    nothing else is asked but `unfit`."""
+
+    def shown(self, columns: Columns, course: Course) -> Shown:
+        """The rows that the judge has to be shown, more being no harm."""
+        raise NotImplementedError
+
+    summed: bool = False
+    """Whether a row that is shown stands for others as well: `sample` says for which. Its judge is asked for
+    a reason right after its deadline, with the members of the window (`inside`) in place."""
+
+    def doubtful(self, columns: Columns, course: Course) -> Bools | None:
+        """With `unfit`, groups that the judge has to judge itself, event by event; None: there are none."""
+        return None
+
+    def sample(self, row: int) -> Any:
+        """What the judge is given as the sample of a row that was `shown`."""
+        raise NotImplementedError
+
+    def inside(self, window: Window) -> tuple[int, int, int]:
+        """After `ring` was true: from when to before when (µs) members matter to the verdict, and how many
+        later ones there may be without any of these having been forgotten."""
+        raise NotImplementedError
 
     def holds(self, columns: Columns) -> Bools:
         """For each row whether the condition holds, if all that had come were the rows before it.
@@ -149,9 +183,20 @@ class Replay:
         """For each of these rows the first one that the judge needs to have in its window."""
         raise NotImplementedError
 
+    def members(self, columns: Columns, rows: Ints) -> list[Ints]:
+        """For each of these rows those that the judge needs to have in its window, in order of time."""
+        first = self.first(columns, rows)
+        return [columns.members(*one) for one in zip(rows.tolist(), first.tolist(), strict=True)]
+
     def suffixes(self, columns: Columns, rows: Ints) -> list[bytes] | None:
         """What the judge appends to the ids of its members; None: nothing."""
         return None
+
+    def recall(self, columns: Columns, window: Window, row: int, members: list[bytes]) -> None:
+        """What a verdict needs of the judge's `memory` after `holds` was true of this row.
+
+        The window has the row's `members`, and was loaded without notes.
+        """
 
 
 class Kind:

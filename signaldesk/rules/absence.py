@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice, pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -15,7 +15,7 @@ from signaldesk.model.active import zone
 from signaldesk.model.duration import Duration
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import Judge, Kind, Verdict
+from signaldesk.rules._kind import Judge, Kind, Replay, Verdict
 
 _NOBODY = bytes(16)
 """The event of a rule for which none has come yet."""
@@ -186,6 +186,15 @@ class AbsenceKind(Kind):
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, Absence)
         return _Judge(rule, rule.when)
+
+    def replay(self, rule: Rule) -> Replay:
+        from signaldesk.rules._past.absence import AbsenceReplay
+
+        condition = cast(Absence, rule.when)
+        schedule = condition.expected
+        if schedule is None:
+            return AbsenceReplay(condition.within, int, 0)
+        return AbsenceReplay(None, schedule.after, schedule.grace)
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Absence)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from signaldesk import filters
 from signaldesk.clock import from_us
-from signaldesk.errors import FieldError
+from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import duration
 from signaldesk.model.active import zone
 from signaldesk.model.duration import Duration
@@ -19,7 +20,7 @@ from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._anomaly.bins import Bin, Bins
 from signaldesk.rules._anomaly.detector import SCORE_MAX, THRESHOLD
-from signaldesk.rules._kind import EVIDENCE_MAX, SKIP, Judge, Kind, Verdict
+from signaldesk.rules._kind import EVIDENCE_MAX, SKIP, Judge, Kind, Replay, Verdict
 
 MEMBERS = 1_000
 """Newest events of a group whose ids are kept: for evidence, and so that one sent again counts once."""
@@ -123,8 +124,10 @@ class _Judge(Judge):
         return float(value) if type(value) is float or type(value) is int else SKIP
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
-        if window.add(time, event):
-            bins: Bins = window.memory
+        bins: Bins = window.memory
+        if type(sample) is Bin:
+            bins.put(time, sample)
+        elif window.add(time, event):
             bins.take(time, 1.0 if sample is None else sample)
         return False
 
@@ -190,6 +193,17 @@ class _Judge(Judge):
         window.memory = Bins.load(self._what.bin, notes)
 
 
+def is_path(field: str) -> bool:
+    """Whether a filter takes this for the same field of the payload."""
+    try:
+        path = filters.parse_value(field).path
+    except Invalid:
+        return False
+    return (
+        path is not None and all(isinstance(step, str) for step in path) and ".".join(map(str, path)) == field
+    )
+
+
 class AnomalyKind(Kind):
     name = "anomaly"
     condition = Anomaly
@@ -197,6 +211,14 @@ class AnomalyKind(Kind):
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, Anomaly)
         return _Judge(rule.when)
+
+    def replay(self, rule: Rule) -> Replay | None:
+        from signaldesk.rules._past.anomaly import AnomalyReplay
+
+        condition = cast(Anomaly, rule.when)
+        if condition.field is not None and not is_path(condition.field):
+            return None  # a spelling that filters read in another way
+        return AnomalyReplay(condition.bin, condition.settle, condition.field, MEMBERS)
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Anomaly)

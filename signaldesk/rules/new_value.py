@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -15,12 +15,12 @@ from signaldesk.model.event import Event
 from signaldesk.model.message import clip
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict
 from signaldesk.rules._parameters import Within
 
 _DIGEST = 16
 """Bytes that stand for a value."""
-_MOST = 20_000
+MOST = 20_000
 """Values that are remembered of a group; past that, the one that was not judged for longest is forgotten."""
 _SHOWN = 80
 
@@ -87,7 +87,7 @@ class _Judge(Judge):
         new = times is None or bisect_right(times, time) == bisect_right(times, time - self.span)
         if times is None:
             times = []
-            if len(seen.times) >= _MOST:
+            if len(seen.times) >= MOST:
                 del seen.times[next(iter(seen.times))]
                 window.rewrite = True
         if bisect_left(times, time) == bisect_right(times, time):
@@ -144,6 +144,12 @@ class NewValueKind(Kind):
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, NewValue)
         return _Judge(rule.when)
+
+    def replay(self, rule: Rule) -> Replay:
+        from signaldesk.rules._past.new_value import NewValueReplay
+
+        condition = cast(NewValue, rule.when)
+        return NewValueReplay(condition.field, condition.within, condition.learn, MOST)
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, NewValue)

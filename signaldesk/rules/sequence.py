@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,7 +14,7 @@ from signaldesk.model import duration, glob
 from signaldesk.model.event import TYPE_MAX, Event
 from signaldesk.model.rule import Condition, Listed, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import SKIP, Judge, Kind, Verdict
+from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
 from signaldesk.rules._parameters import SpelledFilter, Within
 
 _MOST = 500
@@ -61,7 +61,7 @@ class Sequence(Condition):
         return self
 
 
-class _Chain(NamedTuple):
+class Chain(NamedTuple):
     """Steps that happened in order; times are µs, `ids` those of the events."""
 
     end: int
@@ -75,11 +75,11 @@ class _Chains:
     __slots__ = ("fired", "found", "returned", "steps", "waiting")
 
     def __init__(self, steps: int) -> None:
-        self.steps: list[list[_Chain]] = [[] for _ in range(steps)]
+        self.steps: list[list[Chain]] = [[] for _ in range(steps)]
         """For each step the chains that end with it, by end; none begins earlier and ends later than one."""
-        self.waiting: list[_Chain] = []
+        self.waiting: list[Chain] = []
         """Whole chains that must be followed, by start."""
-        self.found = _Chain(0, 0, ())
+        self.found = Chain(0, 0, ())
         """The one that was judged last."""
         self.fired = False
         self.returned = False
@@ -119,15 +119,15 @@ class _Judge(Judge):
         chains.found = whole
         return True
 
-    def _extended(self, chains: _Chains, number: int, time: int, event: bytes) -> _Chain | None:
+    def _extended(self, chains: _Chains, number: int, time: int, event: bytes) -> Chain | None:
         """The chain that the event makes as that step: of those it can follow, the one that began last."""
         if number == 0:
-            return _Chain(time, time, (event,))
+            return Chain(time, time, (event,))
         before = chains.steps[number - 1]
         for at in range(bisect_right(before, time, key=lambda chain: chain.end) - 1, -1, -1):
             if event not in before[at].ids:
                 inside = before[at].start > time - self.span
-                return _Chain(time, before[at].start, (*before[at].ids, event)) if inside else None
+                return Chain(time, before[at].start, (*before[at].ids, event)) if inside else None
         return None
 
     def _followed(self, chains: _Chains, time: int) -> None:
@@ -148,7 +148,7 @@ class _Judge(Judge):
         return bool(window.memory.returned)
 
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
-        chain: _Chain = window.memory.found
+        chain: Chain = window.memory.found
         took, limit = (time - chain.start) / 1e6, self.span / 1e6
         words = _words(self._condition, f"{took:g} s" if not self._missing else "")
         return Verdict(took, False, limit, time - self.span, time, list(chain.ids), words)
@@ -161,13 +161,13 @@ class _Judge(Judge):
         chains = window.memory = _Chains(len(self._condition.steps))
         if notes is not None:
             steps, waiting, chains.fired = notes
-            chains.steps = [[_Chain(end, start, tuple(ids)) for end, start, ids in step] for step in steps]
-            chains.waiting = [_Chain(end, start, tuple(ids)) for end, start, ids in waiting]
+            chains.steps = [[Chain(end, start, tuple(ids)) for end, start, ids in step] for step in steps]
+            chains.waiting = [Chain(end, start, tuple(ids)) for end, start, ids in waiting]
         else:
             chains.fired = self._missing  # of a group without a past it is not known; it does no harm
 
 
-def _keep(chains: list[_Chain], new: _Chain) -> None:
+def _keep(chains: list[Chain], new: Chain) -> None:
     """Add a chain unless another ends no later and begins no earlier; drop those it makes needless."""
     at = bisect_right(chains, new.end, key=lambda chain: chain.end)
     if at and chains[at - 1].start >= new.start:
@@ -182,7 +182,7 @@ def _keep(chains: list[_Chain], new: _Chain) -> None:
         del chains[0]
 
 
-def _wait(waiting: list[_Chain], new: _Chain) -> None:
+def _wait(waiting: list[Chain], new: Chain) -> None:
     at = bisect_right(waiting, new.start, key=lambda chain: chain.start)
     if len(waiting) < _WAITING and (not at or waiting[at - 1].start < new.start):
         waiting.insert(at, new)
@@ -196,6 +196,10 @@ def _matcher(step: Step) -> Callable[[dict[str, Any], Event], bool]:
     return lambda payload, event: (
         watches(event.type) and holds(payload, event.type, event.source, event.timestamp) is True
     )
+
+
+def _wanted(step: Step) -> Wanted:
+    return Wanted(step.where or "", "truth", events=step.event)
 
 
 def _words(condition: Sequence, took: str) -> str:
@@ -219,6 +223,15 @@ class SequenceKind(Kind):
         assert isinstance(rule.when, Sequence)
         every = (*rule.when.steps, *((rule.when.missing,) if rule.when.missing else ()))
         return tuple(dict.fromkeys(type_ for step in every for type_ in step.event))
+
+    def replay(self, rule: Rule) -> Replay:
+        from signaldesk.rules._past.sequence import MissingReplay, SequenceReplay
+
+        condition = cast(Sequence, rule.when)
+        steps = list(map(_wanted, condition.steps))
+        if condition.missing is not None:
+            return MissingReplay(steps, _wanted(condition.missing), condition.within, _WAITING)
+        return SequenceReplay(steps, condition.within)
 
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Sequence)

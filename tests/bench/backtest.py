@@ -49,6 +49,11 @@ def counting() -> Any:
     return Rule.count("checkout", at_least=NEED, within=f"{WITHIN}s", by="customer", cooldown="10m")
 
 
+def step(where: str) -> dict[str, str]:
+    """A step of a sequence."""
+    return {"event": "checkout", "where": where}
+
+
 def others() -> dict[str, Any]:
     """Rules of the other kinds that are judged in columns."""
     from signaldesk.backtest.rule import Rule
@@ -65,6 +70,22 @@ def others() -> dict[str, Any]:
         "change": Rule.change("checkout", rise="500%", within="10m", min_events=42, **common),
         "change of sums": Rule.change(
             "checkout", function="sum", rise="500%", **{**amount, "min_events": 42}
+        ),
+        "new_value": Rule.new_value("checkout", field="ok", within="1h", learn="1h", **common),
+        "sequence": Rule.sequence(steps=[step("NOT ok"), step("amount > 99.9")], within="1m", **common),
+        "sequence of three": Rule.sequence(
+            steps=[step("NOT ok"), step("ok"), step("amount > 99.9")], within="2m", **common
+        ),
+        "sequence, missing": Rule.sequence(
+            steps=[step("amount > 99.9")], missing=step("ok"), within="5m", **common
+        ),
+        "absence": Rule.absence("checkout", within="30m", **common),
+        "absence, expected": Rule.absence(
+            "checkout", expected={"cron": "0 * * * *", "grace": "30m"}, **common
+        ),
+        "anomaly": Rule.anomaly("checkout", bin="1m", min_history="2h"),
+        "anomaly, sum": Rule.anomaly(
+            "checkout", bin="1m", function="sum", field="amount", min_history="2h", by="ok"
         ),
     }
 

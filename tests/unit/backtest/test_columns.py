@@ -27,7 +27,7 @@ from tests.unit.backtest.test_parity import OPTIONS
 from tests.unit.rules.test_live_is_oracle import ALONE, START, _payloads, documents
 
 SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
-KINDS = [name for name in ALONE if type(document.kinds()[name]).replay is not Kind.replay]
+KINDS = [name for name in (*ALONE, "anomaly") if type(document.kinds()[name]).replay is not Kind.replay]
 """Kinds that are judged in columns."""
 
 _steps = st.sampled_from(
@@ -36,7 +36,7 @@ _steps = st.sampled_from(
 _agos = st.sampled_from([0, 0, 0, 0, 0, 1, MICROS, 2 * MICROS, 10 * MICROS, LATENESS, 2 * LATENESS])
 _comings = st.lists(
     st.tuples(
-        _steps, _agos, _payloads, st.sampled_from(["y", "y", "y", "z"]),
+        _steps, _agos, _payloads, st.integers(0, 3),
         st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2, 5]),  # so many events ago the same one came
         st.booleans(),  # whether it came in one entry with the one before
         st.sampled_from([0, 0, MICROS, 30 * MICROS]),  # how long it took until it was received
@@ -46,7 +46,7 @@ _comings = st.lists(
 )  # fmt: skip
 
 
-def stream(comings: list[Any]) -> pyarrow.Table:
+def stream(comings: list[Any], types: tuple[str, ...] = ("y", "y", "y", "z")) -> pyarrow.Table:
     """Events as history keeps them: late ones, ties, some that come twice, several in an entry."""
     events: list[Event] = []
     behind: list[int] = []
@@ -55,7 +55,7 @@ def stream(comings: list[Any]) -> pyarrow.Table:
     now = watermark = clock = START
     for number, (step, ago, payload, type_, again, joined, delay) in enumerate(comings):
         now += step
-        one = event(number * 7919 % 1009, type_, now - ago, payload)
+        one = event(number * 7919 % 1009, types[type_], now - ago, payload)
         if 0 < again <= len(events):
             one = events[-again]
         events.append(one)
@@ -105,11 +105,15 @@ def told(found: Judged) -> Any:
 def test_columns_find_what_the_fold_finds(
     kind: str, data: st.DataObject, comings: list[Any], options: dict[str, Any]
 ) -> None:
-    rule = document.parse({**data.draw(documents(kind)), **options})
-    events = Events.of(stream(comings))
+    said = {**data.draw(documents(kind)), **options}
+    if kind == "anomaly":
+        said["when"] |= {"bin": data.draw(st.sampled_from(["1s", "2s"])), "score": 1.1}
+    rule = document.parse(said)
+    types = ("paid", "left", "paid_late", "y") if kind == "sequence" else ("y", "y", "y", "z")
+    events = Events.of(stream(comings, types))
     until = data.draw(st.sampled_from([None, START + 1000 * MICROS]))
     right = fold.judge(events, saved(rule), lateness=LATENESS, since=START, until=until)
-    found = columns.judge(events, saved(rule), lateness=LATENESS, until=until)
+    found = columns.judge(events, saved(rule), lateness=LATENESS, since=START, until=until)
     assert isinstance(found, Judged)
     assert told(found) == told(right)
 
