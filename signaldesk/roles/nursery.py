@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import socket
-import sys
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from signaldesk.log import get_logger
+from signaldesk.roles import cradle
 from signaldesk.roles.ending import end_of
 
 log = get_logger(__name__)
@@ -40,8 +41,10 @@ class Born:
 class Nursery:
     """Bears processes. Should it die, they end too, and another nursery bears their successors."""
 
-    def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+    def __init__(self, begun: cradle.Begun | None = None) -> None:
+        """`begun`: the process of the first one, when it is started already."""
+        self._begun = begun
+        self._process: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.StreamReader
         self._socket: socket.socket
         self._listening: asyncio.Task[None] | None = None
@@ -51,21 +54,14 @@ class Nursery:
         self._ended_early: dict[int, int] = {}
 
     async def open(self) -> None:
-        """Start the nursery's process; it imports while we go on."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # A session of its own: Ctrl-C in a terminal reaches us alone, and we stop everybody in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "signaldesk.roles", str(theirs.fileno())),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr,
-                start_new_session=True,
-                pass_fds=[theirs.fileno()],
-            )
-        ours.setblocking(False)
-        self._socket = ours
+        """Start the nursery's process, if it is not there; it imports while we go on."""
+        if self._process is not None:  # that one died
+            await asyncio.to_thread(self._process.wait)
+        begun, self._begun = self._begun or cradle.begin(), None
+        self._process, self._socket = begun
+        self._socket.setblocking(False)
         self._births = asyncio.Queue()
-        self._listening = asyncio.create_task(self._listen(ours))
+        self._listening = asyncio.create_task(self._listen(self._socket))
 
     async def bear(self, roles: Sequence[str], listeners: Sequence[int]) -> Born:
         """A new process that plays these roles and inherits the listeners."""
@@ -95,7 +91,7 @@ class Nursery:
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self._socket.close()
-        await self._process.wait()
+        await asyncio.to_thread(self._process.wait)
 
     async def _listen(self, line: socket.socket) -> None:
         loop = asyncio.get_running_loop()

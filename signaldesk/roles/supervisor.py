@@ -24,6 +24,7 @@ from typing import Any
 from signaldesk.log import get_logger
 from signaldesk.roles import assignment
 from signaldesk.roles.child import Child
+from signaldesk.roles.cradle import Begun
 from signaldesk.roles.listening import CannotStart, bind, local_address
 from signaldesk.roles.nursery import Nursery
 from signaldesk.roles.place import Place, Running
@@ -55,10 +56,12 @@ class Supervisor:
         settings: Settings,
         *,
         more: Sequence[str] = (),
+        begun: Begun | None = None,
         on_ready: Callable[[Ready], Awaitable[None]],
     ) -> None:
-        """`more`: further roles that run beside the usual ones, each in a process of its own. `on_ready` is
-        called once, when everything serves."""
+        """`more`: further roles that run beside the usual ones, each in a process of its own. `begun`: the
+        nursery, when it is started already. `on_ready` is called once, when everything serves."""
+        self._begun = begun
         self._settings = settings
         self._more = tuple(more)
         self._on_ready = on_ready
@@ -73,7 +76,7 @@ class Supervisor:
             for listener in listeners:
                 stack.callback(listener.close)
             settings = with_addresses(self._settings, listeners)
-            family = Family(listeners, self._more)
+            family = Family(listeners, self._more, self._begun)
             servers = Servers(settings)
             stack.push_async_callback(servers.stop)
             stack.push_async_callback(family.stop)
@@ -116,8 +119,8 @@ class Supervisor:
 class Family:
     """The processes, in the order in which they are started and told to stop."""
 
-    def __init__(self, listeners: Sequence[socket.socket], more: Sequence[str]) -> None:
-        self._nursery = nursery = Nursery()
+    def __init__(self, listeners: Sequence[socket.socket], more: Sequence[str], begun: Begun | None) -> None:
+        self._nursery = nursery = Nursery(begun)
         numbers = [listener.fileno() for listener in listeners]
         self._guests = [Child([name], nursery) for name in more]
         self._web, self._ingest = Child(["web"], nursery), Child(["ingest"], nursery, listeners=numbers)
