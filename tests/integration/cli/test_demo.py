@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from signaldesk.roles.demo import shop
 from tests.support import eventually_now
@@ -37,6 +38,7 @@ def said(running: Up) -> dict[str, str]:
     return found.groupdict()
 
 
+@pytest.mark.slow
 def test_the_example_lives_and_is_made_once(terminal: Terminal, data: Path) -> None:
     with up(terminal, data, "--demo") as running:
         first = said(running)
