@@ -220,8 +220,8 @@ class _Loader:
         return fields, own
 
     def _one(self, query: str) -> Any:
-        row = self._connection.execute(query).fetchone()
-        return row[0] if row else None
+        rows = self._connection.execute(query).fetchall()  # what is not fetched keeps the connection busy
+        return rows[0][0] if rows else None
 
     def _parts(self, fields: dict[str, str], own: set[str]) -> dict[str, str]:
         time = self._moment("timestamp")

@@ -65,7 +65,6 @@ def load(
         raise _fault("replay", f"there is no import {replay[:60]!r}; `signaldesk send --replay` makes one")
     try:
         events = Events.on(connection, lane=replay)
-        connection.execute("DROP VIEW given")
         connection.unregister("tail")
     except duckdb.OutOfMemoryException:
         many = sum(one.events for one in cut.files) + cut.tail.num_rows
