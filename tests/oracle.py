@@ -197,7 +197,7 @@ def judge(stream: Iterable[Event | Rules | Passed], *, skew: int) -> Findings:
         elif isinstance(item, Passed):
             fold.tell = True
             for org in fold.rules:
-                fold.time_passes(org, "", item.time)
+                fold.time_passes(org, "", item.time, alone=True)
         else:
             fold.event(item)
     return fold.found
@@ -263,9 +263,14 @@ class _Fold:
         self.composites(held, time)
         self.time_passes(*place, 0)  # a deadline that it set may lie behind the watermark already
 
-    def time_passes(self, org: str, lane: str, clock: int) -> None:
-        """Meet every deadline before the clock: the earliest first, then by rule and group."""
-        clock = self.clocks[org, lane] = max(clock, self.clocks.get((org, lane), 0))
+    def time_passes(self, org: str, lane: str, time: int, *, alone: bool = False) -> None:
+        """Meet every deadline before the clock: the earliest first, then by rule and group.
+
+        `alone`, without an event, live time meets those before itself: one that a rule began with may lie
+        behind the watermark, and waits for an event or for live time.
+        """
+        clock = self.clocks[org, lane] = max(time, self.clocks.get((org, lane), 0))
+        clock = time if alone else clock
         while True:
             living = {(rule.id, rule.since): rule for rule in self.rules.get(org, ())}
             due = [
