@@ -3,7 +3,7 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
-WORKERS ?= 3
+WORKERS ?= 2
 ARGS    ?=
 SOAK    ?= 25
 

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from signaldesk.clock import SystemClock, from_us
 from signaldesk.ids import new_id
 from signaldesk.store import tables as t
+from signaldesk.store.backtests import BacktestStore
 from signaldesk.store.database import Database
 from signaldesk.store.days import Days
 from tests.support.tenants import make_channel, put_notifications
@@ -46,6 +47,14 @@ async def rule(database: Database, org_id: UUID, name: str = "Checkout failures 
         values = {"id": rule_id, "org_id": org_id, "name": name, "version": 1, "since_version": 1}
         await connection.execute(insert(t.rules).values(**values, fingerprint="0"))
     return rule_id
+
+
+async def backtest(database: Database, org_id: UUID) -> UUID:
+    """A backtest that runs somewhere."""
+    since = now() - timedelta(hours=1)
+    return (
+        await BacktestStore(database=database).add(org_id, new_id(), "Checkout failures", since, now(), None)
+    ).id
 
 
 async def alert(database: Database, org_id: UUID, *, rule_id: UUID | None = None, **values: Any) -> UUID:

@@ -56,10 +56,17 @@ def test_a_sweep_judges_them_at_every_point(terminal: Terminal) -> None:
     assert points[0]["firings"] == 7
 
 
-def test_from_afar_the_answers_are_the_same(desk: Desk, terminal: Terminal) -> None:
+@pytest.fixture(scope="module")
+def shop(desk: Desk) -> Desk:
+    """The installation with four failed checkouts."""
     desk.terminal.run("send", "checkout_failed", "country=DE", "--times", "4")
     counted = "SELECT 'all ' || count(*) AS found FROM events"
     eventually_now(lambda: "all 4" in desk.terminal.run("query", counted).out, 30)
+    return desk
+
+
+def test_from_afar_the_answers_are_the_same(shop: Desk, terminal: Terminal) -> None:
+    desk = shop
     asked = ("backtest", terminal.folder / "rule.yaml", "--from", "2020-01-01", "--to", "2099-01-01")
     away = terminal.with_(SIGNALDESK_URL=desk.up.url, SIGNALDESK_API_KEY=desk.key)
     for more in (("--json",), ("--sweep", "at_least=2:5", "--json"), ()):
@@ -70,7 +77,8 @@ def test_from_afar_the_answers_are_the_same(desk: Desk, terminal: Terminal) -> N
     assert "sweep.at_leats: is no parameter" in refused
 
 
-def test_a_rule_is_compared_with_a_saved_one_here_and_from_afar(desk: Desk, terminal: Terminal) -> None:
+def test_a_rule_is_compared_with_a_saved_one_here_and_from_afar(shop: Desk, terminal: Terminal) -> None:
+    desk = shop
     (terminal.folder / "strict.yaml").write_text(RULE.replace("at_least: 3", "at_least: 30"))
     desk.terminal.run("rules", "apply", terminal.folder / "rule.yaml")
     asked = ("backtest", terminal.folder / "strict.yaml", "--from", "2020-01-01", "--to", "2099-01-01")

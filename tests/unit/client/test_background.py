@@ -25,10 +25,12 @@ class Server:
         self.bodies: list[bytes] = []
         self.keys: list[str] = []
         self._answers = iter(answers)
+        self.asked = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     def post(self, path: str, content: bytes = b"", *, headers: Mapping[str, str] | None = None) -> Answer:
+        self.asked.set()
         self.open.wait(20)
         self.bodies.append(content)
         self.keys.append((headers or {})["Idempotency-Key"])
@@ -115,6 +117,7 @@ def test_who_sends_more_than_may_wait_waits_or_is_told(server: Server) -> None:
     background = Background(server, most=2, batch=1, linger=0)
     server.open.clear()
     background.put(b"under way")
+    assert server.asked.wait(10), "it takes up no room any more"
     taken = [background.put(b"%d" % number, wait=False) for number in range(4)]
     assert taken[-1] is False
     waiting = threading.Thread(target=background.put, args=(b"later",))
