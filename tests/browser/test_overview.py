@@ -234,9 +234,9 @@ async def test_the_log_in_works_without_javascript(web: Web, org: Org, page: Pag
 
 
 async def test_the_page_is_interactive_soon(overview: Page) -> None:
-    """Within 1.5 s is promised, and measured by the benchmark `page`; beside other tests it takes longer."""
+    """Promised: within 1.5 s. A machine that is busy with other tests gets some tries to show it."""
     times: list[float] = []
-    while min(times, default=4.0) >= 3.0:
+    while min(times, default=2.0) >= 1.5:
         assert len(times) < 10, times
         await overview.reload(wait_until="commit")
         await live(overview)
