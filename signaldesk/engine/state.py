@@ -51,6 +51,7 @@ class State(Window):
         "held_at",
         "key",
         "last_fired",
+        "queued",
         "since",
         "text",
         "touched",
@@ -70,7 +71,9 @@ class State(Window):
         self.touched = 0
         """The number of the batch that used it last; what is long unused may leave memory."""
         self.due: int | None = None
-        """The deadline it stands in the lane's timers with."""
+        """Its earliest deadline."""
+        self.queued: int | None = None
+        """Where it stands in the lane's timers: no later than that."""
         if watch.plain:
             return
         self.event: Event | None = None
@@ -97,10 +100,12 @@ class State(Window):
 
     def deadline(self) -> int | None:
         """The earliest of its deadlines."""
-        found = [due for due in (self.due_for, self.due_quiet) if due is not None]
-        if self.watch.judge.timed and (due := self.watch.judge.due(self)) is not None:
-            found.append(due)
-        return min(found, default=None)
+        judge = self.watch.judge
+        first = judge.due(self) if judge.timed else None
+        for due in (self.due_for, self.due_quiet):
+            if due is not None and (first is None or due < first):
+                first = due
+        return first
 
     def notes(self) -> bytes:
         """Everything that does not follow from the members; nothing for plain watches."""

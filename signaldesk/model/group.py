@@ -51,7 +51,8 @@ def text(by: tuple[str, ...], key: Key) -> str:
 
     It is canonical JSON, or a digest where that is long: indexes of PostgreSQL take no long values.
     """
-    canonical = orjson.dumps(values(by, key), option=orjson.OPT_SORT_KEYS)
+    plain = {by[0]: key} if len(by) == 1 and type(key) is str else values(by, key)
+    canonical = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     if len(canonical) <= TEXT_MAX:
         return canonical.decode()
     return "#" + blake2b(canonical, digest_size=16).hexdigest()

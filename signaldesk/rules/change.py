@@ -193,7 +193,7 @@ class _Judge(Judge):
 
     def load(self, window: Window, notes: Any) -> None:
         tally = Hits if self.function == "count" else Sums
-        window.memory = Series[Any](tally, span=self.span, pane=self.pane, views=2)
+        window.memory = Series(tally, span=self.span, pane=self.pane, views=2)
         window.memory.load(notes)
 
 

@@ -22,6 +22,8 @@ _DIGEST = 16
 """Bytes that stand for a value."""
 MOST = 20_000
 """Values that are remembered of a group; past that, the one that was not judged for longest is forgotten."""
+_REMEMBERED = 1_000
+"""Values whose digests a rule remembers: many events have the same."""
 _SHOWN = 80
 
 
@@ -72,17 +74,27 @@ class _Judge(Judge):
         self._field = condition.field
         self._learn = condition.learn
         self._value = group.grouper((condition.field,))
+        self._known: dict[Any, tuple[str, bytes]] = {}
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
+        """Its value as text, and a digest of that."""
         value = self._value(event, payload)
-        return SKIP if value is None else group.text((self._field,), value)
+        return SKIP if value is None else self._known.get(value) or self._look_up(value)
+
+    def _look_up(self, value: Any) -> tuple[str, bytes]:
+        text = group.text((self._field,), value)
+        found = text, blake2b(text.encode(), digest_size=_DIGEST).digest()
+        if not text.startswith("#"):  # that stands for a long one
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[value] = found
+        return found
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         seen: _Seen = window.memory
-        seen.now = sample
+        seen.now, value = sample
         if self._learn and (seen.first is None or time < seen.first):
             seen.first = time
-        value = blake2b(sample.encode(), digest_size=_DIGEST).digest()
         times = seen.times.pop(value, None)
         new = times is None or bisect_right(times, time) == bisect_right(times, time - self.span)
         if times is None:

@@ -19,8 +19,13 @@ from signaldesk.rules._parameters import SpelledFilter, Within
 
 _MOST = 500
 """Chains that are kept of each step; those that can matter only to what arrives late go first."""
+_TYPES = 1_000
+"""Event types are the senders' choice: no more of them are remembered."""
 _WAITING = 10_000
 """Chains of a group that wait for what must follow; more are not watched."""
+
+
+Predicate = Callable[[dict[str, Any], str, str | None, int], bool | None]
 
 
 class Step(BaseModel):
@@ -94,12 +99,24 @@ class _Judge(Judge):
         self._missing = condition.missing is not None
         self.timed = self.ends = self._missing
         every = (*condition.steps, *((condition.missing,) if condition.missing else ()))
-        self._matchers = [_matcher(step) for step in every]
+        self._steps = [(number, *_asked(step)) for number, step in enumerate(every)][::-1]
+        self._of_type: dict[str, list[tuple[int, Predicate | None]]] = {}
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         """The numbers of the steps that it can be, the last one first."""
-        found = [number for number, matches in enumerate(self._matchers) if matches(payload, event)]
-        return found[::-1] if found else SKIP
+        found = []
+        for number, holds in self._of_type.get(event.type) or self._look_up(event.type):
+            if holds is None or holds(payload, event.type, event.source, event.timestamp) is True:
+                found.append(number)
+        return found or SKIP
+
+    def _look_up(self, type_: str) -> list[tuple[int, Predicate | None]]:
+        """Which steps events of this type can be, the last one first, with their filters."""
+        if len(self._of_type) >= _TYPES:
+            self._of_type.clear()
+        found = [(number, holds) for number, watches, holds in self._steps if watches(type_)]
+        self._of_type[type_] = found
+        return found
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         chains: _Chains = window.memory
@@ -188,14 +205,9 @@ def _wait(waiting: list[Chain], new: Chain) -> None:
         waiting.insert(at, new)
 
 
-def _matcher(step: Step) -> Callable[[dict[str, Any], Event], bool]:
-    watches = glob.matcher(step.event)
-    if step.where is None:
-        return lambda payload, event: watches(event.type)
-    holds = filters.parse(step.where).predicate
-    return lambda payload, event: (
-        watches(event.type) and holds(payload, event.type, event.source, event.timestamp) is True
-    )
+def _asked(step: Step) -> tuple[Callable[[str], bool], Predicate | None]:
+    """Whether events of a type can be this step, and the filter that they have to pass."""
+    return glob.matcher(step.event), filters.parse(step.where).predicate if step.where is not None else None
 
 
 def _wanted(step: Step) -> Wanted:
