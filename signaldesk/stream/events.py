@@ -68,6 +68,7 @@ class EventStream:
         self._redis = redis
         self._append = Script(redis, "append")
         self._append_once = Script(redis, "append_once")
+        self._keep_order = Script(redis, "keep_order")
 
     async def append(self, partition: int, appends: list[Append]) -> None:
         """Append entries in order; returns when the server has them (on disk, with `appendfsync always`)."""
@@ -135,12 +136,8 @@ class EventStream:
         Entry ids follow Redis's clock; when Redis lost its data and its clock stands behind, new entries
         would look as if they had been read already.
         """
-        name = keys.events(partition)
-        async with outage():
-            info: Any = await self._redis.xinfo_stream(name) if await self._redis.exists(name) else {}
-            last = positions.pack(info["last-generated-id"]) if info else 0
-            if last < committed:
-                await self._redis.xadd(name, {"m": b"{}"}, id=positions.unpack(committed + 1))
+        args: list[Any] = [*positions.unpack(committed).split("-"), positions.unpack(committed + 1)]
+        await self._insist(lambda: self._keep_order([keys.events(partition)], args))
 
     async def _send(self, partition: int, args: list[bytes | int | str]) -> None:
         names = [keys.events(partition), keys.sent(partition, secrets.token_hex(12))]

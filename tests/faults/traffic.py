@@ -115,7 +115,7 @@ class Customer(threading.Thread):
     key: str
     batches: list[list[Row]]
     sent: int = 0
-    """Batches answered with 202 so far."""
+    """Batches answered with 202 so far; what was sent after one without ids of its own is answered, too."""
     promised: list[str] = field(default_factory=list)
     """Ids of events without one of their own that were answered with 202."""
     attempted: int = 0
@@ -138,9 +138,9 @@ class Customer(threading.Thread):
                 if number == self.resting_at:
                     self.gate.wait(PATIENCE_S)
                 self._insist(batch)
-                self.sent += 1
                 if number % 3 == 2:
                     self._try_once(len(batch) // 4 + 1, batch[0]["timestamp"])
+                self.sent += 1  # now, and not before: whoever waits for it may find nothing under way
         except BaseException as fault:  # the test has to hear of it
             self.fault = fault
 
