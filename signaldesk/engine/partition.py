@@ -38,7 +38,7 @@ from signaldesk.stream.windows import Changes, WindowsLost, WindowStore
 _BATCH_EVENTS = 8_192
 """How many events a batch aims at when there is a backlog."""
 _BLOCK_MS = 1_000
-_GATHER_S = 0.05
+_GATHER_S = 0.1
 """So long events wait to be committed with others, when nothing came of any of them."""
 _GATHER_EVENTS = 1_000
 """So many need not wait for more."""

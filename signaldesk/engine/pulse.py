@@ -1,4 +1,4 @@
-"""Tells open pages what is going on, at most ten times a second for each organisation."""
+"""Tells open pages what is going on, at most ten times a second for each organisation that is watched."""
 
 from __future__ import annotations
 
@@ -62,13 +62,16 @@ class Pulse:
                 logger.debug("nobody could be told what happened")
 
     async def flush(self) -> None:
-        """Publish what was collected."""
+        """Publish what was collected, as far as anybody listens."""
         beats, self._beats = self._beats, {}
         alerts, self._alerts = self._alerts, []
-        for org_id, alert in alerts[:100]:
+        watched = await self._news.watched(beats.keys() | {org_id for org_id, _ in alerts})
+        for org_id, alert in [one for one in alerts if one[0] in watched][:100]:
             await self._news.publish(org_id, alert)
         now = iso(self._clock.now_us())
         for org_id, beat in beats.items():
+            if org_id not in watched:
+                continue
             latest = [_event(event, received) for event, received in beat.latest]
             message = {"kind": "events", "at": now, "n": beat.events, "types": beat.types, "latest": latest}
             await self._news.publish(org_id, message)

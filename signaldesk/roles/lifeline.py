@@ -25,7 +25,6 @@ def live(names: Sequence[str], line: int, listeners: Sequence[int]) -> int:
     roles = [load(name) for name in names]
     for role in roles:
         role.prepare()
-    gc.freeze()  # neither is what it imported itself ever garbage
     gc.enable()
     told = _first_line(line)
     if not told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 
 from signaldesk import log
@@ -19,6 +20,7 @@ logger = log.get_logger(__name__)
 def run(roles: Sequence[Role], told: Assignment) -> int:
     """Returns the exit code: 0 after SIGTERM or SIGINT, 1 when a role could not go on."""
     logs.configure(told.settings)
+    gc.freeze()  # what was imported and prepared is never garbage
     with asyncio.Runner(loop_factory=_loop_factory(roles)) as runner:
         return runner.run(_serve(roles, told))
 

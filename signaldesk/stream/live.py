@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,7 @@ class LiveFeed:
         self._followed.discard(org_id)
         await self._tell("unsubscribe", org_id)
 
-    async def messages(self) -> AsyncIterator[tuple[UUID, dict[str, Any]]]:
+    async def messages(self) -> AsyncGenerator[tuple[UUID, dict[str, Any]]]:
         """(organisation, message), for ever. What is published while Redis is away is lost."""
         while True:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,15 @@ class News:
         """Tell the organisation's open pages; `message["kind"]` says what it is. Raises Unavailable."""
         async with outage():
             await self._redis.publish(keys.live(org_id), orjson.dumps(message, default=str))
+
+    async def watched(self, org_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the organisations that anybody listens to. Raises Unavailable."""
+        channels = {keys.live(org_id): org_id for org_id in org_ids}
+        if not channels:
+            return set()
+        async with outage():
+            found = await self._redis.pubsub_numsub(*channels)
+        return {channels[name.decode()] for name, listeners in found if listeners}
 
     async def ping(self) -> None:
         """Raises Unavailable unless Redis answers."""
