@@ -5,7 +5,7 @@ Ids are derived, so that a repeated commit cannot tell people twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,16 +16,12 @@ from signaldesk.model import message
 from signaldesk.model.life import Alert, Gathered, Over, Told
 from signaldesk.model.message import Message
 from signaldesk.model.outcome import Firing, Notice, Resolution
-from signaldesk.store.alert_book import storm_message
+from signaldesk.store.alert_book import Compose, storm_message
 
 
-def composer(base_url: str) -> Callable[[list[Told | Over | Gathered]], list[Notice]]:
-    """A function that writes the messages of what people are to be told."""
-
-    def compose(tellings: list[Told | Over | Gathered]) -> list[Notice]:
-        return [notice for telling in tellings for notice in _notices(telling, base_url)]
-
-    return compose
+def composer(base_url: str) -> Compose:
+    """A function that writes the messages of one thing that people are to be told."""
+    return lambda telling: list(_notices(telling, base_url))
 
 
 def firing_message(firing_id: UUID, channel_id: UUID) -> UUID:

@@ -28,7 +28,7 @@ from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.outcome import Batch, Firing, Poison, Stored
+from signaldesk.model.outcome import Batch, Firing, Poison, Stored, in_short
 from signaldesk.store.alert_book import Compose
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Ledger
@@ -454,7 +454,7 @@ class Partition:
         try:
             decoded = events.decode(entry.events)
         except msgspec.MsgspecError as fault:
-            return {-1: str(fault)}
+            return {-1: in_short(fault)}
         for index, one in enumerate(decoded):
             stored = self._stored(entry, [one])
             try:
@@ -463,5 +463,5 @@ class Partition:
             except Unavailable:
                 raise
             except Exception as fault:  # whatever it is, this event is what causes it
-                bad[index] = f"{type(fault).__name__}: {fault}"[:500]
+                bad[index] = in_short(fault)
         return bad

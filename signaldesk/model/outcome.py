@@ -11,6 +11,12 @@ from signaldesk.model.event import Event
 from signaldesk.model.rule import SavedRule
 
 
+def in_short(error: Exception) -> str:
+    """What kind of error, and what it says, as far as PostgreSQL can keep it: errors may quote anything."""
+    text = f"{type(error).__name__}: {error}"[:500]
+    return text.encode(errors="replace").decode().replace("\0", "")
+
+
 class GroupRef(NamedTuple):
     """One group of one rule in one lane; `key` is the canonical text of its values."""
 
@@ -137,8 +143,7 @@ class SetAside(NamedTuple):
 
     @classmethod
     def of(cls, saved: SavedRule, error: Exception, at: int) -> SetAside:
-        text = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
-        return cls(saved.org_id, saved.id, saved.since_version, saved.rule.name, at, text)
+        return cls(saved.org_id, saved.id, saved.since_version, saved.rule.name, at, in_short(error))
 
 
 class RuleChange(NamedTuple):

@@ -5,7 +5,7 @@ What becomes of them in between is decided by `model.life`, which knows no datab
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,24 +13,27 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from signaldesk import statements
+from signaldesk import log, statements
 from signaldesk.clock import from_us, to_us
 from signaldesk.ids import derived_id, new_id
 from signaldesk.model.active import Active
 from signaldesk.model.life import Alert, Gathered, Ground, Lives, Opening, Over, Step, Storm, Told
-from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, Notice, Resolution
+from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, Notice, Resolution, in_short
 from signaldesk.model.silence import Matcher, Silence
 from signaldesk.model.telling import CROWD_WITHIN, HOUR
 from signaldesk.store.rows import as_json, put
 
-Compose = Callable[[list[Told | Over | Gathered]], list[Notice]]
-"""Makes the outbox rows of what people are to be told."""
+Telling = Told | Over | Gathered
+Compose = Callable[[Telling], list[Notice]]
+"""Makes the outbox rows of one thing that people are to be told."""
 
 GATHER_FIRST, GATHER_LATER = 10.0, 60.0
 """Seconds that a message about a storm waits for more alerts: the first one, and those after it."""
 
 Connection = psycopg.Connection[Any]
 
+
+logger = log.get_logger(__name__)
 
 Asked = list[psycopg.Cursor[Any]]
 """Questions on their way to the server, in the order of `AlertBook.ask`; none for a batch of no alerts."""
@@ -53,7 +56,7 @@ class AlertBook:
         put(connection, self._sql["change"], [_row(alert) for alert in lives.alerts if not alert.new])
         put(connection, self._sql["open"], [_row(alert) for alert in lives.alerts if alert.new])
         self._note(connection, lives.steps)
-        self._put_notices(connection, compose(list(lives.tellings)))
+        self._put_notices(connection, self._composed(connection, lives.tellings, compose))
         self._tell_of_storms(connection, list(lives.storms.values()), compose)
         return lives
 
@@ -138,6 +141,21 @@ class AlertBook:
         ]
         put(connection, self._sql["put_changes"], rows)
 
+    def _composed(
+        self, connection: Connection, tellings: Iterable[Telling], compose: Compose
+    ) -> list[Notice]:
+        """The outbox rows. What cannot be put into words is set aside alone, with a system alert: its alert
+        stands, and everything else is told."""
+        notices: list[Notice] = []
+        for telling in tellings:
+            try:
+                notices += compose(telling)
+            except Exception as error:
+                unsaid = _unsaid(telling, error)
+                logger.error("message set aside", **unsaid)
+                connection.execute(self._sql["set_message_aside"], unsaid)
+        return notices
+
     def _put_notices(self, connection: Connection, notices: list[Notice]) -> None:
         rows = [
             notice._asdict()
@@ -171,11 +189,11 @@ class AlertBook:
             number = storm.messages.get(str(channel), 0)
             grows = bool(number) and storm_message(storm.id, channel, number) in waiting
             numbers[channel] = number if grows else number + 1
-        for notice in compose([Gathered(storm, firing, numbers)]):
+        for notice in self._composed(connection, [Gathered(storm, firing, numbers)], compose):
             wait = GATHER_FIRST if numbers[notice.channel_id] == 1 else GATHER_LATER
             values = notice._asdict() | {"received_at": from_us(notice.received_at), "wait": wait}
             connection.execute(self._sql["gather"], values)
-        storm.messages |= {str(channel): number for channel, number in numbers.items()}
+            storm.messages[str(notice.channel_id)] = numbers[notice.channel_id]
         connection.execute(
             self._sql["keep_storm"],
             {
@@ -194,6 +212,19 @@ class AlertBook:
 def storm_message(storm_id: UUID, channel_id: UUID, number: int) -> UUID:
     """The id of the so-manieth message about a storm through a channel."""
     return derived_id("notification", str(storm_id), str(channel_id), str(number))
+
+
+def _unsaid(telling: Telling, error: Exception) -> dict[str, Any]:
+    """What a system alert says of a message that could not be composed."""
+    saved = telling.resolution.saved if isinstance(telling, Over) else telling.firing.saved
+    alert_id = None if isinstance(telling, Gathered) else telling.alert.id
+    return {
+        "org_id": saved.org_id,
+        "rule_id": saved.id,
+        "name": saved.rule.name,
+        "alert_id": alert_id,
+        "error": in_short(error),
+    }
 
 
 def group_columns(group: GroupRef) -> dict[str, Any]:

@@ -87,6 +87,14 @@ SELECT id, org_id, alert_id, channel_id, message, received_at
 FROM jsonb_to_recordset(%(rows)s) AS r (
     id uuid, org_id uuid, alert_id uuid, channel_id uuid, message jsonb, received_at timestamptz)
 
+-- name: set_message_aside
+-- One for each rule, until it is saved again.
+INSERT INTO system_alerts (id, org_id, kind, subject, detail)
+VALUES (gen_random_uuid(), %(org_id)s, 'message_set_aside', %(rule_id)s::uuid::text,
+    format('A message of the rule %%s could not be composed, and nobody was told%%s: %%s', %(name)s::text,
+        ' of alert ' || %(alert_id)s::uuid::text, %(error)s::text))
+ON CONFLICT DO NOTHING
+
 -- name: waiting
 -- Messages that nobody began to send; they stay so until this transaction ends.
 SELECT id FROM notifications

@@ -63,8 +63,9 @@ WITH live AS (
     ON CONFLICT DO NOTHING RETURNING rule_id
 ), heeded AS (
     UPDATE system_alerts SET resolved_at = now() FROM live
-    WHERE system_alerts.org_id = live.org_id AND kind = 'rule_set_aside' AND subject = live.id::text
-      AND resolved_at IS NULL AND (%(version)s = 0 OR EXISTS (SELECT FROM begun))
+    WHERE system_alerts.org_id = live.org_id AND subject = live.id::text AND resolved_at IS NULL
+      AND (kind = 'message_set_aside'
+           OR kind = 'rule_set_aside' AND (%(version)s = 0 OR EXISTS (SELECT FROM begun)))
 )
 UPDATE alerts SET state = 'resolved', resolved_at = now(), resolved_reason = 'rule'
 FROM begun WHERE alerts.rule_id = begun.rule_id AND state <> 'resolved'
