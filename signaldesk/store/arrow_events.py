@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+import adbc_driver_postgresql as adbc
 import orjson
 import pyarrow as pa
+from adbc_driver_manager import AdbcConnection, AdbcStatement, OperationalError
 from psycopg import sql
 
 from signaldesk.errors import Unavailable
@@ -47,8 +48,8 @@ class ArrowEvents:
         query = sql.SQL(_SELECT_MANY).format(
             partition=sql.Literal(partition), after=sql.Literal(after), upto=sql.Literal(upto)
         )
-        with self._cursor() as cursor:
-            return _spread(_fetch(cursor, query), partition)
+        with self._connected() as connection:
+            return _spread(_fetch(connection, query), partition)
 
     def tail(
         self,
@@ -73,27 +74,33 @@ class ArrowEvents:
             **{name: sql.Literal(value) for name, value in given.items()}
         )
         enter = "SELECT set_config('role', 'signaldesk_app', true), set_config('app.org', '{}', true)"
-        with self._cursor() as cursor:
-            cursor.execute(enter.format(org_id))
-            cursor.fetchall()
-            return _fetch(cursor, sql.SQL("SELECT {} FROM events WHERE {}").format(_SELECT, condition))
+        with self._connected() as connection:
+            with AdbcStatement(connection) as statement:
+                statement.set_sql_query(enter.format(org_id))
+                statement.execute_update()
+            return _fetch(connection, sql.SQL("SELECT {} FROM events WHERE {}").format(_SELECT, condition))
 
     @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        # It imports pandas, half a second of a core: for those processes only that do take events out.
-        import adbc_driver_postgresql.dbapi as adbc
+    def _connected(self) -> Iterator[AdbcConnection]:
+        """A transaction that ends with its connection.
 
+        Not by way of the driver's DB-API: that imports pandas and Polars, a second of a core for whoever
+        wants to know a number. What breaks off while rows arrive is an OSError here.
+        """
         try:
-            with closing(adbc.connect(self._url)) as connection, closing(connection.cursor()) as cursor:
-                yield cursor
-        except adbc.OperationalError as error:
+            with adbc.connect(self._url) as database, AdbcConnection(database) as connection:
+                connection.set_autocommit(False)
+                yield connection
+        except (OperationalError, OSError) as error:
             raise Unavailable("the database is away; try again shortly", retry_after=1) from error
 
 
-def _fetch(cursor: Any, query: sql.Composed) -> pa.Table:
+def _fetch(connection: AdbcConnection, query: sql.Composed) -> pa.Table:
     """The rows of a query. Its values are in its text: with parameters the driver is half as fast."""
-    cursor.execute(query.as_string())
-    table = cursor.fetch_arrow_table()
+    with AdbcStatement(connection) as statement:
+        statement.set_sql_query(query.as_string())
+        rows, _ = statement.execute_query()
+        table = pa.RecordBatchReader.from_stream(rows).read_all()
     for number, name in enumerate(table.column_names):
         if isinstance(table.schema.field(number).type, pa.BaseExtensionType):
             column = pa.chunked_array([one.storage for one in table[name].chunks], pa.binary(16))

@@ -19,19 +19,31 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
 HEAVY = (
+    "anyio",
+    "certifi",
+    "cronsim",
+    "h11",
+    "httpcore",
     "httpx",
+    "pandas",
     "psycopg",
     "rich.progress",
-    "signaldesk.desk",
+    "signaldesk.backtest.rule",
+    "signaldesk.backtest.stored",
     "signaldesk.catalog.rules",
+    "signaldesk.client.jobs",
+    "signaldesk.desk",
+    "signaldesk.history.queries",
     "sqlalchemy.dialects.postgresql.psycopg",
 )
+"""What commands import when they need it."""
 
 
 class WarmCommands:
@@ -71,7 +83,7 @@ class WarmCommands:
             [sys.executable, "-W", "error", "-m", "tests.support.warm", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             cwd=Path(__file__).parents[2],
-            env=plain | {"COLUMNS": "200"},
+            env=plain | {"COLUMNS": "200", "OPENBLAS_NUM_THREADS": "1"},
         )
         theirs.close()
         atexit.register(self._end, self._process, self._socket)
@@ -144,6 +156,8 @@ def main() -> None:
         importlib.import_module(module.name)
     for name in HEAVY:
         importlib.import_module(name)
+    # PyArrow's allocator has a thread of its own. It starts another one in a fork; Python cannot know that.
+    warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
     gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))
 
