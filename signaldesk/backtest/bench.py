@@ -19,7 +19,7 @@ from signaldesk.backtest.measure import Slot, measured, width
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import Rule as Tuned
 from signaldesk.backtest.rule import backtest
-from signaldesk.backtest.sweep import Point, Sweep, grid, run
+from signaldesk.backtest.sweep import Sweep, grid, run
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.history.history import History
@@ -106,12 +106,7 @@ class Bench:
                 points.append(point)
             except Invalid:
                 continue
-        made = iter(rules)
-
-        def test(_: dict[str, Any]) -> Backtest:
-            return self._backtest(next(made), go_on)
-
-        found: list[Point] = run(points, test, labels=self.labels)
+        found = run(points, rules, lambda one: self._backtest(one, go_on), labels=self.labels)
         return Sweep(rule.name, list(parameters), found)
 
     def _backtest(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:

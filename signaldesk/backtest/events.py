@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import Any, NamedTuple
 
 import duckdb
@@ -61,7 +62,8 @@ class Events:
         self.fields = fields
         self.own = own
         self.answers: dict[Any, Any] = {}
-        """What was found out about them before; see `matched`."""
+        """What was found out about them before; see `matched`. Under `lock`: a sweep has several threads."""
+        self.lock = RLock()
         bounds = "min(ts), max(ts), max(greatest(ts + behind, received))"
         found = self.sql(f"SELECT count(*), {bounds} FROM events")
         self.count, self.first, self.last, self.clock = found.fetchone() or (0, None, None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -33,16 +34,19 @@ class Lookup:
         self._table = events
         self._events: dict[int, Seen] = {}
         self._ids: dict[int, bytes] = {}
+        self._lock = Lock()
 
     def events(self, places: Sequence[int]) -> list[Seen]:
         """The events at these places."""
-        return _remembered(self._events, places, self._ask_events)
+        with self._lock:
+            return _remembered(self._events, places, self._ask_events)
 
     def ids(self, places: Sequence[int]) -> list[bytes]:
         """The ids of the events at these places."""
         if "id" not in self._table.own:
             return [place.to_bytes(16, "big") for place in places]
-        return _remembered(self._ids, places, self._ask_ids)
+        with self._lock:
+            return _remembered(self._ids, places, self._ask_ids)
 
     def _ask_events(self, places: NDArray[np.int64]) -> list[Seen]:
         columns = self._columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -57,15 +58,17 @@ class Matched:
         """Those among them that came too late to be judged."""
         self._values: groups.Numbered | None = None
         self._numbers: NDArray[Any] = np.zeros(len(columns.starts), np.int32)
+        self._lock = RLock()
         self.known: dict[str, Any] = {}
         """What was worked out of them for the first of several rules that ask the same question."""
 
     def once(self, name: str, work: Callable[[], T]) -> T:
         """What this comes to, worked out for the first rule only."""
-        if name not in self.known:
-            self.known[name] = work()
-        found: T = self.known[name]
-        return found
+        with self._lock:
+            if name not in self.known:
+                self.known[name] = work()
+            found: T = self.known[name]
+            return found
 
     def key(self, number: int) -> Key:
         """The key of the group of that number."""
@@ -83,14 +86,15 @@ class Matched:
 def matched(events: Events, question: Question) -> Matched:
     """The answer, remembered with the events."""
     known = events.answers
-    if question not in known:
-        while len(known) >= _KEPT:
-            del known[next(iter(known))]
-        known[question] = _ask(events, question)
-        if known[question].count > _LARGE:
-            gc.collect()  # the table of DuckDB's answer may be part of a cycle
-    found: Matched = known[question]
-    return found
+    with events.lock:
+        if question not in known:
+            while len(known) >= _KEPT:
+                del known[next(iter(known))]
+            known[question] = _ask(events, question)
+            if known[question].count > _LARGE:
+                gc.collect()  # the table of DuckDB's answer may be part of a cycle
+        found: Matched = known[question]
+        return found
 
 
 def _ask(events: Events, question: Question) -> Matched:

@@ -187,16 +187,16 @@ def swept(
 ) -> Sweep:
     """A backtest at every point. Raises Invalid, before the first one, for points that make no rule.
 
-    `step` is told of every point that is done, with a 1, and may raise to end it.
+    `step` is told of every point that is done, with a 1, and may raise to end it; by several threads.
     """
-    rule = Rule(saved.rule.document())
-    rules = iter([rule.with_(**point).model for point in points])
+    swept = Rule(saved.rule.document())
+    rules = [swept.with_(**point).model for point in points]
 
-    def test(_: dict[str, Any]) -> Backtest:
-        changed = saved.model_copy(update={"rule": next(rules)})
+    def test(rule: model.Rule) -> Backtest:
+        changed = saved.model_copy(update={"rule": rule})
         found = backtest(changed, events, others=others, since=since, until=until)
         if step is not None:
             step(1)
         return found
 
-    return Sweep(saved.rule.name, list(points[0]), run(points, test, labels=labels, progress=progress))
+    return Sweep(saved.rule.name, list(points[0]), run(points, rules, test, labels=labels, progress=progress))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,11 +13,14 @@ from signaldesk.backtest.labels import Score, score
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.label import Label
+from signaldesk.model.rule import Rule
 
 if TYPE_CHECKING:
     import pandas
 
 MOST_POINTS = 10_000
+WORKERS = min(4, os.cpu_count() or 1)
+"""Points that are tested at a time: most of the work is done in NumPy and DuckDB, which hold nobody up."""
 
 
 class Point(NamedTuple):
@@ -122,24 +127,36 @@ def grid(parameters: dict[str, Any]) -> list[dict[str, Any]]:
 
 def run(
     points: Sequence[dict[str, Any]],
-    test: Callable[[dict[str, Any]], Backtest],
+    rules: Sequence[Rule],
+    test: Callable[[Rule], Backtest],
     *,
     labels: Sequence[Label] = (),
     progress: bool = False,
 ) -> list[Point]:
-    """Test every point. Whoever wants to stop it interrupts it: nothing is left behind."""
-    return [_point(parameters, test(parameters), labels) for parameters in _told(points, progress)]
+    """Test the rule of every point, several at a time. Whoever wants to stop it interrupts it, or has `test`
+    raise: what has not begun is left alone, and nothing stays behind."""
+
+    def tested(parameters: dict[str, Any], rule: Rule) -> Point:
+        return _point(parameters, test(rule), labels)
+
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="sweep") as pool:
+        try:
+            pending = [pool.submit(tested, *one) for one in zip(points, rules, strict=True)]
+            return [one.result() for one in _told(pending, progress)]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _told(points: Sequence[dict[str, Any]], progress: bool) -> Iterator[dict[str, Any]]:
+def _told(pending: Sequence[Future[Point]], progress: bool) -> Iterator[Future[Point]]:
     """The points, with a bar on standard error while they are worked on."""
     if not progress:
-        yield from points
+        yield from pending
         return
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(points, description="sweep", console=Console(stderr=True), transient=True)
+    yield from track(pending, description="sweep", console=Console(stderr=True), transient=True)
 
 
 def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label]) -> Point:

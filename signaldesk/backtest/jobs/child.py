@@ -140,14 +140,16 @@ class _Progress:
         self._tell = tell
         self._done, self.total = 0, total
         self._at = 0.0
+        self._lock = threading.Lock()
         self.add(0)
 
     def add(self, more: int) -> None:
-        self._done += more
-        now = time.monotonic()
-        if now - self._at >= EVERY_S:
-            self._at = now
-            self._tell(Told(min(self._done, self.total), self.total))
+        with self._lock:
+            self._done += more
+            now = time.monotonic()
+            if now - self._at >= EVERY_S:
+                self._at = now
+                self._tell(Told(min(self._done, self.total), self.total))
 
 
 def _tell(told: Told) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import duckdb
@@ -12,9 +13,12 @@ import pyarrow
 import pytest
 
 import signaldesk as sd
-from signaldesk.backtest import labels
+from signaldesk.backtest import labels, sweep
+from signaldesk.backtest.bench import Stopped
 from signaldesk.backtest.picture import write
+from signaldesk.backtest.result import Backtest
 from signaldesk.errors import Invalid, NotFound
+from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -123,6 +127,41 @@ def test_a_sweep_is_a_backtest_at_every_point() -> None:
         )  # fmt: skip
     assert list(grid.df().columns)[:2] == ["at_least", "within"]
     assert "<table" in grid._repr_html_()
+
+
+def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "WORKERS", 3)
+    points = sweep.grid({"at_least": [4, 2, 3, 9]})
+    rules = [RULE.with_(**point).model for point in points]
+    together = Barrier(3)
+
+    def test(rule: Rule) -> Backtest:
+        if rule != rules[-1]:
+            together.wait(timeout=30)  # passes only when three are under way
+        return sd.Rule(rule.document()).backtest(ROWS)
+
+    found = sweep.run(points, rules, test)
+    assert [point.parameters for point in found] == points
+    assert [point.firings for point in found] == [
+        len(RULE.with_(**point).backtest(ROWS).firings) for point in points
+    ]
+
+
+def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WORKERS", 2)
+    points = sweep.grid({"at_least": range(2, 200)})
+    rules = [RULE.with_(**point).model for point in points]
+    begun: list[Rule] = []
+
+    def test(rule: Rule) -> Backtest:
+        begun.append(rule)
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        sweep.run(points, rules, test)
+    assert len(begun) < len(points)
 
 
 def test_labels_say_which_points_are_worth_it(tmp_path: Path) -> None:
