@@ -7,6 +7,8 @@ lie on the grid. What a summary keeps is the matter of a `Tally`.
 
 A tally is the sum of what lies in one window. It is moved, not made anew: for an event in order the judged
 event is added and what has become too old is removed. So it must not depend on the order of what was added.
+Where a window begins and ends among the members is remembered as well, until one comes in between them: for
+events in order nothing has to be looked for.
 """
 
 from __future__ import annotations
@@ -22,15 +24,19 @@ EXACT = 10_000
 """Members within the reach of a series that are kept one by one."""
 ID = 16
 """Bytes of an event's id; a member's value follows them."""
+UNKNOWN = -1
 
 
 class Tally:
     """What one window comes to. Values are the bytes that follow the id in a member."""
 
-    count: int = 0
-    """Members and those in panes together."""
-    rough: bool = False
-    """Whether panes are part of it."""
+    __slots__ = ("count", "rough")
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Members and those in panes together."""
+        self.rough = False
+        """Whether panes are part of it."""
 
     def add(self, value: bytes) -> None:
         raise NotImplementedError
@@ -71,15 +77,13 @@ T = TypeVar("T", bound=Tally)
 class View(Generic[T]):
     """A window (after, upto] of a series with its tally, at the place where it was asked for last."""
 
-    __slots__ = ("after", "first", "last", "make", "tally", "upto")
+    __slots__ = ("after", "end", "first", "last", "start", "tally", "upto")
 
     def __init__(self, make: Callable[[], T]) -> None:
-        self.make = make
-        self.clear()
-
-    def clear(self) -> None:
-        self.tally = self.make()
+        self.tally = make()
         self.after = self.upto = 0
+        self.start = self.end = 0
+        """Members start … end - 1 are part of it, unless these are UNKNOWN."""
         self.first = self.last = 0
         """Panes first … last - 1 are part of it."""
 
@@ -87,7 +91,7 @@ class View(Generic[T]):
 class Series(Generic[T]):
     """The values behind one `Window`, and the views on them. Times are microseconds."""
 
-    __slots__ = ("exact_from", "pane", "panes", "span", "views")
+    __slots__ = ("exact_from", "make", "pane", "panes", "span", "views")
 
     def __init__(self, make: Callable[[], T], *, span: int, pane: int, views: int = 1) -> None:
         """`span`: how far back in time members matter; `pane`: the length of a pane."""
@@ -96,7 +100,8 @@ class Series(Generic[T]):
         self.exact_from = 0
         """Members from here on are kept; what is older is in panes."""
         self.panes: dict[int, Any] = {}
-        self.views = tuple(View(make) for _ in range(views))
+        self.make = make
+        self.views = [View(make) for _ in range(views)]
 
     # --- what comes ------------------------------------------------------------------------------------
 
@@ -104,12 +109,31 @@ class Series(Generic[T]):
         """Take a value in; the same event again changes nothing as long as it is kept itself."""
         if time < self.exact_from:
             self._put(time // self.pane, value)
-        elif window.add(time, event + value):
+            return
+        member = event + value
+        if window.add(time, member):
+            newest = window.ids[-1] is member
             for view in self.views:
-                if view.after < time <= view.upto:
-                    view.tally.add(value)
-            if len(window.times) > EXACT:
+                if time <= view.upto or not newest:
+                    self._grow(view, time, value, newest)
+            if len(window.ids) > EXACT:
                 self._fold(window)
+
+    @staticmethod
+    def _grow(view: View[T], time: int, value: bytes, newest: bool) -> None:
+        """A member came that is not later than what the view was asked for last, or not the newest one."""
+        inside = view.after < time <= view.upto
+        if inside:
+            view.tally.add(value)
+        if inside and newest and view.end != UNKNOWN:
+            view.end += 1
+        else:
+            view.start = view.end = UNKNOWN
+
+    def _clear(self, view: int) -> View[T]:
+        """A view on nothing in the place of one."""
+        new = self.views[view] = View(self.make)
+        return new
 
     def _put(self, number: int, value: bytes) -> None:
         joined = [view for view in self.views if view.first <= number < view.last]
@@ -121,7 +145,7 @@ class Series(Generic[T]):
                 view.tally.rough = True
         self.panes[number] = tally.put(pane, value, bool(joined))
         for view in joined[1:]:
-            view.clear()  # views do not overlap but at their edges
+            self._clear(self.views.index(view))  # views do not overlap but at their edges
 
     def _fold(self, window: Window) -> None:
         """With too many members within reach, make panes of the older half."""
@@ -130,8 +154,8 @@ class Series(Generic[T]):
             return
         self.exact_from = (times[-EXACT // 2] // self.pane + 1) * self.pane
         end = bisect_left(times, self.exact_from)
-        for view in self.views:
-            view.clear()
+        for number in range(len(self.views)):
+            self._clear(number)
         tally = self.views[0].tally
         for time, member in zip(times[:end], members[:end], strict=True):
             number = time // self.pane
@@ -145,14 +169,32 @@ class Series(Generic[T]):
     def measure(self, window: Window, time: int, width: int, view: int = 0, ago: int = 0) -> T:
         """The tally of (time - ago - width, time - ago]."""
         one = self.views[view]
-        after, upto = time - ago - width, time - ago
+        upto = time - ago
+        after = upto - width
+        whole = after >= self.exact_from and one.first == one.last
+        if whole and one.end != UNKNOWN and after >= one.after and upto >= one.upto:
+            self._follow(window, one, after, upto)
+            return one.tally
         if after >= one.upto or upto <= one.after:
-            one.clear()
+            one = self._clear(view)
             one.after = one.upto = upto
         self._move(window, one, after, upto)
-        if after < self.exact_from or one.first < one.last:
+        if not whole:
             self._move_panes(one, after, upto, whole=not ago)
         return one.tally
+
+    @staticmethod
+    def _follow(window: Window, view: View[T], after: int, upto: int) -> None:
+        """Both edges move on, over members whose places are known."""
+        times, tally, end, start = window.times, view.tally, view.end, view.start
+        count = len(times)
+        while end < count and times[end] <= upto:
+            tally.add(window.ids[end][ID:])
+            end += 1
+        while start < end and times[start] <= after:
+            tally.remove(window.ids[start][ID:])
+            start += 1
+        view.after, view.upto, view.start, view.end = after, upto, start, end
 
     @staticmethod
     def _move(window: Window, view: View[T], after: int, upto: int) -> None:
@@ -170,6 +212,7 @@ class Series(Generic[T]):
             for member in members[bisect_right(times, after) : bisect_right(times, view.after)]:
                 tally.add(member[ID:])
         view.after, view.upto = after, upto
+        view.start, view.end = bisect_right(times, after), bisect_right(times, upto)
 
     def _move_panes(self, view: View[T], after: int, upto: int, *, whole: bool) -> None:
         """Panes from the edge that lies nearest to `after`; with the one that `upto` lies in, if `whole`."""
@@ -206,15 +249,17 @@ class Series(Generic[T]):
         first = horizon // self.pane
         horizon = first * self.pane
         end = bisect_left(window.times, horizon)
-        for view in self.views:
+        for number, view in enumerate(self.views):
             if view.after < horizon - 1 and view.upto:
                 if view.upto < horizon:
-                    view.clear()
+                    self._clear(number)
                 else:
                     self._move(window, view, horizon - 1, view.upto)
         if end:
             del window.times[:end], window.ids[:end]
             window.rewrite = True
+            for view in self.views:
+                view.start = view.end = UNKNOWN
         for number in [number for number in self.panes if number < first]:
             for view in self.views:
                 if view.first <= number < view.last:

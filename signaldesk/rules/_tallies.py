@@ -52,7 +52,10 @@ def finite(value: float) -> float:
 class Hits(Tally):
     """How many there are, and how many of them have a value at all. A pane is [all, hits]."""
 
+    __slots__ = ("hits",)
+
     def __init__(self) -> None:
+        super().__init__()
         self.hits = 0
 
     def add(self, value: bytes) -> None:
@@ -86,7 +89,10 @@ class Hits(Tally):
 class Sums(Tally):
     """Sum and sum of squares of doubles, exactly: as whole numbers of 2^-scale. A pane is another one."""
 
+    __slots__ = ("scale", "squares", "total")
+
     def __init__(self) -> None:
+        super().__init__()
         self.total = 0
         self.squares = 0
         self.scale = 0
@@ -176,11 +182,16 @@ class Ranks(Tally):
     """Buckets of a pane, nearly nine decades; a value that would need one more goes to the nearest."""
     _OFFSET = 40_000  # sizes from 5e-324 to 1.8e308 have i from -37,210 to 35,487
 
+    __slots__ = ("_sorted", "_sums", "buckets", "values")
+
     def __init__(self) -> None:
+        super().__init__()
         self.values: list[float] = []
-        self.buckets: Counter[int] = Counter()
-        self._sorted: list[int] = []
-        self._sums: list[int] = []
+        self.buckets: dict[int, int] = {}
+        self._sorted: list[int] | None = None
+        """The buckets in order, once they were asked for …"""
+        self._sums: list[int] | None = None
+        """… and for each how many values there are up to it."""
 
     def add(self, value: bytes) -> None:
         insort(self.values, _DOUBLE.unpack(value)[0])
@@ -204,17 +215,16 @@ class Ranks(Tally):
         return pane
 
     def join(self, pane: dict[int, int]) -> None:
-        self._sums.clear()
+        self._sums = None
         known = len(self.buckets)
         for bucket, times in pane.items():
-            self.buckets[bucket] += times
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + times
             self.count += times
         if len(self.buckets) != known:
-            self._sorted.clear()
+            self._sorted = None
 
     def leave(self, pane: dict[int, int]) -> None:
-        self._sums.clear()
-        self._sorted.clear()
+        self._sums = self._sorted = None
         for bucket, times in pane.items():
             self.count -= times
             self.buckets[bucket] -= times
@@ -226,19 +236,20 @@ class Ranks(Tally):
         values = self.values
         if not self.buckets:
             return values[rank - 1]
-        if not self._sorted:
-            self._sorted = sorted(self.buckets)
-        if not self._sums:
-            self._sums = list(accumulate(self.buckets[bucket] for bucket in self._sorted))
-        low, high = 0, len(self._sorted)
+        ordered, sums = self._sorted, self._sums
+        if ordered is None:
+            ordered = self._sorted = sorted(self.buckets)
+        if sums is None:
+            sums = self._sums = list(accumulate(self.buckets[bucket] for bucket in ordered))
+        low, high = 0, len(ordered)
         while low < high:
             middle = (low + high) // 2
-            upto = bisect_right(values, self._value(self._sorted[middle]))
-            low, high = (low, middle) if self._sums[middle] + upto >= rank else (middle + 1, high)
-        others = rank - (self._sums[low - 1] if low else 0)
-        if low == len(self._sorted):
+            upto = bisect_right(values, self._value(ordered[middle]))
+            low, high = (low, middle) if sums[middle] + upto >= rank else (middle + 1, high)
+        others = rank - (sums[low - 1] if low else 0)
+        if low == len(ordered):
             return values[others - 1]
-        bucket = self._value(self._sorted[low])
+        bucket = self._value(ordered[low])
         return values[others - 1] if others <= len(values) and values[others - 1] <= bucket else bucket
 
     def _bucket(self, value: float) -> int:
@@ -266,7 +277,10 @@ class Different(Tally):
     ERROR = 1.04 / math.sqrt(REGISTERS)
     """Standard error, 1.6 %."""
 
+    __slots__ = ("_spread", "_union", "keys", "sketches")
+
     def __init__(self) -> None:
+        super().__init__()
         self.keys: Counter[bytes] = Counter()
         self.sketches: list[bytearray] = []
         self._union: bytearray | None = None
