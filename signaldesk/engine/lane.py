@@ -17,6 +17,7 @@ from signaldesk.engine.outcomes import Sink
 from signaldesk.engine.state import State
 from signaldesk.engine.timers import Timers
 from signaldesk.engine.watch import Predicate, Watch
+from signaldesk.model import group
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
 from signaldesk.model.outcome import SetAside, Stored
@@ -45,11 +46,19 @@ class Matched(NamedTuple):
     failures: list[Failure]
 
 
+class Asked(NamedTuple):
+    """A watch, what its judge takes of an event (None: nothing), and how late that may come (µs)."""
+
+    watch: Watch
+    sample: Callable[[dict[str, Any], Event], Any] | None
+    lateness: int
+
+
 class Step(NamedTuple):
     """Watches that share a filter; within it, those that share a grouping."""
 
     predicate: Predicate | None
-    groups: list[tuple[Callable[[Event, dict[str, Any]], Key], list[Watch]]]
+    groups: list[tuple[Callable[[Event, dict[str, Any]], Key], list[Asked]]]
 
 
 class Plan(NamedTuple):
@@ -101,6 +110,8 @@ class Lane:
         self._failing: set[Watch] = set()
         """Rules that failed at an event which is matched, and not judged yet."""
         self._plans: dict[str, Plan] = {}
+        self._named: tuple[tuple[str, ...], Key, str] = ((), (), group.text((), ()))
+        """The group that was entered last, and its text."""
         self.replace(watches)
 
     def replace(self, watches: list[Watch]) -> None:
@@ -193,24 +204,24 @@ class Lane:
                 if predicate is not None and not predicate(payload, event.type, event.source, time):
                     continue
             except Exception as error:
-                every = [watch for _, watches in groups for watch in watches]
+                every = [watch for _, asked in groups for watch, _, _ in asked]
                 self._fail_later(every, error, position, len(hits), failures)
                 continue
-            for grouped, watches in groups:
+            for grouped, asked in groups:
                 try:
                     key = grouped(event, payload)
                 except Exception as error:
-                    self._fail_later(watches, error, position, len(hits), failures)
+                    self._fail_later([one.watch for one in asked], error, position, len(hits), failures)
                     continue
-                for watch in watches:
+                for watch, take, lateness in asked:
                     if watch.active_from >= position:
                         continue  # replayed: an event from before the rule
                     try:
-                        sample = watch.judge.sample(payload, event) if watch.sampled else None
+                        sample = None if take is None else take(payload, event)
                         if sample is SKIP:
                             continue
                         matched = True
-                        if gap > watch.lateness:
+                        if gap > lateness:
                             watch.late += 1
                         else:
                             state = watch.states.get(key) or self.enter(watch, key)
@@ -234,7 +245,11 @@ class Lane:
 
     def enter(self, watch: Watch, key: Key) -> State:
         """A group that is not in memory; if it may have a past, `Memory.fill` loads it next."""
-        state = watch.states[key] = State(watch, key)
+        by, known, text = self._named
+        if known != key or by != watch.by:  # an event mostly enters the same group of several rules
+            text = group.text(watch.by, key)
+            self._named = watch.by, key, text
+        state = watch.states[key] = State(watch, key, text)
         if not watch.complete:
             self.missing.append(state)
         if (watch.complete or self.rebuilding) and not watch.plain:
@@ -252,12 +267,13 @@ class Lane:
             if watch.watches(type_) and watch not in self._failing:
                 needs_payload |= watch.needs_payload
                 step = steps.setdefault(watch.where, Step(watch.predicate, []))
-                for _, watches in step.groups:
-                    if watches[0].by == watch.by:
-                        watches.append(watch)
+                one = Asked(watch, watch.judge.sample if watch.sampled else None, watch.lateness)
+                for _, asked in step.groups:
+                    if asked[0].watch.by == watch.by:
+                        asked.append(one)
                         break
                 else:
-                    step.groups.append((watch.group, [watch]))
+                    step.groups.append((watch.group, [one]))
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         plan = self._plans[type_] = Plan(needs_payload, list(steps.values()))
@@ -291,7 +307,6 @@ class Lane:
 
     def _take(self, hits: list[Hit], clock: int) -> int:
         """Judge hits of one entry, one after the other; how far the clock is after them."""
-        sink = self.sink
         for watch, state, event, watermark, sample in hits:
             if self.held and self.held[0][1] is not event:
                 timing.composites(self)
@@ -303,15 +318,13 @@ class Lane:
             time = event.timestamp
             try:
                 holds = watch.judge.holds(state, time, event.id, sample)
-                if not watch.plain:
-                    state.keep_event(event)
-                    timing.evaluated(self, state, time, holds)
-                    if watch.timed or state.due is not None:
-                        self.timers.set(state)
-                elif holds:
-                    sink.candidate(state, event, time)
-                    if watch.composites:
-                        self.held.append((state, event, time))
+                if watch.plain:
+                    if holds:
+                        self._holds(state, event, time)
+                elif holds or watch.attentive:
+                    timing.judged(self, state, event, time, holds)
+                elif time > state.at:
+                    state.at = time
                 if watch.windowed and (not state.dirty or len(state.times) > state.limit):
                     self.tidy(state, watermark)
             except MemoryError:
@@ -319,6 +332,12 @@ class Lane:
             except Exception as error:
                 self.fails(watch, error)
         return clock
+
+    def _holds(self, state: State, event: Event, time: int) -> None:
+        """The condition of a plain watch holds at an event."""
+        self.sink.candidate(state, event, time)
+        if state.watch.composites:
+            self.held.append((state, event, time))
 
     def pass_time(self, clock: int) -> None:
         """Time is at least so far (µs): deadlines before it have come.

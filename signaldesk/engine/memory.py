@@ -302,13 +302,14 @@ class Memory:
                 keep_for = KEPT + state.watch.reach // _SECOND
                 try:
                     key, notes = self._key(lane, state), state.notes()
+                    due = None if state.due is None else state.deadline()
                 except Exception as error:
                     lane.fails(state.watch, error)
                     continue
                 found.windows.append(Change(key, rewrite, state.unsaved(), keep_for, notes))
                 if not state.watch.plain:
                     timed = True
-                    found.timers.append((_timer(lane, state), state.due))
+                    found.timers.append((_timer(lane, state), due))
             if timed:
                 found.timers.append((_timer(lane, None), lane.clock))
         self._make_room()

@@ -37,6 +37,13 @@ class _Notes(msgspec.Struct, array_like=True, gc=False):
 _decoder = msgspec.msgpack.Decoder(_Notes)
 
 
+def shown(event: Event) -> Event:
+    """The event without a payload that is too large to be shown."""
+    if len(event.payload) <= _SHOWN:
+        return event
+    return Event(event.id, event.type, event.timestamp, b"{}", event.source, event.clock_skewed)
+
+
 class State(Window):
     """One group of one watch: its window, its timing, and what was held back since the last report."""
 
@@ -59,11 +66,12 @@ class State(Window):
         "watch",
     )
 
-    def __init__(self, watch: Watch, key: Key) -> None:
+    def __init__(self, watch: Watch, key: Key, text: str | None = None) -> None:
+        """`text`: of the group, for those who know it."""
         super().__init__()
         self.watch = watch
         self.key = key
-        self.text = group.text(watch.by, key)
+        self.text = group.text(watch.by, key) if text is None else text
         self.last_fired: int | None = None
         self.held: list[Any] | None = None
         """[times, since, until, first event, last event, reason]"""
@@ -71,13 +79,13 @@ class State(Window):
         self.touched = 0
         """The number of the batch that used it last; what is long unused may leave memory."""
         self.due: int | None = None
-        """Its earliest deadline."""
+        """Its earliest deadline, or one before that if `watch.puts_off`."""
         self.queued: int | None = None
         """Where it stands in the lane's timers: no later than that."""
         if watch.plain:
             return
         self.event: Event | None = None
-        """The latest matching event, for what a deadline finds."""
+        """The latest matching event, for what a deadline finds; only if `watch.remembers`."""
         self.at = -1
         """Event time of the newest evaluation; older ones do not change how long the condition has held."""
         self.since: int | None = None
@@ -93,10 +101,8 @@ class State(Window):
         return GroupRef(self.watch.id, lane, self.text)
 
     def keep_event(self, event: Event) -> None:
-        """Remember the latest matching event, without a payload that is too large to be shown."""
-        if len(event.payload) > _SHOWN:
-            event = Event(event.id, event.type, event.timestamp, b"{}", event.source, event.clock_skewed)
-        self.event = event
+        """Remember the latest matching event."""
+        self.event = event if len(event.payload) <= _SHOWN else shown(event)
 
     def deadline(self) -> int | None:
         """The earliest of its deadlines."""

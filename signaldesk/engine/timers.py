@@ -52,13 +52,17 @@ class Timers:
 
     def _stands(self, state: State, at: int) -> bool:
         """Whether the first group's deadline is where it stands; else it leaves, or goes where it belongs."""
-        if state.queued == at and state.due == at and state.watch.states.get(state.key) is state:
-            return True
-        heappop(self._heap)
         if state.queued == at:
+            known = state.watch.states.get(state.key) is state
+            due = state.due = state.deadline() if known else None
+            if due == at:
+                return True
             state.queued = None
-            if state.due is not None and state.watch.states.get(state.key) is state:
-                self._put(state, state.due)
+            heappop(self._heap)
+            if due is not None:
+                self._put(state, due)
+        else:
+            heappop(self._heap)
         return False
 
     def _put(self, state: State, due: int) -> None:

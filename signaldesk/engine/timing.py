@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signaldesk.engine.state import State
+from signaldesk.engine.state import State, shown
 from signaldesk.model.event import Event
 
 if TYPE_CHECKING:
@@ -26,21 +26,35 @@ def start(lane: Lane, state: State) -> None:
     lane.tidy(state, lane.mark)
 
 
-def evaluated(lane: Lane, state: State, time: int, holds: bool, *, timer: bool = False) -> None:
+def judged(lane: Lane, state: State, event: Event, time: int, holds: bool) -> None:
+    """A rule that is not plain was judged at an event."""
+    watch = state.watch
+    if watch.remembers:
+        state.keep_event(event)
+    evaluated(lane, state, event, time, holds)
+    if watch.puts_off and state.queued is not None and state.due_quiet is None:
+        return  # when that deadline comes up, it is seen where it belongs
+    if watch.timed or state.due is not None:
+        lane.timers.set(state)
+
+
+def evaluated(lane: Lane, state: State, event: Event, time: int, holds: bool, *, timer: bool = False) -> None:
     """The condition was evaluated for a time, at an event or (`timer`) at a deadline of its kind."""
-    watch, event = state.watch, state.event
-    assert event is not None
+    if holds:
+        held(lane, state, shown(event), time, timer=timer)
+    elif time >= state.at:
+        state.at = time
+        state.since = state.due_for = None
+        if state.watch.recovers:
+            _recovered(lane, state, time)
+
+
+def held(lane: Lane, state: State, event: Event, time: int, *, timer: bool) -> None:
+    """The condition holds at an event, or with that as the latest one at a deadline."""
+    watch = state.watch
     newest = time >= state.at
     if newest:
-        state.at = time
-    if not holds:
-        if newest:
-            state.since = state.due_for = None
-            if watch.recovers:
-                _recovered(lane, state, time)
-        return
-    if newest:
-        state.held_at = time
+        state.at = state.held_at = time
     if not watch.holds_for:
         candidate(lane, state, event, time, timer=timer)
     elif newest:
@@ -84,7 +98,7 @@ def composites(lane: Lane, *, timer: bool = False) -> None:
             continue  # it held at this very moment already, by another part
         whole.keep_event(event)
         try:
-            evaluated(lane, whole, time, holds, timer=timer)
+            evaluated(lane, whole, event, time, holds, timer=timer)
             lane.timers.set(whole)
             lane.tidy(whole, lane.mark)
         except MemoryError:
@@ -100,7 +114,9 @@ def ring(lane: Lane, state: State) -> None:
     assert due is not None
     state.due = None
     if judge.timed and judge.due(state) == due:
-        evaluated(lane, state, due, judge.ring(state, due), timer=True)
+        holds = judge.ring(state, due)
+        assert state.event is not None
+        evaluated(lane, state, state.event, due, holds, timer=True)
     if state.due_for == due:
         state.due_for = None
         if due < state.until:

@@ -23,6 +23,7 @@ class Watch:
     __slots__ = (
         "active",
         "active_from",
+        "attentive",
         "begun",
         "by",
         "channels",
@@ -40,8 +41,10 @@ class Watch:
         "paused",
         "plain",
         "predicate",
+        "puts_off",
         "quiet_for",
         "recovers",
+        "remembers",
         "sampled",
         "saved",
         "states",
@@ -105,8 +108,14 @@ class Watch:
         self.quiet_for = saved.rule.resolve.quiet_for if saved.rule.resolve else None
         self.timed = judge.timed or bool(rule.for_) or self.quiet_for is not None
         """Whether an evaluation can set a deadline."""
+        self.puts_off = judge.puts_off and not rule.for_ and self.quiet_for is None
+        """Whether an event brings no deadline forward."""
+        self.remembers = judge.timed or bool(rule.for_) or bool(self.parts)
+        """Whether the latest matching event is asked for later."""
         self.recovers = judge.ends or (rule.resolve is not None and rule.resolve.threshold is not None)
         """Whether an evaluation that does not hold can end its alert."""
+        self.attentive = self.remembers or self.recovers or self.timed
+        """Whether an event at which it does not hold can mean more than that."""
 
     @property
     def needs_payload(self) -> bool:

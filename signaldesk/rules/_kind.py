@@ -55,6 +55,8 @@ class Judge:
     """Whether `sample` is asked for what `holds` needs of an event."""
     timed: bool = False
     """Whether it has deadlines (`due`, `ring`)."""
+    puts_off: bool = False
+    """Whether an event never makes it hold, and never brings the deadline forward that there is."""
     noted: bool = False
     """Whether it keeps notes (`dump`, `load`)."""
     ends: bool = False

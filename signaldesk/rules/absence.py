@@ -109,7 +109,7 @@ with a clock that is decades behind must not come to millions of missed minutes.
 
 
 class _Judge(Judge):
-    timed = noted = ends = begins = True
+    timed = puts_off = noted = ends = begins = True
 
     def __init__(self, rule: Rule, condition: Absence) -> None:
         self._what = " or ".join(rule.event)

@@ -107,7 +107,7 @@ class Anomaly(Condition):
 
 
 class _Judge(Judge):
-    timed = noted = True
+    timed = puts_off = noted = True
 
     def __init__(self, condition: Anomaly) -> None:
         self._what = condition

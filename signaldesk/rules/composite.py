@@ -56,7 +56,10 @@ class _Judge(Judge):
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         moments: dict[str, Window] = window.memory
-        part = moments.setdefault(sample, Window())
+        part = moments.get(sample)
+        if part is None:
+            part = moments[sample] = Window()
+            part.limit = 0
         part.add(time, event)
         if len(part.times) > part.limit:
             part.thin(1, self.span, part.times[-_KEPT] if len(part.times) > _KEPT else -1)
