@@ -15,8 +15,9 @@ from signaldesk.errors import NotFound, Unauthenticated
 from signaldesk.roles.demo import credentials
 from signaldesk.roles.demo.credentials import Credentials
 
-ORG, SLUG = "Acme Shop", "acme-shop"
-EMAIL = "demo@acme.example"
+ORG, SLUG = "Demo Shop", "demo-shop"
+"""Not what anybody would call an organisation of their own: the shop's events must never end up in that."""
+EMAIL = "demo@shop.example"
 CHANNEL = "team"
 KEY_NAME = "demo shop"
 

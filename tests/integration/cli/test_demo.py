@@ -50,6 +50,9 @@ def test_the_example_lives_and_is_made_once(terminal: Terminal, data: Path) -> N
         assert abs(span[0] - shop.MINUTE * 360 / 1_000_000) < 120
         assert rows(running, "SELECT count(*) FROM alerts")[0][0] > 3
         assert (data / "demo.json").stat().st_mode & 0o777 == 0o600
+        readme = ("init", "--email", "you@example.com", "--org", "Acme Shop", "--password-stdin")
+        terminal.run(*readme, stdin="correct horse battery")  # README's organisation is not the example's
+        assert terminal.run("keys", "list", "--org", "acme-shop", "--json").json() == []
         before = rows(running, COUNTS)
     with up(terminal, data, "--demo") as running:
         assert said(running) == first
