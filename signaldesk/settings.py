@@ -6,15 +6,16 @@ Any setting may come from a file instead: `SIGNALDESK_SECRET_KEY_FILE=/run/secre
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -24,6 +25,7 @@ from pydantic_settings import (
 from signaldesk.errors import FieldError, SettingsError
 
 PREFIX = "SIGNALDESK_"
+DOTENV, TOML = ".env", "signaldesk.toml"
 CLIENT = frozenset({"SIGNALDESK_URL", "SIGNALDESK_API_KEY"})
 """What programs that send to an installation elsewhere read; the installation itself has no use for them."""
 
@@ -42,10 +44,15 @@ class Settings(BaseSettings):
     """What an operator may choose. Durations are seconds, sizes are bytes."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", toml_file="signaldesk.toml", frozen=True, extra="ignore"
+        env_prefix=PREFIX,
+        env_file=DOTENV,
+        toml_file=TOML,
+        env_ignore_empty=True,  # Compose files and unit files give what is not set as an empty text
+        frozen=True,
+        extra="ignore",
     )
 
-    database_url: Annotated[SecretStr | None, _url("postgresql", "postgresql+psycopg")] = Field(
+    database_url: Annotated[SecretStr | None, _url("postgresql", "postgres", "postgresql+psycopg")] = Field(
         None, description="PostgreSQL 14 or newer; without it a bundled one runs in `data_dir`"
     )
     redis_url: Annotated[SecretStr | None, _url("redis", "rediss", "unix")] = Field(
@@ -63,10 +70,10 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins whose scripts may call the API"
     )
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (), description="Networks whose X-Forwarded-For is believed"
     )
-    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    outbound_allow: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (), description="Private networks that channels may reach all the same"
     )
     smtp_url: Annotated[SecretStr | None, _url("smtp", "smtps", "smtp+starttls")] = Field(
@@ -155,15 +162,7 @@ class _FileSource(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if path is None:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
-            raise SettingsError(
-                f"{PREFIX}{field_name.upper()}_FILE: cannot read {path} ({error.strerror}); "
-                "point it at a readable file"
-            ) from error
+        return (None if path is None or _why_not(path) else _content(path)), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {
@@ -178,13 +177,17 @@ def load(**overrides: Any) -> Settings:
 
     `overrides` (from the command line) win over the environment; a None is no override.
     """
+    faults = [*_strangers(os.environ), *_unread(os.environ), *_in_dotenv(), *_in_toml()]
+    settings = None
     try:
         settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except tomllib.TOMLDecodeError:  # among the faults already
+        pass
     except ValidationError as error:
-        faults = [_fault(dict(fault)) for fault in error.errors(include_url=False)]
-        raise SettingsError("; ".join(f"{f.field}: {f.message}" for f in faults), errors=faults) from None
-    if strangers := _strangers(os.environ):
-        raise SettingsError("; ".join(f"{f.field}: {f.message}" for f in strangers), errors=strangers)
+        faults += [_fault(dict(fault)) for fault in error.errors(include_url=False)]
+    if settings is None or faults:
+        told = [f"{fault.field}: {fault.message}" for fault in faults]
+        raise SettingsError(told[0] if len(told) == 1 else f"{len(told)} settings are wrong", errors=faults)
     return settings
 
 
@@ -198,16 +201,57 @@ def _fault(fault: Mapping[str, Any]) -> FieldError:
     return FieldError(PREFIX + name.upper(), message + found)
 
 
-def _strangers(environment: Mapping[str, str]) -> list[FieldError]:
-    """Variables with our prefix that name no setting: a typo must not pass in silence."""
+def _strangers(names: Iterable[str], where: str = "") -> Iterator[FieldError]:
+    """Names with our prefix that are no setting: a typo must not pass in silence."""
+    known = CLIENT | {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
+            yield _no_such(name, known, where)
+
+
+def _unread(environment: Mapping[str, str]) -> Iterator[FieldError]:
+    """Files that should hold a setting and cannot be read."""
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        if (path := environment.get(variable)) is not None and (reason := _why_not(path)):
+            yield FieldError(variable, f"cannot read {path} ({reason}); point it at a readable file")
+
+
+def _in_dotenv() -> Iterator[FieldError]:
+    found = DotEnvSettingsSource(Settings).env_vars  # in lower case
+    yield from _strangers([name.upper() for name in found], f"{DOTENV}: ")
+
+
+def _in_toml() -> Iterator[FieldError]:
+    file = Path(TOML)
+    if not file.is_file():
+        return
+    try:
+        names = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        yield FieldError(TOML, f"is not TOML: {error}")
+        return
+    for name in sorted(names.keys() - Settings.model_fields.keys()):
+        yield _no_such(name, Settings.model_fields.keys(), f"{TOML}: ")
+
+
+def _no_such(name: str, known: Iterable[str], where: str) -> FieldError:
     from difflib import get_close_matches
 
-    known = CLIENT | {PREFIX + name.upper() for name in Settings.model_fields}
-    faults = []
-    for name in sorted(environment):
-        if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known and name not in known:
-            near = get_close_matches(name, known, n=1)
-            faults.append(
-                FieldError(name, "no such setting" + (f", did you mean {near[0]}?" if near else ""))
-            )
-    return faults
+    near = get_close_matches(name, [*known], n=1)
+    return FieldError(where + name, "no such setting" + (f", did you mean {near[0]}?" if near else ""))
+
+
+def _content(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
+def _why_not(path: str) -> str:
+    """Why the file cannot be read; nothing when it can."""
+    try:
+        _content(path)
+    except OSError as error:
+        return error.strerror or repr(error)
+    except UnicodeDecodeError:
+        return "it is not UTF-8 text"
+    return ""

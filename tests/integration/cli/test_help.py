@@ -95,7 +95,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
 
 
 def test_an_unforeseen_error_is_one_line_unless_asked_for_more(terminal: Terminal) -> None:
-    # A configuration file that is no TOML is nothing that anybody wrote a message for.
-    (terminal.folder / "signaldesk.toml").write_text("port = = 1\n")
+    # A configuration file that is no text is nothing that anybody wrote a message for.
+    (terminal.folder / ".env").write_bytes(b"SIGNALDESK_PORT=\xff\n")
     assert "signaldesk --traceback" in terminal.refuses("db", "status")
     assert "Traceback" in terminal.run("--traceback", "db", "status", expect=1).err

@@ -1,0 +1,116 @@
+"""Settings: where they come from, and that every fault of theirs is told at once, with its mend."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from signaldesk import settings
+from signaldesk.errors import FieldError, SettingsError
+from signaldesk.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder and an environment without settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+def faults() -> dict[str, str]:
+    """What is wrong with the settings as they are, by name."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    return {fault.field: fault.message for fault in caught.value.errors}
+
+
+def test_the_command_line_wins_over_the_environment_over_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signaldesk.toml").write_text('port = 1\nhost = "::1"\nlease = 2.5\nclock_skew = 9\n')
+    (tmp_path / ".env").write_text("SIGNALDESK_PORT=2\nSIGNALDESK_HOST=::\nSIGNALDESK_LEASE=3.5\n")
+    monkeypatch.setenv("SIGNALDESK_PORT", "3")
+    monkeypatch.setenv("SIGNALDESK_HOST", "0.0.0.0")
+    found = settings.load(port=4, host=None)
+    assert (found.port, found.host, found.lease, found.clock_skew) == (4, "0.0.0.0", 3.5, 9)
+
+
+def test_a_file_may_hold_a_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("k" * 32 + "\n")
+    monkeypatch.setenv("SIGNALDESK_SECRET_KEY_FILE", str(tmp_path / "key"))
+    key = settings.load().secret_key
+    assert key is not None and key.get_secret_value() == "k" * 32
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "PORT", "OUTBOUND_ALLOW", "LEASE"):
+        monkeypatch.setenv(f"SIGNALDESK_{name}", "")
+    assert settings.load() == Settings()
+
+
+def test_they_cannot_be_changed_once_they_are_read() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.load().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_database_url_may_begin_in_each_usual_way(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALDESK_DATABASE_URL", f"{scheme}://desk@db/desk")
+    assert settings.load().database_url is not None
+
+
+def test_every_fault_is_told_at_once_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALDESK_PORT", "http")
+    monkeypatch.setenv("SIGNALDESK_OUTBOUND_ALLOW", "10.0.0.0/8, 1.2.3.4/99")
+    monkeypatch.setenv("SIGNALDESK_CLOCKSKEW", "3")
+    monkeypatch.setenv("SIGNALDESK_SMTP_URL_FILE", str(tmp_path / "away"))
+    monkeypatch.setenv("SIGNALDESK_DATABASE_URL", "mysql://desk:geheim@db/desk")
+    (tmp_path / ".env").write_text("SIGNALDESK_HOTS=::\nOTHER_HOTS=1\n")
+    (tmp_path / "signaldesk.toml").write_text("lease = 0\nbase_ulr = 1\n")
+    assert faults() == {
+        "SIGNALDESK_PORT": "Input should be a valid integer, "
+        "unable to parse string as an integer, found 'http'",
+        "SIGNALDESK_OUTBOUND_ALLOW": "value is not a valid IPv4 or IPv6 network, found '1.2.3.4/99'",
+        "SIGNALDESK_CLOCKSKEW": "no such setting, did you mean SIGNALDESK_CLOCK_SKEW?",
+        "SIGNALDESK_SMTP_URL_FILE": f"cannot read {tmp_path / 'away'} (No such file or directory); "
+        "point it at a readable file",
+        "SIGNALDESK_DATABASE_URL": "expected a URL that begins with "
+        "postgresql:// or postgres:// or postgresql+psycopg://",
+        "SIGNALDESK_LEASE": "Input should be greater than 0, found 0",
+        ".env: SIGNALDESK_HOTS": "no such setting, did you mean SIGNALDESK_HOST?",
+        "signaldesk.toml: base_ulr": "no such setting, did you mean base_url?",
+    }
+
+
+def test_a_file_that_is_no_toml_is_named_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "signaldesk.toml").write_text("port = = 1\n")
+    monkeypatch.setenv("SIGNALDESK_PRT", "1")
+    found = faults()
+    assert found.keys() == {"signaldesk.toml", "SIGNALDESK_PRT"}
+    assert found["signaldesk.toml"].startswith("is not TOML: ") and "line 1" in found["signaldesk.toml"]
+
+
+def test_one_fault_is_the_whole_message_and_several_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALDESK_PORT", "70000")
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    (fault,) = caught.value.errors
+    assert caught.value.detail == f"{fault.field}: {fault.message}"
+    monkeypatch.setenv("SIGNALDESK_LEASE", "-1")
+    with pytest.raises(SettingsError, match=r"2 settings are wrong; SIGNALDESK_PORT: .*; SIGNALDESK_LEASE"):
+        settings.load()
+
+
+def test_a_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALDESK_SECRET_KEY", "geheim")
+    monkeypatch.setenv("SIGNALDESK_REDIS_URL", "http://:geheim@redis")
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    assert {type(fault) for fault in caught.value.errors} == {FieldError}
+    assert "geheim" not in str(caught.value)
