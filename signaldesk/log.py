@@ -77,9 +77,14 @@ def configure(*, json: bool, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("httpx", "httpcore", "tornado.access", "alembic"):
+    for stubborn in ("bokeh", "panel"):  # imported before, they write lines of their own, Panel's to stdout
+        logging.getLogger(stubborn).handlers.clear()
+        logging.getLogger(stubborn).propagate = True
+    for chatty in ("httpx", "httpcore", "tornado.access", "alembic", "bokeh", "panel"):
         logging.getLogger(chatty).setLevel("WARNING")
-    logging.getLogger("apscheduler").setLevel("ERROR")  # a periodic job that is late warns every time
+    # A periodic job that is late warns every time, and so does a page that was closed.
+    for worried in ("apscheduler", "bokeh.server.views.ws"):
+        logging.getLogger(worried).setLevel("ERROR")
 
 
 def get_logger(name: str) -> Any:

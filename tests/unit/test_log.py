@@ -109,3 +109,20 @@ def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str])
     logging.getLogger("a.library").info("quiet")
     log.get_logger("test").warning("loud")
     assert [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+@pytest.mark.usefixtures("logging_restored")
+@pytest.mark.parametrize("library", ["bokeh", "panel"])
+def test_libraries_with_a_handler_of_their_own_write_our_lines_too(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = logging.getLogger(library)
+    theirs.addHandler(logging.StreamHandler())
+    theirs.propagate = False
+    log.configure(json=True)
+    logging.getLogger(f"{library}.server").info("quiet")
+    logging.getLogger(f"{library}.server").warning("loud")
+    logging.getLogger("bokeh.server.views.ws").warning("a page was closed")
+    said = capsys.readouterr()
+    assert [json.loads(line)["event"] for line in said.err.splitlines()] == ["loud"]
+    assert said.out == ""
