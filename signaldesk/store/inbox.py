@@ -146,7 +146,7 @@ def _changed(row: Any, names: dict[UUID, str]) -> Step:
 def _told(row: Any) -> Step:
     if row.number is None:
         return Step(to_us(row.created_at), "told", subject=row.channel, outcome="waiting")
-    last = row.status in ("pending", "retrying")
+    again = row.latest and row.status in ("pending", "retrying")
     return Step(
         to_us(row.started_at),
         "told",
@@ -156,7 +156,7 @@ def _told(row: Any) -> Step:
         detail=row.error or "",
         number=row.number,
         ms=row.duration_ms,
-        until_us=to_us(row.next_attempt_at) if last else None,
+        until_us=to_us(row.next_attempt_at) if again else None,
     )
 
 

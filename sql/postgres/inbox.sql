@@ -33,7 +33,7 @@ LIMIT :limit
 
 -- name: messages
 SELECT n.id, n.status, n.created_at, n.next_attempt_at, c.name AS channel, t.number, t.started_at, t.duration_ms,
-    t.outcome, t.status_code, t.error
+    t.outcome, t.status_code, t.error, t.number = max(t.number) OVER (PARTITION BY n.id) AS latest
 FROM notifications n
 JOIN channels c ON c.id = n.channel_id
 LEFT JOIN delivery_attempts t ON t.notification_id = n.id

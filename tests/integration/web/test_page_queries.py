@@ -165,8 +165,20 @@ async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org
     evidence = [await rows.event(database, org.id) for _ in range(7)]
     firing = await rows.firing(database, org.id, rule_id)
     channel = await make_channel(database, org.id, config={"url": "https://hooks.test/x"})
-    ids = await put_notifications(database, org.id, channel, 2)
+    ids = await put_notifications(database, org.id, channel, 3)
     async with database.system() as connection:
+        for number in (1, 2):
+            await connection.execute(
+                insert(t.delivery_attempts).values(
+                    org_id=org.id,
+                    notification_id=ids[2],
+                    number=number,
+                    started_at=now - timedelta(minutes=9 - number),
+                    duration_ms=3.0,
+                    outcome="retry",
+                    error="no answer",
+                )
+            )
         await connection.execute(
             update(t.firings).where(t.firings.c.id == firing).values(alert_id=alert_id, evidence=evidence)
         )
@@ -205,7 +217,9 @@ async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org
     assert story is not None
     assert {step.kind for step in story.steps} == {"opened", "fired", "told", "held", "acknowledged"}
     assert [step.at_us for step in story.steps] == sorted((s.at_us for s in story.steps), reverse=True)
-    assert {step.outcome for step in story.steps if step.kind == "told"} == {"sent", "waiting"}
+    assert {step.outcome for step in story.steps if step.kind == "told"} == {"sent", "waiting", "retry"}
+    tries = [step for step in story.steps if step.outcome == "retry"]
+    assert [(step.number, step.until_us is not None) for step in tries] == [(2, True), (1, False)]
     assert (story.evidence_total, len(story.evidence)) == (7, 5)
     assert story.line.handled_by == "Mira Kern"
     assert await inbox(web, other).detail(alert_id) is None
