@@ -34,10 +34,16 @@ class SignalDeskError(Exception):
         self.retry_after = retry_after
         """Seconds after which a retry makes sense, when that is known."""
 
+    def told(self) -> list[str]:
+        """Every fault as `field: message`, but those that the detail tells already."""
+        named = (
+            (one.message, f"{one.field}: {one.message}" if one.field else one.message) for one in self.errors
+        )
+        return [shown for message, shown in named if message != self.detail and shown not in self.detail]
+
     def __str__(self) -> str:
         """The detail and every fault, for whoever sees the exception only, as people do in a notebook."""
-        told = (f"{one.field}: {one.message}" if one.field else one.message for one in self.errors)
-        return "; ".join([self.detail, *(one for one in told if one not in self.detail)])
+        return "; ".join([self.detail, *self.told()])
 
 
 class Invalid(SignalDeskError):

@@ -106,8 +106,7 @@ def _failed(error: SignalDeskError) -> int:
     """An error of ours: its detail, and one line for each field that is wrong."""
     from signaldesk.cli._out import Unusable, plain
 
-    shown = [f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in error.errors]
-    told = [one for one in shown if one not in error.detail]
+    told = error.told()
     detail = " ".join(error.detail.split())
     _say(plain("; ".join([detail, *told]) if len(told) <= 1 else detail))
     for one in told if len(told) > 1 else ():

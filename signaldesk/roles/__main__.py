@@ -33,7 +33,10 @@ def main(line: socket.socket) -> int:
     from signaldesk.roles.role import load
 
     load(FIRST)
-    return serve(line)
+    try:
+        return serve(line)
+    except BrokenPipeError:  # the other side is gone, and with it whoever would listen
+        return 0
 
 
 def serve(line: socket.socket) -> int:

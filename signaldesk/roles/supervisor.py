@@ -21,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from signaldesk.errors import Unavailable
 from signaldesk.log import get_logger
 from signaldesk.roles import assignment
 from signaldesk.roles.child import Child
@@ -100,7 +101,10 @@ class Supervisor:
             servers.start(), asyncio.to_thread(_import_store), family.start()
         )
         log.debug("servers are there")
-        await asyncio.to_thread(store.upgrade, urls.database)
+        if settings.redis_url is not None:  # a bundled one answers already
+            await _named("SIGNALDESK_REDIS_URL", _reach_redis(urls.redis))
+        upgrading = asyncio.to_thread(store.upgrade, urls.database)
+        await (upgrading if settings.database_url is None else _named("SIGNALDESK_DATABASE_URL", upgrading))
         log.debug("schema is current")
         family.tell(assignment.encode(_overrides(settings), urls, place.handover))
         host, port = local_address(listeners[0])
@@ -143,6 +147,22 @@ class Family:
         for together in ([*self._guests, self._ingest, self._web], [self._processor], [self._rest]):
             await asyncio.gather(*(child.stop() for child in together))
         await self._nursery.close()
+
+
+async def _named(setting: str, asking: Awaitable[Any]) -> None:
+    """Raises CannotStart that names the setting when its server cannot be reached. Better said at once and
+    once than by every process that would wait for it."""
+    try:
+        await asking
+    except Unavailable as error:
+        raise CannotStart(f"{setting}: {error.detail}; start that server, or mend the setting") from None
+
+
+async def _reach_redis(url: str) -> None:
+    """Raises Unavailable."""
+    from signaldesk.stream.client import reach
+
+    await reach(url)
 
 
 def _import_store() -> Any:

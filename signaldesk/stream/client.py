@@ -10,8 +10,8 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from signaldesk import statements
@@ -37,6 +37,22 @@ def connect(url: str, *, connections: int = 32) -> Redis:
         health_check_interval=0,
     )
     return Redis.from_pool(pool)
+
+
+async def reach(url: str) -> None:
+    """Raises Unavailable, with the reason, unless somebody answers there whom we may ask. One who is still
+    loading will do: that passes."""
+    redis: Any = connect(url, connections=1)
+    try:
+        await redis.execute_command("PING")
+    except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
+        if not isinstance(error, BusyLoadingError):
+            raise Unavailable(f"Redis cannot be reached: {str(error).rstrip('.')}") from None
+    except ResponseError as error:
+        if (error.status_code or str(error).partition(" ")[0]) not in _PASSING:
+            raise Unavailable(f"Redis does not let us in: {error}") from None
+    finally:
+        await redis.aclose(close_connection_pool=True)
 
 
 @asynccontextmanager
@@ -75,4 +91,4 @@ class Script:
         return await self._script(keys=keys, args=args)
 
 
-__all__ = ["Redis", "RedisError", "Script", "connect", "end", "outage"]
+__all__ = ["Redis", "RedisError", "Script", "connect", "end", "outage", "reach"]

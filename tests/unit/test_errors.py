@@ -12,3 +12,5 @@ def test_an_error_says_every_fault_and_none_twice() -> None:
     )
     assert str(Invalid("at_least: is no number", errors=faults[:1])) == "at_least: is no number"
     assert str(Invalid()) == "The request is not valid"
+    same = "at_least is no number"
+    assert str(Invalid(same, errors=[FieldError("at_least", same)])) == same

@@ -103,6 +103,7 @@ def test_stopped_while_it_starts_it_leaves_nothing_behind(terminal: Terminal, da
         everybody = family(process.pid)
         assert process.stop() == 0
         eventually_now(lambda: living(everybody | family(process.pid)) == set(), GONE_WITHIN)
+        assert process.err == ""
 
 
 def test_started_again_it_knows_what_it_knew(terminal: Terminal, data: Path) -> None:
@@ -152,8 +153,27 @@ def test_another_up_on_the_same_folder_is_named(desk: Desk) -> None:
 
 def test_a_wrong_setting_stops_the_start(terminal: Terminal) -> None:
     wrong = terminal.with_(SIGNALDESK_PORT="five", SIGNALDESK_LOG_LEVEL="loud")
-    said = wrong.refuses("up")
-    assert "SIGNALDESK_PORT" in said and "SIGNALDESK_LOG_LEVEL" in said
+    said = wrong.run("up", expect=1).err.splitlines()
+    assert said[0] == "signaldesk: 2 settings are wrong"
+    assert [line.partition(":")[0].strip() for line in said[1:]] == [
+        "SIGNALDESK_PORT",
+        "SIGNALDESK_LOG_LEVEL",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "url"),
+    [
+        ("SIGNALDESK_REDIS_URL", "redis://:geheim@127.0.0.1:1/0"),
+        ("SIGNALDESK_DATABASE_URL", "postgresql://desk:geheim@127.0.0.1:1/desk"),
+    ],
+)
+def test_a_server_of_the_settings_that_is_away_is_named_once(
+    servers: Terminal, data: Path, setting: str, url: str
+) -> None:
+    said = servers.with_(**{setting: url}).refuses("up", "--data", data, "--port", "0")
+    assert said.startswith(f"{setting}: ") and "cannot be reached" in said
+    assert "geheim" not in said
 
 
 def kill(pid: int) -> None:
