@@ -33,6 +33,9 @@ PATH = b"/api/v1/events"
 _HEAD_MAX = 64 * 1024
 _IDLE = 75.0
 """Seconds a connection may stay open without a request, and a request may take to arrive."""
+_LINGER = 5.0
+_IGNORED_MAX = 64 << 20
+"""Seconds and bytes for which we hear out a client whose body we do not want."""
 
 logger = log.get_logger(__name__)
 
@@ -85,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._first = True
         self._busy = False
         self._gone = False
+        self._cut_short = False
+        self._ignored = 0
         self._timer: asyncio.TimerHandle | None = None
         self._begin()
 
@@ -118,6 +123,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._gone:
+            self._ignored += len(data)
+            if self._ignored > _IGNORED_MAX:
+                self._transport.close()
             return
         if self._first and not self._in_body:
             self._raw += data
@@ -278,7 +286,18 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._gone = True
-            self._transport.close()
+            if self._cut_short:
+                self._linger()
+            else:
+                self._transport.close()
+
+    def _linger(self) -> None:
+        """Let go by what the client still sends: closed now, the connection is reset, and then the answer is
+        often lost before the client has read it."""
+        self._transport.write_eof()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(_LINGER, self._transport.close)
 
     def _answer_error(self, error: BaseException) -> None:
         if not isinstance(error, SignalDeskError):
@@ -294,6 +313,7 @@ class Connection(asyncio.Protocol):
         """Answer now and close: what else the client is sending is not worth reading."""
         if self._gone:
             return
+        self._cut_short = True
         self._headers[b"connection"] = b"close"
         self._answer_error(error)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -130,3 +133,19 @@ async def test_a_gzip_bomb_is_refused(
     answer = await client.post("/api/v1/events", content=gzip.compress(bomb(), 9), headers=headers)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
+
+
+async def test_a_client_that_only_listens_once_it_has_said_all_hears_that_it_was_too_much(
+    client: httpx.AsyncClient,
+) -> None:
+    """As Python's own HTTP client does: a connection reset while it sends would be all that it is told."""
+
+    def post() -> int:
+        headers = {**client.headers, "Content-Type": "application/json"}
+        host, port = client.base_url.host, client.base_url.port
+        with closing(HTTPConnection(host, port, timeout=30)) as connection:
+            connection.request("POST", "/api/v1/events", b" " * (24 << 20), headers)
+            with connection.getresponse() as answer:
+                return answer.status
+
+    assert [await asyncio.to_thread(post) for _ in range(3)] == [413] * 3
