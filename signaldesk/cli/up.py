@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -76,8 +77,16 @@ async def _welcome(data: Path | None, ready: Ready) -> None:
     if not ready.anybody:
         where = f" --data {shlex.quote(str(data))}" if data else ""
         _out.say("There is nobody yet. Make the first owner in another terminal:")
-        _out.say(f"  signaldesk init{where}")
+        _out.say(f"  {_typed()} init{where}")
     sys.stdout.flush()
+
+
+def _typed() -> str:
+    """How to type this program in a terminal like ours: `make up` finds it where the shell does not."""
+    if shutil.which("signaldesk"):
+        return "signaldesk"
+    program = Path(sys.argv[0])
+    return shlex.join([sys.executable, "-m", "signaldesk"] if program.suffix == ".py" else [str(program)])
 
 
 async def _welcome_demo(data_dir: Path, since: float, ready: Ready) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,9 @@ def test_from_an_empty_folder_it_serves_and_judges_an_event(desk: Desk) -> None:
 def test_it_tells_how_to_make_the_first_owner_and_where_it_serves(desk: Desk) -> None:
     assert f"http://localhost:{desk.up.port}" in desk.up.process.out
     assert f"signaldesk init --data {desk.up.data}" in desk.up.process.out
+    (command,) = [line for line in desk.up.process.out.splitlines() if " init " in line]
+    typed = subprocess.run([*shlex.split(command), "--help"], capture_output=True, text=True)
+    assert "Make an organisation and its owner" in typed.stdout, typed.stderr
 
 
 def test_its_note_for_other_commands_is_private(desk: Desk) -> None:
