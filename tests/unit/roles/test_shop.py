@@ -59,3 +59,8 @@ def test_its_rules_are_valid_and_each_finds_something_within_a_day() -> None:
 def test_while_the_past_is_filled_in_nobody_is_notified() -> None:
     assert all("notify" not in founding.silent(rule) for rule in founding.rules())
     assert any("notify" in rule for rule in founding.rules())
+
+
+def test_alerts_are_over_some_time_so_that_the_next_incident_is_told_again() -> None:
+    told = [rule for rule in parse_all(founding.rules()) if rule.notify]
+    assert told and all(rule.resolve is not None and rule.resolve.quiet_for for rule in told)
