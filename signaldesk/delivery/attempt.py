@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -33,7 +34,9 @@ class Sender:
         loop = asyncio.get_running_loop()
         started_us, began = self._means.clock.now_us(), loop.time()
         attempt = await self._outcome(claimed)
-        return attempt._replace(started_us=started_us, duration_ms=(loop.time() - began) * 1000)
+        attempt = attempt._replace(started_us=started_us, duration_ms=(loop.time() - began) * 1000)
+        _log(claimed, attempt)
+        return attempt
 
     async def _outcome(self, claimed: Claimed) -> Attempt:
         if not claimed.enabled:
@@ -55,6 +58,41 @@ class Sender:
             log.exception("sending went wrong", notification=str(claimed.id), org=str(claimed.org_id))
             fault = f"SignalDesk made a mistake ({type(error).__name__}); the operator's log says more"
             return Attempt("retry", 0, 0, error=fault, counts=False)
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _About(msgspec.Struct):
+    """What a line of the log says of a message; nothing that a tenant wrote."""
+
+    rule: _Named
+    event: _Named
+
+
+_WHAT_CAME = {"sent": "message sent", "retry": "message to be sent again", "failed": "message not sent"}
+
+
+def _log(claimed: Claimed, attempt: Attempt) -> None:
+    facts: dict[str, Any] = {"org": claimed.org_id, "alert": claimed.alert_id, "channel": claimed.channel_id}
+    with suppress(msgspec.DecodeError):  # what cannot be read is a failure with its reason already
+        about = msgspec.json.decode(claimed.message, type=_About)
+        facts |= {
+            "rule": about.rule.id,
+            "event_id": about.event.id,
+        }  # structlog calls the message itself `event`
+    named = {name: str(value) for name, value in facts.items() if value is not None}
+    took = round(attempt.duration_ms, 1)
+    more = {"error": attempt.error} if attempt.error else {}
+    log.info(
+        _WHAT_CAME[attempt.result],
+        notification=str(claimed.id),
+        attempt=claimed.number,
+        ms=took,
+        **named,
+        **more,
+    )
 
 
 def _configured(name: str, config: str) -> tuple[Channel[Any], Any]:

@@ -7,15 +7,19 @@ from uuid import UUID
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from signaldesk.channels.kinds import Means
 from signaldesk.channels.outbound import Outbound
 from signaldesk.clock import ManualClock
 from signaldesk.delivery.attempt import Sender
 from signaldesk.errors import Unavailable
+from signaldesk.ids import new_id
+from signaldesk.log import get_logger
 from signaldesk.model.delivery import Attempt
+from signaldesk.model.message import to_json
 from tests.support.claims import claimed
-from tests.support.messages import NOW_US
+from tests.support.messages import NOW_US, firing_message
 
 WEBHOOK: dict[str, Any] = {"kind": "webhook", "config": '{"url": "https://hooks.example.com/secret-path"}'}
 
@@ -98,3 +102,17 @@ async def test_a_mistake_of_ours_is_tried_again_and_keeps_its_text_to_the_log() 
 
 async def test_an_in_app_message_waits_for_redis() -> None:
     assert (await attempt(error=Unavailable("redis is away"))).result == "retry"
+
+
+async def test_the_log_names_all_that_a_message_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    alert, content = new_id(), firing_message()
+    with capture_logs() as lines:
+        monkeypatch.setattr("signaldesk.delivery.attempt.log", get_logger("test"))
+        await attempt(httpx.Response(503, text="busy"), alert_id=alert, message=to_json(content), **WEBHOOK)
+    (line,) = lines
+    assert (line["event"], line["error"]) == (
+        "message to be sent again",
+        "hooks.example.com answered 503: busy",
+    )
+    assert (line["alert"], line["rule"]) == (str(alert), str(content.rule.id))
+    assert line["event_id"] == str(content.event.id)
