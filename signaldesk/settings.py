@@ -6,11 +6,14 @@ Any setting may come from a file instead: `SIGNALDESK_SECRET_KEY_FILE=/run/secre
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -35,9 +38,24 @@ def _url(*schemes: str) -> AfterValidator:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and text.partition("://")[0] not in schemes:
             raise ValueError(f"expected a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        if text is not None:
+            _check_place(text)
         return value
 
     return AfterValidator(check)
+
+
+def _check_place(url: str) -> None:
+    """Host and port; Postgres and Redis do without a host, Postgres may have several."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        if "," not in parts.netloc:
+            _ = parts.port
+    except ValueError:
+        raise ValueError("its port or its IPv6 address is none; expected …://host:port") from None
+    if not host and parts.scheme.startswith(("http", "smtp")):
+        raise ValueError(f"names no host; expected {parts.scheme}://host:port")
 
 
 class Settings(BaseSettings):
@@ -131,6 +149,22 @@ class Settings(BaseSettings):
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
 
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1]):
+            raise ValueError("is no sender of mail; expected SignalDesk <alerts@example.com>")
+        return value
+
+    @field_validator("history_url")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"/|(file|s3|gs|gcs|abfss?|hdfs|viewfs)://", value):
+            raise ValueError(
+                "expected a URL such as s3://bucket/folder?region=eu-central-1, or a folder's path"
+            )
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:
@@ -196,6 +230,7 @@ def _fault(fault: Mapping[str, Any]) -> FieldError:
     secret = (
         "SecretStr" in str(Settings.model_fields[name].annotation) if name in Settings.model_fields else True
     )
+    secret = secret or "@" in str(fault["input"])  # a URL with a password, perhaps
     found = "" if secret else f", found {fault['input']!r}"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return FieldError(PREFIX + name.upper(), message + found)

@@ -114,3 +114,46 @@ def test_a_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load()
     assert {type(fault) for fault in caught.value.errors} == {FieldError}
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("SMTP_URL", "smtp://", "names no host; expected smtp://host:port"),
+        ("SMTP_URL", "smtp://ann:geheim@", "names no host; expected smtp://host:port"),
+        ("BASE_URL", "https://:443", "names no host; expected https://host:port"),
+        ("DATABASE_URL", "postgresql://ann:geheim@db:five/desk", "its port or its IPv6 address is none"),
+        ("REDIS_URL", "redis://[::1/0", "its port or its IPv6 address is none"),
+        ("MAIL_FROM", "nobody", "is no sender of mail"),
+        ("MAIL_FROM", "SignalDesk <alerts>", "is no sender of mail"),
+        ("HISTORY_URL", "bucket/folder", "expected a URL such as s3://"),
+        ("HISTORY_URL", "s4://key:geheim@bucket", "expected a URL such as s3://"),
+    ],
+)
+def test_what_no_role_could_begin_with_stops_the_start(
+    name: str, value: str, complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SIGNALDESK_{name}", value)
+    ((field, message),) = faults().items()
+    assert field == f"SIGNALDESK_{name}" and message.startswith(complaint)
+    assert "geheim" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_URL", "smtp+starttls://ann:p%40ss@mail.example.com:587"),
+        ("BASE_URL", "http://[::1]:5006"),
+        ("DATABASE_URL", "postgresql:///desk?host=/run/postgresql"),
+        ("DATABASE_URL", "postgresql://ann@db-1:5432,db-2:5432/desk"),
+        ("REDIS_URL", "unix:///run/valkey.sock?db=1"),
+        ("MAIL_FROM", "alerts@example.com"),
+        ("HISTORY_URL", "s3://key:secret@bucket/desk?region=eu-central-1"),
+        ("HISTORY_URL", "/mnt/shared/history"),
+    ],
+)
+def test_every_usual_way_to_name_a_place_is_taken(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SIGNALDESK_{name}", value)
+    assert settings.load().model_fields_set == {name.lower()}
