@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
 
-from signaldesk import statements
+from signaldesk import log, statements
 from signaldesk.clock import from_us
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.event import Event
@@ -64,6 +64,8 @@ class RuleRow(NamedTuple):
 FROZEN_S = 10.0
 """A process that is stopped in the middle of a commit would keep its partition locked until it goes on."""
 
+logger = log.get_logger(__name__)
+
 
 _COPY_EVENTS = f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)"
 
@@ -85,7 +87,8 @@ class Ledger:
     def __init__(
         self, url: str, *, owner: str, storm_after: int = STORM_AFTER, frozen_s: float = FROZEN_S
     ) -> None:
-        """`frozen_s`: Postgres ends a transaction in which this process does nothing for so many seconds."""
+        """`frozen_s`: Postgres ends a transaction in which this process does nothing for so many seconds; and
+        a commit of a process that lost its lease so long ago is ended, whatever it is at."""
         self._frozen_ms = round(frozen_s * 1000)
         self._url = libpq_url(url)
         self._owner = owner
@@ -105,13 +108,28 @@ class Ledger:
         """Take up to `limit` partitions that have no living owner, each with a new epoch."""
         values = {"owner": self._owner, "limit": limit, "lease": lease}
         with self._transaction() as cursor:
-            return [Claim(*row) for row in cursor.execute(self._sql["claim"], values).fetchall()]
+            claims = [Claim(*row) for row in cursor.execute(self._sql["claim"], values).fetchall()]
+        if len(claims) < limit:
+            self._end_frozen()
+        return claims
+
+    def _end_frozen(self) -> None:
+        """End commits that keep a partition from being claimed long after their owner lost it."""
+        try:
+            with self._transaction() as cursor:
+                ended = cursor.execute(self._sql["end_frozen"], {"frozen": self._frozen_ms / 1000}).fetchall()
+        except psycopg.errors.InsufficientPrivilege as error:
+            mend = "have all processors log in as one user, or GRANT pg_signal_backend to this one"
+            logger.warning("a frozen commit cannot be ended", reason=str(error), mend=mend)
+        else:
+            for row in ended:
+                logger.warning("frozen commit ended", partition=row.partition)
 
     def renew(self, lease: float) -> set[int]:
         """Renew the lease of every partition this owner holds; the ones it still holds."""
         with self._transaction() as cursor:
             rows = cursor.execute(self._sql["renew"], {"owner": self._owner, "lease": lease}).fetchall()
-            return {row.id for row in rows}
+            return {row.partition for row in rows}
 
     def release(self, partition: int) -> None:
         """Give a partition back so that another owner need not wait."""

@@ -32,7 +32,8 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
 SELECT to_regclass(:today) IS NOT NULL AS today, to_regclass(:tomorrow) IS NOT NULL AS tomorrow
 
 -- name: partitions
-SELECT id, position, coalesce(lease_until >= now(), false) AS owned, tries FROM partitions ORDER BY id
+SELECT p.id, p.position, coalesce(l.until >= now(), false) AS owned, p.tries
+FROM partitions p JOIN leases l ON l.partition = p.id ORDER BY p.id
 
 -- name: outbox
 SELECT coalesce(extract(epoch FROM max(now() - next_attempt_at))::float8, 0) AS oldest_s, count(*) AS overdue

@@ -1,34 +1,46 @@
 -- What the engine says to Postgres (signaldesk/store/ledger.py).
 
 -- name: claim
--- A partition is free when nobody holds it, its lease ran out, or its owner's connection is gone.
-UPDATE partitions p
-SET owner = %(owner)s, epoch = p.epoch + 1, lease_until = now() + make_interval(secs => %(lease)s),
-    owner_pid = pg_backend_pid(),
-    owner_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
-WHERE p.id IN (
-    SELECT id FROM partitions
-    WHERE owner IS NULL OR lease_until < now() OR NOT EXISTS (
-        SELECT FROM pg_stat_activity a WHERE a.pid = owner_pid AND a.backend_start = owner_started)
-    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+-- A partition is free when nobody holds it, its lease ran out, or its owner's connection is gone; and no commit of an
+-- earlier owner is under way, which the new epoch would have to wait for.
+WITH free AS (
+    SELECT p.id FROM leases l JOIN partitions p ON p.id = l.partition
+    WHERE l.owner IS NULL OR l.until < now() OR NOT EXISTS (
+        SELECT FROM pg_stat_activity a WHERE a.pid = l.pid AND a.backend_start = l.started)
+    ORDER BY p.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE leases l
+    SET owner = %(owner)s, until = now() + make_interval(secs => %(lease)s), pid = pg_backend_pid(),
+        started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+    FROM free WHERE l.partition = free.id
 )
+UPDATE partitions p SET epoch = p.epoch + 1 FROM free WHERE p.id = free.id
 RETURNING p.id, p.epoch, p.position, p.checkpoint, p.tries, p.clock, p.checkpoint_clock
 
+-- name: end_frozen
+-- Ends the sessions that hold the row of a partition whose lease ran out so long ago: their process is frozen, or out
+-- of reach, in the middle of a COPY, to which no time limit of PostgreSQL applies. The holder of a row is the
+-- transaction that is about to replace it.
+SELECT l.partition, pg_terminate_backend(k.pid) AS ended
+FROM leases l JOIN partitions p ON p.id = l.partition
+JOIN pg_locks k ON k.locktype = 'transactionid' AND k.transactionid = p.xmax AND k.mode = 'ExclusiveLock' AND k.granted
+WHERE l.until < now() - make_interval(secs => %(frozen)s) AND k.pid <> pg_backend_pid()
+
 -- name: renew
-UPDATE partitions
-SET lease_until = now() + make_interval(secs => %(lease)s), owner_pid = pg_backend_pid(),
-    owner_started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+UPDATE leases
+SET until = now() + make_interval(secs => %(lease)s), pid = pg_backend_pid(),
+    started = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 WHERE owner = %(owner)s
-RETURNING id
+RETURNING partition
 
 -- name: release
-UPDATE partitions SET owner = NULL, lease_until = NULL WHERE id = %(id)s AND owner = %(owner)s
+UPDATE leases SET owner = NULL, until = NULL WHERE partition = %(id)s AND owner = %(owner)s
 
 -- name: owners
 -- One that died holds its lease for a while, but not its connection: its successor shall not wait.
 SELECT count(DISTINCT owner) FROM (
-    SELECT owner FROM partitions p WHERE lease_until >= now() AND EXISTS (
-        SELECT FROM pg_stat_activity a WHERE a.pid = p.owner_pid AND a.backend_start = p.owner_started)
+    SELECT owner FROM leases l WHERE until >= now() AND EXISTS (
+        SELECT FROM pg_stat_activity a WHERE a.pid = l.pid AND a.backend_start = l.started)
     UNION SELECT %(owner)s) AS living
 
 -- name: positions

@@ -10,6 +10,7 @@ from signaldesk.store.tables.history import history_files, history_progress
 from signaldesk.store.tables.intake import (
     event_counts,
     events,
+    leases,
     org_progress,
     partitions,
     poison_events,
@@ -58,6 +59,7 @@ __all__ = [
     "history_progress",
     "invites",
     "labels",
+    "leases",
     "memberships",
     "metadata",
     "notifications",

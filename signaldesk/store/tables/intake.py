@@ -25,15 +25,21 @@ partitions = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     count("epoch"),
-    Column("owner", Text),
-    Column("owner_pid", Integer),
-    time("owner_started"),
-    time("lease_until"),
     count("position"),
     count("checkpoint"),
     count("tries"),
     count("clock"),
     count("checkpoint_clock"),
+)
+# Beside the partitions, because a commit holds the row of its partition until it is done.
+leases = Table(
+    "leases",
+    metadata,
+    Column("partition", SmallInteger, ForeignKey("partitions.id"), primary_key=True, autoincrement=False),
+    Column("owner", Text),
+    Column("pid", Integer),
+    time("started"),
+    time("until"),
 )
 org_progress = Table(
     "org_progress",
