@@ -142,6 +142,10 @@ class Settings(BaseSettings):
         description="How long archived events stay in PostgreSQL too; not shorter than rules look back",
     )
 
+    demo_past: int = Field(
+        21_600, ge=600, description="How far back the books of the shop of `up --demo` go when it opens"
+    )
+
     @field_validator("cors_origins", "trusted_proxies", "outbound_allow", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

@@ -23,8 +23,6 @@ from signaldesk.roles.role import Role
 
 log = get_logger(__name__)
 
-PAST = 6 * 3600 * MICROS
-"""How far back the shop's books go when it opens: what the Overview shows at first."""
 TICK = 0.2
 """Seconds between two requests; their events carry their own times."""
 LOOK_EVERY = 0.2
@@ -34,17 +32,18 @@ PATIENCE = 20.0
 async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     org, credentials = await founding.found(desk)
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(told.settings.host, told.settings.host)
+    past = told.settings.demo_past * MICROS  # what the Overview shows at first
     with Api(f"http://{host}:{told.settings.port}", credentials.key) as api:
         sender = Sender(api, patience=PATIENCE)
-        open_from = await _books_end(desk, org, stop)
+        open_from = await _books_end(desk, org, past, stop)
         while not stop.is_set():
             now = desk.clock.now_us()
             if not await _send(sender, happenings(open_from, now), stop):
                 return
-            if now - open_from < PAST / 10:
+            if now - open_from < past / 10:
                 break
             open_from = now  # filling in the past took a while: catch up with what happened meanwhile
-        await _books_end(desk, org, stop)
+        await _books_end(desk, org, past, stop)
         await founding.speak_up(desk, org)
         await _trade(desk, sender, now, stop)
 
@@ -60,8 +59,9 @@ async def _trade(desk: Desk, sender: Sender, since: int, stop: asyncio.Event) ->
         since = now
 
 
-async def _books_end(desk: Desk, org: Org, stop: asyncio.Event) -> int:
-    """The time from which on nothing is written down yet, once everything accepted is."""
+async def _books_end(desk: Desk, org: Org, past: int, stop: asyncio.Event) -> int:
+    """The time from which on nothing is written down yet, once everything accepted is: not before `past`
+    microseconds ago."""
     while not stop.is_set():
         places = {place.id: place.position for place in await desk.health.partitions()}
         if await desk.stream.last(org.partition) <= places[org.partition]:
@@ -69,8 +69,8 @@ async def _books_end(desk: Desk, org: Org, stop: asyncio.Event) -> int:
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_EVERY)
     newest = await desk.events.page(org.id, limit=1)
-    past = desk.clock.now_us() - PAST
-    return max(past, to_us(newest[0].timestamp) + 1) if newest else past
+    first = desk.clock.now_us() - past
+    return max(first, to_us(newest[0].timestamp) + 1) if newest else first
 
 
 async def _send(sender: Sender, events: Iterable[Happening], stop: asyncio.Event) -> bool:
