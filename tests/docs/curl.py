@@ -1,32 +1,45 @@
-"""As much of curl as the documentation uses, for machines that have none."""
+"""As much of curl as the documentation uses, for machines that have none.
+
+Of the standard library, and run without `site`: it is started dozens of times, and more while waiting.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
-import httpx
+USAGE = "curl [-sS] [-X METHOD] [-H HEADER]… [-d DATA | --data-binary DATA] URL"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="curl", add_help=False)
-    parser.add_argument("-sS", dest="silent", action="store_true")
-    parser.add_argument("-X", "--request")
-    parser.add_argument("-H", "--header", action="append", default=[])
-    parser.add_argument("-d", "--data", "--data-binary", dest="data")
-    parser.add_argument("url")
-    given = parser.parse_args()
-    body = sys.stdin.buffer.read() if given.data == "@-" else (given.data or "").encode()
-    headers = dict(header.split(": ", 1) for header in given.header)
-    method = given.request or ("GET" if given.data is None else "POST")
+def main(words: list[str]) -> int:
+    given: dict[str, list[str]] = {}
+    waiting = iter(words)
+    for word in waiting:
+        name = {"--data-binary": "-d"}.get(word, word)
+        if name in ("-X", "-H", "-d"):
+            given.setdefault(name, []).append(next(waiting))
+        elif name.startswith("-") and name != "-sS":
+            sys.exit(f"curl: {name}: not known here: {USAGE}")
+        elif name != "-sS":
+            given.setdefault("", []).append(name)
+    (url,) = given[""]
+    address = urlsplit(url)
+    if address.scheme != "http":
+        sys.exit(f"curl: {url}: only http is known here")
+    (data,) = given.get("-d", [None])
+    body = sys.stdin.buffer.read() if data == "@-" else None if data is None else data.encode()
+    headers = dict(header.split(": ", 1) for header in given.get("-H", []))
+    (method,) = given.get("-X", ["GET" if body is None else "POST"])
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
     try:
-        answer = httpx.request(method, given.url, headers=headers, content=body or None, timeout=30)
-    except httpx.HTTPError as error:
+        connection.request(method, url.partition(address.netloc)[2] or "/", body, headers)
+        sys.stdout.buffer.write(connection.getresponse().read())
+    except (OSError, HTTPException) as error:
         sys.stderr.write(f"curl: {error}\n")
         return 7
-    sys.stdout.buffer.write(answer.content)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

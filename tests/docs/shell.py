@@ -27,7 +27,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.docs.door import commands_through
 from tests.docs.pages import ROOT, Block, Page
+from tests.support.warm import WarmCommands
 
 PORTS = ("5006", "8080")
 """The ports that the documentation speaks of."""
@@ -76,7 +78,10 @@ class Terminal:
     """One reader at work. Use it with `async with`."""
 
     folder: Path
+    warm: WarmCommands | None = None
+    """Runs `signaldesk`; without it, and where it serves, it is what the installation put on the PATH."""
     jobs: list[Job] = field(default_factory=list)
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     async def __aenter__(self) -> Terminal:
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -101,6 +106,7 @@ class Terminal:
         await self._bash.wait()
         if self._bash.stdin is not None:
             self._bash.stdin.close()
+        self._open.close()
         assert not late, f"not stopped by Ctrl-C within {STOPPED_S:g} s: {late}"
 
     def _environment(self) -> dict[str, str]:
@@ -110,17 +116,26 @@ class Terminal:
         kept = ("LANG", "TZ", "TMPDIR", "VIRTUAL_ENV")
         return {
             **{name: os.environ[name] for name in kept if name in os.environ},
-            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PATH": f"{self._typed()}{binaries}:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "SIGNALDESK_DATA_DIR": str(self.folder / "data"),
             "SIGNALDESK_PORT": self.ports["5006"],
         }
 
+    def _typed(self) -> str:
+        if self.warm is None:
+            return ""
+        place = self.folder / "typed"
+        place.mkdir()
+        return f"{self._open.enter_context(commands_through(place, self.warm, patience=COMMAND_S))}:"
+
     def _our_curl(self) -> Path:
         """A folder with a `curl` of our own."""
         curl = self.folder / "bin" / "curl"
         curl.parent.mkdir()
-        curl.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("curl.py")} "$@"\n')
+        curl.write_text(
+            f'#!/bin/sh\nexec {sys.executable} -I -S {Path(__file__).with_name("curl.py")} "$@"\n'
+        )
         curl.chmod(0o755)
         return curl.parent
 
@@ -209,7 +224,8 @@ class Terminal:
             return  # it runs already
         number, mark = len(self.jobs), uuid4().hex
         script, log = self.folder / f"job-{number}.sh", self.folder / f"job-{number}.log"
-        script.write_text(self._here(command) + "\n", encoding="utf-8")
+        installed = f"PATH={Path(sys.executable).parent}:$PATH\n"
+        script.write_text(installed + self._here(command) + "\n", encoding="utf-8")
         # With job control a job has a process group of its own, and Ctrl-C is not ignored in it.
         start = f"set -m; bash {script} > {log} 2>&1 < /dev/null & echo $!; set +m; echo {mark}\n"
         said = await self._say(start, mark, where)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.pages import Page, page, pages
 from tests.docs.shell import SERVERS, Terminal, commands, shows
+from tests.support.commands import WARM
 from tests.support.endpoint import endpoint
 
 SET_UP = """
@@ -34,13 +35,13 @@ def walks(one: Page) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("one", [one for one in pages() if walks(one)], ids=str)
 async def test_a_walk_through_leads_where_it_says(one: Page, tmp_path: Path) -> None:
-    async with Terminal(tmp_path) as terminal:
+    async with Terminal(tmp_path, None if one == page("README.md") else WARM) as terminal:
         await terminal.follow(one)
 
 
 @pytest.mark.slow
 async def test_the_commands_of_all_other_pages_work(tmp_path: Path) -> None:
-    async with Terminal(tmp_path) as terminal:
+    async with Terminal(tmp_path, WARM) as terminal:
         await terminal.type(SET_UP, where="set-up")
         for one in pages():
             if runnable(one) and not walks(one):

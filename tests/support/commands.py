@@ -26,8 +26,7 @@ COMMAND = (sys.executable, "-W", "error", "-m", "signaldesk")
 START_S = 60.0
 STOP_S = 30.0
 
-
-_warm = WarmCommands()
+WARM = WarmCommands()
 
 
 class Said(NamedTuple):
@@ -59,7 +58,7 @@ class Terminal:
             given.write(stdin.encode())
             files = [given, out, err]
             given.seek(0)
-            code = _warm.run([*map(str, words)], self.folder, self.environment(), files, patience=START_S)
+            code = WARM.run([*map(str, words)], self.folder, self.environment(), files, patience=START_S)
             said = Said(_whole(out), _whole(err), code)
         if said.code != expect:
             pytest.fail(f"{words}: exit code {said.code}, not {expect}\n{said.out}{said.err}", pytrace=False)
