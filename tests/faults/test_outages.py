@@ -49,6 +49,24 @@ def test_servers_may_die_under_load(
         assert all(process.popen.poll() is None for process in processes.values()), "needs a restart"
 
 
+def test_a_redis_without_room_refuses_with_503_and_everything_goes_on_when_there_is_room(
+    terminal: Terminal, servers: Servers, receiver: Receiver
+) -> None:
+    with roles(terminal, servers.urls, receiver, "ingest", "processor") as (site, _):
+        sender = customer(site.port, site.key, batches=3 * BATCHES)
+        sender.start()
+        with redis.Redis.from_url(servers.valkey.url) as server:
+            sender.until(BATCHES)
+            server.config_set("maxmemory", 1)
+            answer = while_away(site)
+            sender.attempted += 1
+            server.config_set("maxmemory", 0)
+        assert (answer.status, bool(answer.retry_after)) == (503, True), answer
+        assert answer.seconds < WITHIN_S
+        sender.finish()
+        compare(site.books, sender, site.rules)
+
+
 def while_away(site: Site) -> Answer:
     """What one more customer hears, whose events nobody watches."""
     event = {"type": "page_viewed", "timestamp": "2026-01-01T00:00:00Z"}
