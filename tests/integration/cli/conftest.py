@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,10 +48,9 @@ def acme(servers: Terminal, database_url: str) -> Terminal:
     return servers
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """An installation that all tests of a module share."""
-    folder = tmp_path_factory.mktemp("desk")
+@contextmanager
+def installed(folder: Path) -> Iterator[Desk]:
+    """An installation with its first organisation."""
     terminal = Terminal(folder, {"SIGNALDESK_DATA_DIR": str(folder / "data")})
     with up(terminal, folder / "data") as running:
         terminal.run(
@@ -59,6 +59,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         key = terminal.run("keys", "create", "--scopes", "*").out.strip()
         yield Desk(running, terminal.with_(SIGNALDESK_API_KEY=key), key)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An installation for tests with types of events of their own, which they leave as they found it."""
+    with installed(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
 
 
 @pytest.fixture

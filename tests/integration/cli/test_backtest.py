@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from signaldesk.clock import MICROS, from_us
-from tests.integration.cli.conftest import Desk
+from tests.integration.cli.conftest import Desk, installed
 from tests.support.commands import Terminal
 from tests.support.history import HOUR, START, HistoryLab, event
 from tests.support.waiting import eventually_now
@@ -22,6 +23,13 @@ cooldown: 1m
 """
 AT = from_us(START)
 SINCE, UNTIL = AT.isoformat(), (AT + timedelta(hours=1)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An installation of these tests' own, in which there is nothing else to judge."""
+    with installed(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
 
 
 @pytest.fixture

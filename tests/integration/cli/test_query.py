@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.integration.cli.conftest import Desk
+from tests.integration.cli.conftest import Desk, installed
 from tests.support.commands import Terminal
 from tests.support.waiting import eventually_now
 
@@ -16,6 +17,13 @@ SQL = (
     "SELECT payload.country, count(*) AS n, [1, 2] AS list, true AS yes "
     "FROM events GROUP BY ALL ORDER BY n DESC"
 )
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An installation of these tests' own, in which there is nothing else to count."""
+    with installed(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
 
 
 @pytest.fixture(scope="module")

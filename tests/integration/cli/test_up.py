@@ -7,16 +7,24 @@ import shlex
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import PASSWORD, Desk
+from tests.integration.cli.conftest import PASSWORD, Desk, installed
 from tests.support import eventually_now
 from tests.support.commands import Terminal, family, free_port, living, up
 
 EVENT = {"type": "checkout_failed", "payload": {"country": "DE", "amount": 99}}
 GONE_WITHIN = 2.0
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An installation of these tests' own, whose processes they end."""
+    with installed(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
 
 
 def stored(desk: Desk, type: str) -> bool:
