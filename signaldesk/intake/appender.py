@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
 from signaldesk.clock import Clock
 from signaldesk.errors import Unavailable
-from signaldesk.model.event import Event, encode
+from signaldesk.model.event import Event, Packed, join, pack
 from signaldesk.stream.events import ENTRY_MAX, Append, EventStream
 
 _MOST_WAITING = 200_000
@@ -22,7 +23,8 @@ class _Waiting(NamedTuple):
     org: bytes
     lane: str
     tell: bool
-    events: list[Event]
+    parts: list[Packed]
+    size: int
     done: Done
 
 
@@ -46,7 +48,8 @@ class Appender:
         if self._events > _MOST_WAITING:
             raise Unavailable("the event stream is slow right now; try again shortly", retry_after=1)
         self._events += len(events)
-        one = _Waiting(org_id.bytes, lane, tell, events, done)
+        parts = [pack(events[start : start + ENTRY_MAX]) for start in range(0, len(events), ENTRY_MAX)]
+        one = _Waiting(org_id.bytes, lane, tell, parts, len(events), done)
         self._waiting.setdefault(partition, []).append(one)
         if partition not in self._running:
             self._running[partition] = asyncio.get_running_loop().create_task(self._run(partition))
@@ -76,21 +79,36 @@ class Appender:
             except Exception as fault:  # whoever waits must hear of it, whatever it is
                 error = fault
             for one in batch:
-                self._events -= len(one.events)
+                self._events -= one.size
                 one.done(error)
         del self._running[partition]
 
     def _entries(self, batch: list[_Waiting]) -> list[Append]:
-        grouped: dict[tuple[bytes, str, bool], list[Event]] = {}
+        """As few entries as the parts fit into, for each organisation and lane in their order."""
+        grouped: dict[tuple[bytes, str, bool], list[list[Packed]]] = {}
         for one in batch:
-            grouped.setdefault((one.org, one.lane, one.tell), []).extend(one.events)
+            grouped.setdefault((one.org, one.lane, one.tell), []).append(one.parts)
         now = self._clock.now_us()
         return [
-            Append(org, now, encode(events[start : start + ENTRY_MAX]), lane, tell)
-            for (org, lane, tell), events in grouped.items()
-            for start in range(0, len(events), ENTRY_MAX)
+            Append(org, now, join(parts), lane, tell)
+            for (org, lane, tell), given in grouped.items()
+            for parts in _filled(chain.from_iterable(given))
         ]
 
     async def close(self) -> None:
         """Wait for what is under way."""
         await asyncio.gather(*self._running.values())
+
+
+def _filled(parts: Iterable[Packed]) -> Iterator[list[Packed]]:
+    """The parts of one entry after the other: as many as fit."""
+    entry: list[Packed] = []
+    size = 0
+    for part in parts:
+        if entry and size + part.size > ENTRY_MAX:
+            yield entry
+            entry, size = [], 0
+        entry.append(part)
+        size += part.size
+    if entry:
+        yield entry

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import msgspec
 
 TYPE_MAX = 200
@@ -27,9 +30,25 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Event])
 
 
-def encode(events: list[Event]) -> bytes:
-    """The events as one msgpack array."""
-    return _encoder.encode(events)
+class Packed(NamedTuple):
+    """At most 65,535 events, each as msgpack, one after the other: what is between the head and the end of an
+    array of them."""
+
+    size: int
+    items: bytes
+
+
+def pack(events: list[Event]) -> Packed:
+    """The events, to be joined with others. Done while they are fresh, it costs half of what it does later,
+    when the processor's cache has seen other events since."""
+    return Packed(len(events), _encoder.encode(events)[1 if len(events) < 16 else 3 :])
+
+
+def join(parts: Iterable[Packed]) -> bytes:
+    """All their events as one msgpack array, at most 65,535 of them."""
+    parts = list(parts)
+    size = sum(part.size for part in parts)
+    return b"".join([b"\xdc", size.to_bytes(2, "big"), *(part.items for part in parts)])
 
 
 def decode(data: bytes) -> list[Event]:
