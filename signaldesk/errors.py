@@ -34,8 +34,15 @@ class SignalDeskError(Exception):
         self.retry_after = retry_after
         """Seconds after which a retry makes sense, when that is known."""
 
+    def headline(self) -> str:
+        """The detail; with the field in front where it is no more than what is wrong with that."""
+        one = self.errors[0] if len(self.errors) == 1 else None
+        if one is not None and one.field and one.message == self.detail and one.field not in self.detail:
+            return f"{one.field}: {self.detail}"
+        return self.detail
+
     def told(self) -> list[str]:
-        """Every fault as `field: message`, but those that the detail tells already."""
+        """Every fault as `field: message`, but those that the headline tells already."""
         named = (
             (one.message, f"{one.field}: {one.message}" if one.field else one.message) for one in self.errors
         )
@@ -43,7 +50,7 @@ class SignalDeskError(Exception):
 
     def __str__(self) -> str:
         """The detail and every fault, for whoever sees the exception only, as people do in a notebook."""
-        return "; ".join([self.detail, *self.told()])
+        return "; ".join([self.headline(), *self.told()])
 
 
 class Invalid(SignalDeskError):

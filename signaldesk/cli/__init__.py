@@ -107,7 +107,7 @@ def _failed(error: SignalDeskError) -> int:
     from signaldesk.cli._out import Unusable, plain
 
     told = error.told()
-    detail = " ".join(error.detail.split())
+    detail = " ".join(error.headline().split())
     _say(plain("; ".join([detail, *told]) if len(told) <= 1 else detail))
     for one in told if len(told) > 1 else ():
         typer.echo(plain(f"  {one}"), err=True)

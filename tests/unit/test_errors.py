@@ -14,3 +14,4 @@ def test_an_error_says_every_fault_and_none_twice() -> None:
     assert str(Invalid()) == "The request is not valid"
     same = "at_least is no number"
     assert str(Invalid(same, errors=[FieldError("at_least", same)])) == same
+    assert str(Invalid("is cut off", errors=[FieldError("where", "is cut off")])) == "where: is cut off"
