@@ -101,7 +101,10 @@ class Hub:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await end(self._tasks)
+        # Who listens closes the connection that subscribing uses: first no one may subscribe any more.
+        following, *others = self._tasks
+        await end([following])
+        await end(others)
 
     async def _follow(self) -> None:
         """Keep the subscriptions equal to what is watched."""
