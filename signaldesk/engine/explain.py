@@ -37,6 +37,7 @@ MOST_EVENTS = 50_000
 _VERSIONS = 1_000
 _NEVER = 1 << 31
 _UNFIRED = [reason for reason in SUPPRESSED if reason not in audience.REASONS]
+_HELD_BACK = "the condition held, and the firing was held back"
 _HELD = {"paused": "the rule was paused", "inactive": "it was outside of the rule's active hours"}
 
 
@@ -147,6 +148,15 @@ class _Judged:
         kinds = document.kinds()
         self.types = tuple({name for rule in every for name in kinds[rule.when.kind].events(rule)})
 
+    @property
+    def held(self) -> bool:
+        """Whether the condition held at that event."""
+        state, latest = self.watch.states.get(self.key), self.latest
+        if state is None or latest is None:
+            return False
+        back = state.held[2] if state.held is not None else None
+        return latest.event.timestamp in (state.last_fired, back)
+
     def run(self, seen: Sequence[Seen], at: int) -> None:
         for place, one in enumerate(seen, 1):
             behind = {0: one.behind} if one.behind else {}
@@ -204,6 +214,9 @@ def _answer(
         return _nothing(found, judged, seen)
     event = {"event_id": UUID(bytes=latest.event.id), "event_at": latest.event.timestamp}
     state = judged.watch.states[judged.key]
+    if fired and judged.held and latest.event.timestamp < to_us(fired[0].timestamp) + rule.cooldown:
+        until, words = _cooling(found, fired[0])  # it is written down a moment later
+        return found("held_back", words, reason="cooldown", until=until, **event)
     value = judged.watch.judge.value(state, latest.event.timestamp)
     when = iso(latest.event.timestamp)
     if not judged.watch.plain and rule.for_ and state.since is not None:
@@ -232,12 +245,18 @@ def _heard(fired: Explanation, by: Audience) -> Explanation:
     return fired._replace(text=fired.text + by.text, told=by.told, reason=by.reason, until=by.until)
 
 
+def _cooling(found: _Finding, firing: FiringRecord) -> tuple[int, str]:
+    """Until when a firing's cooldown lasts, and that in words."""
+    fired = to_us(firing.timestamp)
+    until = fired + found.rule.cooldown
+    words = f"cooldown until {iso(until)}, after the firing at {iso(fired)}"
+    return until, f"{_HELD_BACK}: {words}"
+
+
 def _held(found: _Finding, held: SuppressionRecord, fired: list[FiringRecord]) -> Explanation:
-    why = _HELD.get(held.reason, held.reason)
-    until, words = None, f"the condition held, and the firing was held back: {why}"
+    until, words = None, f"{_HELD_BACK}: {_HELD.get(held.reason, held.reason)}"
     if held.reason == "cooldown" and fired:
-        until = to_us(fired[0].timestamp) + found.rule.cooldown
-        words += f" until {iso(until)}, after the firing at {iso(to_us(fired[0].timestamp))}"
+        until, words = _cooling(found, fired[0])
     last = to_us(held.until)
     return found("held_back", words, reason=held.reason, until=until, event_id=held.last_event, event_at=last)
 

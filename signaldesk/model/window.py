@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-_FEW = 64
+FEW = 64
 """So few members are never worth looking through for needless ones."""
 
 
@@ -27,7 +27,7 @@ class Window:
         """What a judge works out of the members, or keeps beside them."""
         self.times: list[int] = []
         self.ids: list[bytes] = []
-        self.limit = _FEW
+        self.limit = FEW
         """With more members than this it is worth calling `thin`."""
         self.fresh = 0
         """How many of the newest members the checkpoint does not hold yet."""

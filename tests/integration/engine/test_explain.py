@@ -97,6 +97,17 @@ async def test_a_cooldown_is_told_with_its_end(desk: Desk) -> None:
     assert (await desk.why(at=fired)).answer == "fired"
 
 
+async def test_a_cooldown_is_told_before_it_is_written_down_what_it_held_back(desk: Desk) -> None:
+    await desk.send(failed(), failed(), failed())
+    fired = desk.lab.clock.now_us()
+    await desk.send(failed())
+    await desk.judged()
+    later = await desk.why()
+    assert desk.lab.rows("DELETE FROM suppressions RETURNING reason")
+    assert await desk.why() == later
+    assert later.until == fired + 300 * MICROS
+
+
 HOUR = timedelta(hours=1)
 MIRA = Actor(None, "Mira Kern")
 

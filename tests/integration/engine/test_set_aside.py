@@ -18,6 +18,7 @@ from signaldesk.engine.explain import Explainer
 from signaldesk.errors import Invalid
 from signaldesk.filters import Filter
 from signaldesk.model import group as groups
+from signaldesk.model import window as windows
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules._kind import Judge
@@ -59,6 +60,8 @@ class Breaks:
         self._patch, self._place = monkeypatch, place
         make, grouper, parse = document.kinds()[kind].judge, groups.grouper, filters.parse
         monkeypatch.setattr(document.kinds()[kind], "judge", lambda rule: self._broken(make(rule), rule))
+        if place == "thin":
+            monkeypatch.setattr(windows, "FEW", 0)
         if place == "group":
             monkeypatch.setattr(groups, "grouper", lambda by: self._grouping(grouper(by), by))
         if place == "filter":
