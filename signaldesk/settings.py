@@ -29,6 +29,7 @@ from signaldesk.errors import FieldError, SettingsError
 
 PREFIX = "SIGNALDESK_"
 DOTENV, TOML = ".env", "signaldesk.toml"
+_NO_TEXT = "is not UTF-8 text; save it as that"
 CLIENT = frozenset({"SIGNALDESK_URL", "SIGNALDESK_API_KEY"})
 """What programs that send to an installation elsewhere read; the installation itself has no use for them."""
 
@@ -219,7 +220,7 @@ def load(**overrides: Any) -> Settings:
     settings = None
     try:
         settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
-    except tomllib.TOMLDecodeError:  # among the faults already
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # among the faults already
         pass
     except ValidationError as error:
         faults += [_fault(dict(fault)) for fault in error.errors(include_url=False)]
@@ -257,7 +258,11 @@ def _unread(environment: Mapping[str, str]) -> Iterator[FieldError]:
 
 
 def _in_dotenv() -> Iterator[FieldError]:
-    found = DotEnvSettingsSource(Settings).env_vars  # in lower case
+    try:
+        found = DotEnvSettingsSource(Settings).env_vars  # in lower case
+    except UnicodeDecodeError:
+        yield FieldError(DOTENV, _NO_TEXT)
+        return
     yield from _strangers([name.upper() for name in found], f"{DOTENV}: ")
 
 
@@ -269,6 +274,9 @@ def _in_toml() -> Iterator[FieldError]:
         names = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         yield FieldError(TOML, f"is not TOML: {error}")
+        return
+    except UnicodeDecodeError:
+        yield FieldError(TOML, _NO_TEXT)
         return
     for name in sorted(names.keys() - Settings.model_fields.keys()):
         yield _no_such(name, Settings.model_fields.keys(), f"{TOML}: ")

@@ -96,6 +96,17 @@ def test_a_file_that_is_no_toml_is_named_among_the_others(
     assert found["signaldesk.toml"].startswith("is not TOML: ") and "line 1" in found["signaldesk.toml"]
 
 
+@pytest.mark.parametrize("file", [".env", "signaldesk.toml"])
+def test_a_file_that_is_no_text_is_named_among_the_others(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / file).write_bytes(b"SIGNALDESK_PORT=\xff\n")
+    monkeypatch.setenv("SIGNALDESK_PRT", "1")
+    found = faults()
+    assert found.keys() == {file, "SIGNALDESK_PRT"}
+    assert found[file] == "is not UTF-8 text; save it as that"
+
+
 def test_one_fault_is_the_whole_message_and_several_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGNALDESK_PORT", "70000")
     with pytest.raises(SettingsError) as caught:

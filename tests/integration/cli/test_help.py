@@ -95,7 +95,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
 
 
 def test_an_unforeseen_error_is_one_line_unless_asked_for_more(terminal: Terminal) -> None:
-    # A configuration file that is no text is nothing that anybody wrote a message for.
-    (terminal.folder / ".env").write_bytes(b"SIGNALDESK_PORT=\xff\n")
-    assert "signaldesk --traceback" in terminal.refuses("db", "status")
-    assert "Traceback" in terminal.run("--traceback", "db", "status", expect=1).err
+    # Certificates that are none are nothing that anybody wrote a message for.
+    broken = terminal.with_(SSL_CERT_FILE="/dev/null")
+    words = ("tail", "--url", "https://127.0.0.1:1", "--key", "sk_" + "0" * 48)
+    assert "signaldesk --traceback" in broken.refuses(*words)
+    assert "Traceback" in broken.run("--traceback", *words, expect=1).err
