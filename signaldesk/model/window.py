@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any
 
-FEW = 64
-"""So few members are never worth looking through for needless ones."""
+FEW = 14
+"""Members that a window may have before it is looked through for needless ones: no more than it may have
+afterwards, whatever its threshold."""
 
 
 class Window:

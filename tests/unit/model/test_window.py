@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signaldesk.model.window import FEW, Window
+from signaldesk.model.window import Window
 
 Member = tuple[int, bytes]
 
@@ -95,7 +95,7 @@ def test_a_windows_memory_is_bounded_by_the_threshold(stream: Stream) -> None:
             if len(window.times) > window.limit:
                 window.thin(need, width, watermark - width - stream.lateness)
                 assert len(window.times) <= 2 * need * slices
-            assert len(window.times) <= max(most, FEW) + 1
+            assert len(window.times) <= most + 1
 
 
 def test_a_hot_window_stays_small_however_many_come() -> None:
