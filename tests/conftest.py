@@ -2,6 +2,7 @@
 
 - `database_url`: a PostgreSQL database of its own, migrated; `empty_database_url`: the same, not migrated
 - `redis_url`: an empty Redis database
+- `lab`: the engine beside both, to be started and killed at will
 - `own_postgres`, `own_valkey`: a server of its own, which the test may kill and restart
 
 The servers are bundled ones, shared by the whole run. SIGNALDESK_DATABASE_URL and SIGNALDESK_REDIS_URL, set
@@ -14,8 +15,9 @@ import gc
 import os
 import shutil
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -27,6 +29,9 @@ from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
 from tests.support.run import SharedServers, Worker
 from tests.support.scratch import in_memory
+
+if TYPE_CHECKING:
+    from tests.support.lab import Lab
 
 # `make test` says the same each time; `make soak` is where examples are new every time, and many more.
 settings.register_profile("the same each time", derandomize=True, deadline=None)
@@ -147,6 +152,16 @@ def redis_url(worker_redis_url: str) -> Iterator[str]:
         client.flushdb()
         yield worker_redis_url
         client.flushdb()
+
+
+@pytest.fixture
+async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
+    """An empty laboratory of the engine."""
+    from tests.support.lab import Lab
+
+    lab = Lab(database_url, redis_url)
+    yield lab
+    await lab.close()
 
 
 @pytest.fixture

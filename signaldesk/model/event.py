@@ -39,8 +39,8 @@ class Packed(NamedTuple):
 
 
 def pack(events: list[Event]) -> Packed:
-    """The events, to be joined with others. Done while they are fresh, it costs half of what it does later,
-    when the processor's cache has seen other events since."""
+    """The events, to be joined with others. Done while they are fresh it costs less than later, when the
+    processor's cache has seen other events since."""
     return Packed(len(events), _encoder.encode(events)[1 if len(events) < 16 else 3 :])
 
 

@@ -23,6 +23,8 @@ from signaldesk.model.silence import Matcher, Silence
 from signaldesk.model.telling import CROWD_WITHIN, HOUR
 from signaldesk.store.rows import as_json, put
 
+logger = log.get_logger(__name__)
+
 Telling = Told | Over | Gathered
 Compose = Callable[[Telling], list[Notice]]
 """Makes the outbox rows of one thing that people are to be told."""
@@ -32,8 +34,6 @@ GATHER_FIRST, GATHER_LATER = 10.0, 60.0
 
 Connection = psycopg.Connection[Any]
 
-
-logger = log.get_logger(__name__)
 
 Asked = list[psycopg.Cursor[Any]]
 """Questions on their way to the server, in the order of `AlertBook.ask`; none for a batch of no alerts."""

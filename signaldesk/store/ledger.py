@@ -27,6 +27,8 @@ from signaldesk.store.copying import EVENT_COLUMNS, event_rows
 from signaldesk.store.rows import put
 from signaldesk.store.urls import libpq_url
 
+logger = log.get_logger(__name__)
+
 _TOO_MUCH = "54"
 """SQLSTATE class of what exceeds a limit of PostgreSQL's: no server that comes back would take it."""
 
@@ -63,9 +65,6 @@ class RuleRow(NamedTuple):
 
 FROZEN_S = 10.0
 """A process that is stopped in the middle of a commit would keep its partition locked until it goes on."""
-
-logger = log.get_logger(__name__)
-
 
 _COPY_EVENTS = f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)"
 

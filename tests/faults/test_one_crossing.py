@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from tests.support.lab import Lab
 
@@ -13,13 +10,6 @@ SENDERS = 64
 """Each sends one of the events that it takes."""
 OWNERS = 16
 """So many processors take the partition from each other meanwhile."""
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 async def test_sixty_four_senders_and_sixteen_owners_make_one_alert(lab: Lab) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,13 +18,6 @@ from tests.support.lab import Fault, Lab, Life
 RULE = {"name": "Failures", "event": "e", "by": "country", "when": {"kind": "each"}, "notify": "hook"}
 PLAIN = Life()
 MIRA = Actor(None, "Mira Kern")
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 async def send(lab: Lab, org_id: UUID, *countries: str, life: Life = PLAIN) -> None:

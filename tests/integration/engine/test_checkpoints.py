@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -14,13 +13,6 @@ from signaldesk.stream.windows import Change, Changes, WindowStore
 from tests.support.lab import Crashed, Lab, Life, Owner
 
 PATIENCE_S = 10
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 class SlowSaves:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from signaldesk.clock import to_us
@@ -30,13 +29,6 @@ SHRINK = not os.environ.get("SIGNALDESK_TEST_NO_SHRINK")
 EXAMPLES = 60
 AFTERWARDS_S = 7200.0
 """How long, on its clock, a scenario goes on with nothing but deadlines."""
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 @settings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
@@ -41,13 +40,6 @@ BOMB = "bomb"
 
 class Failure(Exception):
     """What a bad rule fails with."""
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 class Breaks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +21,6 @@ RULE = {
 }
 SPEECHLESS = "nobody knows what to say"
 """The user of whom no message can be made."""
-
-
-@pytest.fixture
-async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
-    lab = Lab(database_url, redis_url)
-    yield lab
-    await lab.close()
 
 
 @pytest.fixture
