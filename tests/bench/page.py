@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SECTION = re.compile(r"^(?=## )", re.MULTILINE)
+_RUN = re.compile(r"^- (?:Command|Date): .*$", re.MULTILINE)
 
 
 def split(text: str) -> tuple[str, dict[str, str]]:
@@ -14,10 +15,19 @@ def split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def together(old: str, head: str, sections: dict[str, str]) -> str:
-    """The page with a new head and new sections; old ones of a run of their own stay."""
-    _, before = split(old)
-    kept = {title: text for title, text in before.items() if title not in sections and "- Command: " in text}
+    """The page with a new head and new sections. Old ones stay, with the command and date of their run."""
+    old_head, before = split(old)
+    run = "\n".join(_RUN.findall(old_head))
+    kept = {title: _told(text, run) for title, text in before.items() if title not in sections}
     return _joined(head, {**sections, **kept})
+
+
+def _told(section: str, run: str) -> str:
+    """A section that says what run it is of."""
+    if "- Command: " in section or not run:
+        return section
+    title, _, rest = section.partition("\n")
+    return f"{title}\n\n{run}\n{rest}"
 
 
 def replaced(old: str, title: str, section: str) -> str:
