@@ -29,6 +29,7 @@ from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
 from tests.support.run import SharedServers, Worker
 from tests.support.scratch import in_memory
+from tests.support.undisturbed import Floor
 
 if TYPE_CHECKING:
     from tests.support.lab import Lab
@@ -71,6 +72,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: begun last, one of them would run while other workers are done."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that measures time waits for the other workers' tests to end, and theirs for its own."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with Floor(Path(item.config.option.basetemp).parent).taken(
+        alone=item.get_closest_marker("undisturbed") is not None
+    ):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

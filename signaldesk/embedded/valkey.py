@@ -65,9 +65,9 @@ class EmbeddedValkey(EmbeddedServer):
             line.connect(str(socket_path))
             line.sendall(b"PING\r\n")
             answer = line.recv(1024).decode(errors="replace")
+        if not answer:
+            raise ConnectionResetError("it hung up")  # as a server does that is ending
         if answer.startswith("-LOADING"):
             raise Waking
         if not answer.startswith("+PONG"):
-            raise EmbeddedError(
-                f"the Valkey in {self.data_dir} does not serve: {answer.strip() or 'no answer'}"
-            )
+            raise EmbeddedError(f"the Valkey in {self.data_dir} does not serve: {answer.strip()}")

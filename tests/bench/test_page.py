@@ -16,7 +16,8 @@ def test_sections_that_are_not_measured_again_stay_and_say_of_which_run_they_are
 
 def test_a_section_is_renewed_at_its_place() -> None:
     assert replaced(OLD, "Labelled", "## Labelled\n\nnew\n") == (
-        f"# Benchmarks\n\nold head\n\n{RUN}\n- Machine: 2 cores\n\n## Loop\n\nold\n\n## Labelled\n\nnew\n\n## Ingest\n\nold\n"
+        f"# Benchmarks\n\nold head\n\n{RUN}\n- Machine: 2 cores\n\n"
+        "## Loop\n\nold\n\n## Labelled\n\nnew\n\n## Ingest\n\nold\n"
     )
 
 

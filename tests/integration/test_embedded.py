@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import psycopg
 import pytest
@@ -106,6 +107,7 @@ def no_process_left(folder: Path) -> bool:
 _SUPERVISOR = """
 import os, signal, sys
 from pathlib import Path
+from socket import AF_UNIX, socket
 from signaldesk import embedded
 server = getattr(embedded, sys.argv[1])(Path(sys.argv[2]))
 print(server.start(), flush=True)
@@ -244,6 +246,17 @@ def test_a_new_supervisor_may_start_while_the_old_server_is_still_stopping(kind:
         with kind.make(folder) as server:
             eventually_now(lambda: server.start() and not server.adopted)
             assert kind.read(server.url) == "kept"
+
+
+def test_a_valkey_that_hangs_up_does_not_serve(tmp_path: Path, folder: Path) -> None:
+    """So does one that is ending: between its last answer and its end it takes connections and drops them."""
+    with socket(AF_UNIX) as line:
+        line.bind(str(tmp_path / "valkey.sock"))
+        line.listen()
+        ending = threading.Thread(target=lambda: line.accept()[0].close())
+        ending.start()
+        assert not EmbeddedValkey(folder)._serves(tmp_path)
+        ending.join()
 
 
 def test_a_server_does_not_outlive_its_keeper(kind: Kind, folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 
+import pytest
+
 from signaldesk.channels.outbound import Outbound
 from signaldesk.store.database import Database
 from tests.integration.delivery.conftest import Post
@@ -17,12 +19,13 @@ from tests.support.endpoint import Endpoint, Received, answers, endpoint, hangs
 from tests.support.tenants import make_channel, make_org, put_notifications
 
 MESSAGES = 160
-ROUNDS, MOST_ROUNDS = 6, 40
+ROUNDS, MOST_ROUNDS = 6, 24
 LIMIT = 1.1
 LATENCY = 0.05
 """Seconds the healthy endpoint takes: what is measured is the waiting, not this machine's cores."""
 
 
+@pytest.mark.undisturbed
 async def test_a_hanging_tenant_slows_nobody_else(databases: Databases, server: Endpoint) -> None:
     server.behaviour = after_a_while
     with databases.fresh(migrated=True) as calm_url, databases.fresh(migrated=True) as troubled_url:
@@ -38,7 +41,7 @@ async def test_a_hanging_tenant_slows_nobody_else(databases: Databases, server: 
             await eventually(lambda: len(broken.received) >= 50)
             # In turns, so that whatever else this machine does happens to both.
             times = [(await seconds(calm), await seconds(troubled)) for _ in range(ROUNDS)]
-            while slower(times) > LIMIT and len(times) < MOST_ROUNDS:  # other tests may have been in the way
+            while slower(times) > LIMIT and len(times) < MOST_ROUNDS:  # the machine may have been busy
                 times.append((await seconds(calm), await seconds(troubled)))
     alone, beside = best(times)
     print(
