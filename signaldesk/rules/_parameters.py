@@ -163,6 +163,12 @@ ValueText = Annotated[
 
 
 def value_of(text: str) -> Callable[[dict[str, Any], Event], Any]:
-    """A function from a payload and its event to a number, text or boolean, or None."""
-    value = filters.parse_value(text).value
+    """A function from a payload and its event to a number, text or boolean, or None.
+
+    A list or an object, which is no value either, may come as it is.
+    """
+    parsed = filters.parse_value(text)
+    if parsed.path is not None and len(parsed.path) == 1 and isinstance(name := parsed.path[0], str):
+        return lambda payload, event: payload.get(name)
+    value = parsed.value
     return lambda payload, event: value(payload, event.type, event.source, event.timestamp)

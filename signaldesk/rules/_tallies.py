@@ -20,11 +20,12 @@ from typing import Any
 from signaldesk.rules._series import Tally
 
 _DOUBLE = Struct(">d")
+_pack = _DOUBLE.pack
 
 
 def packed(value: Any) -> bytes | None:
     """A JSON number as 8 bytes, the double that is nearest; None for everything else, `true` included."""
-    return _DOUBLE.pack(value) if type(value) is float or type(value) is int else None
+    return _pack(value) if type(value) is float or type(value) is int else None
 
 
 def digest(value: Any) -> bytes | None:

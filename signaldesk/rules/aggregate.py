@@ -121,6 +121,7 @@ class _Judge(Judge):
         self.function = found
         self.name = f"{condition.function} of {condition.field}"
         self.limit = condition.comparator
+        self.holds_so, self.threshold = self.limit.holds, self.limit.threshold
         self.least = max(condition.min_events, found.least)
         self.span = self.lasting = condition.within
         self.takes = found.takes
@@ -133,8 +134,8 @@ class _Judge(Judge):
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         series: Series[Any] = window.memory
         series.add(window, time, event, sample)
-        value = self.value(window, time)
-        return value is not None and self.limit.holds(value, self.limit.threshold)
+        tally = series.measure(window, time, self.span)
+        return tally.count >= self.least and self.holds_so(self.function.value(tally), self.threshold)
 
     def value(self, window: Window, time: int) -> float | None:
         tally = window.memory.measure(window, time, self.span)

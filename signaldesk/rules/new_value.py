@@ -96,13 +96,19 @@ class _Judge(Judge):
         if self._learn and (seen.first is None or time < seen.first):
             seen.first = time
         times = seen.times.pop(value, None)
-        new = times is None or bisect_right(times, time) == bisect_right(times, time - self.span)
         if times is None:
-            times = []
+            new, times = True, []
             if len(seen.times) >= MOST:
                 del seen.times[next(iter(seen.times))]
                 window.rewrite = True
-        if bisect_left(times, time) == bisect_right(times, time):
+        elif time > times[-1]:
+            new = times[-1] <= time - self.span
+        else:
+            new = bisect_right(times, time) == bisect_right(times, time - self.span)
+        if not times or time > times[-1]:
+            times.append(time)
+            window.add(time, _member(value, time))
+        elif times[bisect_left(times, time)] != time:
             insort(times, time)
             window.add(time, _member(value, time))
         seen.times[value] = times

@@ -59,6 +59,7 @@ class _Judge(Judge):
 
     def __init__(self, condition: Ratio, where: str) -> None:
         self.limit = condition.comparator
+        self.holds_so, self.threshold = self.limit.holds, self.limit.threshold
         self.least = condition.min_events
         self.span = self.lasting = condition.within
         self.passes = filters.parse(where).predicate
@@ -67,9 +68,10 @@ class _Judge(Judge):
         return b"\1" if self.passes(payload, event.type, event.source, event.timestamp) else b""
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
-        window.memory.add(window, time, event, sample)
-        value = self.value(window, time)
-        return value is not None and self.limit.holds(value, self.limit.threshold)
+        series: Series[Hits] = window.memory
+        series.add(window, time, event, sample)
+        tally = series.measure(window, time, self.span)
+        return tally.count >= self.least and self.holds_so(tally.hits / tally.count, self.threshold)
 
     def value(self, window: Window, time: int) -> float | None:
         tally = window.memory.measure(window, time, self.span)

@@ -90,6 +90,15 @@ class _Chains:
         self.returned = False
 
 
+class _Asked(NamedTuple):
+    """Which steps events of a type can be, the last one first."""
+
+    numbers: tuple[int, ...]
+    """They, when none of them has a filter …"""
+    filtered: list[tuple[int, Predicate | None]]
+    """… or else they with their filters."""
+
+
 class _Judge(Judge):
     sampled = noted = True
 
@@ -100,21 +109,28 @@ class _Judge(Judge):
         self.timed = self.ends = self._missing
         every = (*condition.steps, *((condition.missing,) if condition.missing else ()))
         self._steps = [(number, *_asked(step)) for number, step in enumerate(every)][::-1]
-        self._of_type: dict[str, list[tuple[int, Predicate | None]]] = {}
+        self._of_type: dict[str, _Asked] = {}
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         """The numbers of the steps that it can be, the last one first."""
+        numbers, filtered = self._of_type.get(event.type) or self._look_up(event.type)
+        if not filtered:
+            return numbers or SKIP
         found = []
-        for number, holds in self._of_type.get(event.type) or self._look_up(event.type):
+        for number, holds in filtered:
             if holds is None or holds(payload, event.type, event.source, event.timestamp) is True:
                 found.append(number)
         return found or SKIP
 
-    def _look_up(self, type_: str) -> list[tuple[int, Predicate | None]]:
-        """Which steps events of this type can be, the last one first, with their filters."""
+    def _look_up(self, type_: str) -> _Asked:
+        """Which steps events of this type can be."""
         if len(self._of_type) >= _TYPES:
             self._of_type.clear()
-        found = [(number, holds) for number, watches, holds in self._steps if watches(type_)]
+        every = [(number, holds) for number, watches, holds in self._steps if watches(type_)]
+        if any(holds is not None for _, holds in every):
+            found = _Asked((), every)
+        else:
+            found = _Asked(tuple(number for number, _ in every), [])
         self._of_type[type_] = found
         return found
 
@@ -186,6 +202,11 @@ class _Judge(Judge):
 
 def _keep(chains: list[Chain], new: Chain) -> None:
     """Add a chain unless another ends no later and begins no earlier; drop those it makes needless."""
+    if not chains or (new.end > chains[-1].end and new.start > chains[-1].start):
+        chains.append(new)  # as most are
+        if len(chains) > _MOST:
+            del chains[0]
+        return
     at = bisect_right(chains, new.end, key=lambda chain: chain.end)
     if at and chains[at - 1].start >= new.start:
         return

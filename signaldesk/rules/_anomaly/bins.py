@@ -20,9 +20,14 @@ class Bin:
         self.count, self.total, self.low, self.high = count, total, low, high
 
     def add(self, value: float) -> None:
-        self.low = min(self.low, value) if self.count else value
-        self.high = max(self.high, value) if self.count else value
-        self.total = min(1e300, max(-1e300, self.total + value))
+        if not self.count:
+            self.low = self.high = value
+        elif value < self.low:
+            self.low = value
+        elif value > self.high:
+            self.high = value
+        total = self.total + value
+        self.total = total if -1e300 < total < 1e300 else min(1e300, max(-1e300, total))
         self.count += 1
 
 
@@ -54,7 +59,10 @@ class Bins:
             return
         if self.next is None:
             self.next = start
-        self._open.setdefault(start, Bin()).add(value)
+        one = self._open.get(start)
+        if one is None:
+            one = self._open[start] = Bin()
+        one.add(value)
 
     def put(self, time: int, whole: Bin) -> None:
         """The bin of a time as it will be when it is closed: for the past, in place of `take`."""
