@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from hashlib import sha1
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -57,7 +58,13 @@ _TAIL_TEXTS = tuple(tail.hex() for tail in _TAILS)
 
 def derived_id(*parts: str) -> UUID:
     """The same UUID for the same parts, always (UUIDv5)."""
-    return uuid5(NAMESPACE, "\x1f".join(parts))
+    digest = sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16]) & _FREE
+    return UUID(int=number | 5 << 76 | 0b10 << 62)  # as uuid5 says it, in half the time
+
+
+_FREE = (1 << 128) - 1 ^ (0xF << 76 | 0b11 << 62)
+"""The bits of a UUID that say neither version nor variant."""
 
 
 def new_secret(prefix: str) -> str:
