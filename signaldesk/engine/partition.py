@@ -23,6 +23,7 @@ from signaldesk import log
 from signaldesk.clock import Clock
 from signaldesk.engine.cadence import Cadence
 from signaldesk.engine.cancel import cancel
+from signaldesk.engine.lane import Lane, Matched
 from signaldesk.engine.memory import Memory
 from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
@@ -314,23 +315,33 @@ class Partition:
         return batch
 
     async def _judge_stored(self, waiting: list[Stored], batch: Batch) -> None:
-        matched = []
+        later: list[tuple[Lane, Matched]] = []
+        lacking = self._memory.lacking()
         for stored in waiting:
             lane = self._memory.lane(UUID(bytes=stored.org), stored.lane)
-            matched.append((lane, lane.match(stored)))
-        if self._memory.lacking():
+            matched = lane.match(stored)
+            lacking = lacking or bool(lane.missing)
+            if lacking:
+                later.append((lane, matched))
+            else:  # right away: the groups that were just found are still in the processor's cache
+                self._take_in(lane, matched, batch)
+        if lacking:
             await self._save_done()  # the past of a group that left memory may still be on its way
             await self._again(self._memory.fill)
-        for lane, one in matched:
-            lane.judge(one)
-            if self._memory.set_aside:
-                batch.set_aside += self._memory.take_set_aside()
-            for outcome in lane.sink.take():
-                if isinstance(outcome, Firing):
-                    batch.firings.append(outcome)
-                else:
-                    batch.resolutions.append(outcome._replace(after=len(batch.firings)))
+        for lane, matched in later:
+            self._take_in(lane, matched, batch)
         batch.stored += [stored for stored in waiting if stored.events]
+
+    def _take_in(self, lane: Lane, matched: Matched, batch: Batch) -> None:
+        """Judge an entry, and put what comes of it into the batch."""
+        lane.judge(matched)
+        if self._memory.set_aside:
+            batch.set_aside += self._memory.take_set_aside()
+        for outcome in lane.sink.take():
+            if isinstance(outcome, Firing):
+                batch.firings.append(outcome)
+            else:
+                batch.resolutions.append(outcome._replace(after=len(batch.firings)))
 
     def _time_passes(self, time: int, position: int, batch: Batch) -> list[Stored]:
         """The stream says that live time has come so far: an entry without events for each lane."""
