@@ -54,11 +54,20 @@ class Asked(NamedTuple):
     lateness: int
 
 
+class Grouping(NamedTuple):
+    """Watches that share a grouping, and the groups that events of the type belonged to so far."""
+
+    find: Callable[[Event, dict[str, Any]], Key]
+    asked: list[Asked]
+    known: dict[Key, list[State | None]]
+    """For each watch its state of the group; None until it is wanted. See `forget_groups`."""
+
+
 class Step(NamedTuple):
     """Watches that share a filter; within it, those that share a grouping."""
 
     predicate: Predicate | None
-    groups: list[tuple[Callable[[Event, dict[str, Any]], Key], list[Asked]]]
+    groups: list[Grouping]
 
 
 class Plan(NamedTuple):
@@ -196,39 +205,62 @@ class Lane:
         self, plan: Plan, event: Event, position: int, gap: int, hits: list[Hit], failures: list[Failure]
     ) -> bool:
         """Add a hit for each rule that the event concerns; whether there was any such rule."""
-        time, batch, add = event.timestamp, self.batch, hits.append
         payload = orjson.loads(event.payload) if plan.needs_payload else _NOTHING
         matched = False
         for predicate, groups in plan.steps:
             try:
-                if predicate is not None and not predicate(payload, event.type, event.source, time):
+                if predicate is not None and not predicate(
+                    payload, event.type, event.source, event.timestamp
+                ):
                     continue
             except Exception as error:
-                every = [watch for _, asked in groups for watch, _, _ in asked]
+                every = [one.watch for grouping in groups for one in grouping.asked]
                 self._fail_later(every, error, position, len(hits), failures)
                 continue
-            for grouped, asked in groups:
-                try:
-                    key = grouped(event, payload)
-                except Exception as error:
-                    self._fail_later([one.watch for one in asked], error, position, len(hits), failures)
+            for grouping in groups:
+                if self._match_group(grouping, payload, event, position, gap, hits, failures):
+                    matched = True
+        return matched
+
+    def _match_group(
+        self,
+        grouping: Grouping,
+        payload: dict[str, Any],
+        event: Event,
+        position: int,
+        gap: int,
+        hits: list[Hit],
+        failures: list[Failure],
+    ) -> bool:
+        """The same for watches that share a grouping."""
+        find, asked, known = grouping
+        try:
+            key = find(event, payload)
+            states = known.get(key)
+        except Exception as error:
+            self._fail_later([one.watch for one in asked], error, position, len(hits), failures)
+            return False
+        time, batch, matched = event.timestamp + gap, self.batch, False
+        for place, (watch, take, lateness) in enumerate(asked):
+            if watch.active_from >= position:
+                continue  # replayed: an event from before the rule
+            try:
+                sample = None if take is None else take(payload, event)
+                if sample is SKIP:
                     continue
-                for watch, take, lateness in asked:
-                    if watch.active_from >= position:
-                        continue  # replayed: an event from before the rule
-                    try:
-                        sample = None if take is None else take(payload, event)
-                        if sample is SKIP:
-                            continue
-                        matched = True
-                        if gap > lateness:
-                            watch.late += 1
-                        else:
-                            state = watch.states.get(key) or self.enter(watch, key)
-                            state.touched = batch
-                            add((watch, state, event, time + gap, sample))
-                    except Exception as error:
-                        self._fail_later([watch], error, position, len(hits), failures)
+                matched = True
+                if gap > lateness:
+                    watch.late += 1
+                    continue
+                if states is None:
+                    states = known[key] = [None] * len(asked)
+                state = states[place]
+                if state is None:
+                    state = states[place] = watch.states.get(key) or self.enter(watch, key)
+                state.touched = batch
+                hits.append((watch, state, event, time, sample))
+            except Exception as error:
+                self._fail_later([watch], error, position, len(hits), failures)
         return matched
 
     def _fail_later(
@@ -242,6 +274,10 @@ class Lane:
             self._failing.update(failing)
             self._plans.clear()
             failures.append((hits, failing, error))
+
+    def forget_groups(self) -> None:
+        """States left memory: look each group up again."""
+        self._plans.clear()
 
     def enter(self, watch: Watch, key: Key) -> State:
         """A group that is not in memory; if it may have a past, `Memory.fill` loads it next."""
@@ -268,12 +304,12 @@ class Lane:
                 needs_payload |= watch.needs_payload
                 step = steps.setdefault(watch.where, Step(watch.predicate, []))
                 one = Asked(watch, watch.judge.sample if watch.sampled else None, watch.lateness)
-                for _, asked in step.groups:
-                    if asked[0].watch.by == watch.by:
-                        asked.append(one)
+                for grouping in step.groups:
+                    if grouping.asked[0].watch.by == watch.by:
+                        grouping.asked.append(one)
                         break
                 else:
-                    step.groups.append((watch.group, [one]))
+                    step.groups.append(Grouping(watch.group, [one], {}))
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         plan = self._plans[type_] = Plan(needs_payload, list(steps.values()))

@@ -339,6 +339,8 @@ class Memory:
         for state in states[: total - self._most_states * 3 // 4]:
             del state.watch.states[state.key]
             state.watch.complete = False
+        for lane in self.lanes.values():
+            lane.forget_groups()
 
 
 def _timer(lane: Lane, state: State | None) -> bytes:
