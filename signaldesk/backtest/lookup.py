@@ -44,7 +44,7 @@ class Lookup:
     def ids(self, places: Sequence[int]) -> list[bytes]:
         """The ids of the events at these places."""
         if "id" not in self._table.own:
-            return [place.to_bytes(16, "big") for place in places]
+            return numbered(np.array(places, np.int64))
         with self._lock:
             return _remembered(self._ids, places, self._ask_ids)
 
@@ -71,6 +71,14 @@ class Lookup:
             wanted=pa.table({"seq": places}),
         )
         return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def numbered(places: NDArray[np.int64]) -> list[bytes]:
+    """The ids of events that have none of their own: their places."""
+    found = np.zeros((len(places), 2), ">u8")
+    found[:, 1] = places
+    ids: list[bytes] = found.view("V16").ravel().tolist()
+    return ids
 
 
 def _remembered(

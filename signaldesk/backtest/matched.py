@@ -21,6 +21,7 @@ from signaldesk.filters.duckdb_values import Values, quoted
 from signaldesk.filters.tree import Kind, Path
 from signaldesk.model import glob, group
 from signaldesk.model.group import Key
+from signaldesk.rules._blocks import by_blocks
 from signaldesk.rules._columns import Columns, Ints
 from signaldesk.rules._kind import Wanted
 from signaldesk.rules._tallies import digest
@@ -146,14 +147,18 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
         starts = np.append(0, np.cumsum(sizes[numbers])[:-1])
         whole = int(came[-1]) - int(came[0]) + 1 == len(came)
         came = (order + came[0]).astype(came.dtype) if whole else came[order]
-        times = times[order]
-        samples = {name: sample[order] for name, sample in samples.items()}
+        times = _taken(times, order)
+        samples = {name: _taken(sample, order) for name, sample in samples.items()}
     columns = _in_time(times, came, starts, samples)
     columns.names, columns.values = names, meant
     found = Matched(question, columns, count=count, late=count - len(came))
     if values is not None:
         found.named(values, numbers)
     return found
+
+
+def _taken(values: NDArray[Any], order: Ints) -> NDArray[Any]:
+    return by_blocks(len(order), values.dtype, lambda rows: values[order[rows]])
 
 
 def _samples(

@@ -31,10 +31,13 @@ class Reasons:
     def give(self, owed: Sequence[Owed]) -> None:
         """Give firings their value, bounds, evidence and words."""
         rows_of = self._replay.members(self._columns, np.array([one.row for one in owed], np.int64))
-        rows = np.unique(np.concatenate([*rows_of, np.empty(0, np.int64)]))
-        named = dict(zip(rows.tolist(), self._named(rows), strict=True))
+        wanted = np.zeros(len(self._columns), bool)
+        for known in rows_of:
+            wanted[known] = True
+        rows = np.flatnonzero(wanted)
+        named = self._named(rows)
         for one, known in zip(owed, rows_of, strict=True):
-            members = [named[row] for row in known.tolist()]
+            members = [named[place] for place in np.searchsorted(rows, known).tolist()]
             window = self._window(known, members)
             self._replay.recall(self._columns, window, one.row, members)
             why = self._judge.verdict(window, one.time, one.firing.event.id)
@@ -72,7 +75,11 @@ class Reasons:
 
     def _window(self, rows: Ints, members: list[bytes]) -> Window:
         window = Window()
-        times = self._columns.times[rows].tolist()
-        window.fill([(member, time) for time, member in sorted(zip(times, members, strict=True))])
+        times = self._columns.times[rows]
+        if (times[1:] > times[:-1]).all():
+            window.times, window.ids = times.tolist(), members
+        else:
+            together = sorted(zip(times.tolist(), members, strict=True))
+            window.fill([(member, time) for time, member in together])
         self._judge.load(window, None)
         return window

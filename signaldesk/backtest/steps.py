@@ -39,13 +39,19 @@ class Steps:
             found.column(name).to_numpy() for name in ("seq", "mark", "received", "position")
         )
         begins = _begins(self._received, self._position)
-        ends = np.append(begins[1:], True)[: len(begins)]
-        before = np.full(len(marks), np.iinfo(np.int64).min)
+        clock = self._clock = np.empty(2 * len(marks), np.int64)
+        before, after = clock[::2], clock[1::2]
+        before[:] = np.iinfo(np.int64).min
         at = self._places(judged)
         before[at] = marks[at]
-        before = np.maximum(before, np.where(begins, self._received, before))
-        after = np.where(ends, marks, before)
-        self._clock = np.maximum.accumulate(np.stack([before, after], axis=1).ravel())
+        if begins is None:
+            np.maximum(before, self._received, out=before)
+            after[:] = marks
+        else:
+            np.maximum(before, self._received, out=before, where=begins)
+            ends = np.append(begins[1:], True)[: len(begins)]
+            after[:] = np.where(ends, marks, before)
+        np.maximum.accumulate(clock, out=clock)
 
     def before(self, seq: int) -> int:
         """The step before this event is judged."""
@@ -78,10 +84,13 @@ class Steps:
         return len(self._clock)
 
 
-def _begins(received: Ints, position: Ints) -> NDArray[np.bool_]:
-    """Where an entry begins; long ones are taken in pages."""
+def _begins(received: Ints, position: Ints) -> NDArray[np.bool_] | None:
+    """Where an entry begins; long ones are taken in pages. None: each event is an entry of its own."""
     begins = np.ones(len(received), bool)
-    begins[1:] = (received[1:] != received[:-1]) | (position[1:] != position[:-1])
+    begins[1:] = received[1:] != received[:-1]
+    if begins.all():
+        return None
+    begins[1:] |= position[1:] != position[:-1]
     starts = np.flatnonzero(begins)
     inside = np.arange(len(received)) - np.repeat(starts, np.diff(np.append(starts, len(received))))
     found: NDArray[np.bool_] = inside % BATCH == 0

@@ -6,17 +6,18 @@ that others overtook: `disturbed` ones lie behind (in this order) a row that cam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from signaldesk.rules._blocks import Block, by_blocks
+
 Ints = NDArray[np.int64]
-_MANY = 1 << 18
+_FEW = 100
+"""For less than one row in so many, keys of all of them are not worth making."""
 _MOST_PAIRS = 1 << 25
 """Of rows and others that overtook them."""
 _CROSSINGS = 8
@@ -187,18 +188,36 @@ class Columns:
 
     def total(self, first: Ints, end: Ints, values: NDArray[Any] | None = None) -> Ints:
         """For each row how many of [first, end) had come by then, or what whole numbers of these come to."""
-        if values is None:
-            sums = end - first
-        else:
+        return by_blocks(len(first), np.int64, self.totals(first, end, values))
+
+    def totals(self, first: Ints, end: Ints, values: NDArray[Any] | None = None) -> Callable[[Block], Ints]:
+        """The same for the rows of a block, whenever it is asked for."""
+        missing = self._missing(first, end, values)
+        if values is not None:
             before = np.zeros(len(self) + 1, np.int64)
             np.cumsum(values, out=before[1:])
-            sums = before[end] - before[first]
+
+        def total(rows: Block) -> Ints:
+            if values is None:
+                sums = end[rows] - first[rows]
+            else:
+                sums = before[end[rows]]
+                sums -= before[first[rows]]
+            if missing is not None:
+                sums -= missing[rows]
+            return sums
+
+        return total
+
+    def _missing(self, first: Ints, end: Ints, values: NDArray[Any] | None) -> Ints | None:
+        """For each row what of [first, end) had not come by then; None where all had."""
         rows, others = self._overtaken
-        if len(rows):
-            inside = (others >= first[rows]) & (others < end[rows])
-            rows, others = rows[inside], others[inside]
-            np.subtract.at(sums, rows, 1 if values is None else values[others].astype(np.int64))
-        return sums
+        if not len(rows):
+            return None
+        inside = (others >= first[rows]) & (others < end[rows])
+        missing = np.zeros(len(self), np.int64)
+        np.add.at(missing, rows[inside], 1 if values is None else values[others[inside]].astype(np.int64))
+        return missing
 
     def inside(self, row: int, first: Ints, end: Ints) -> Ints:
         """Those of the rows in [first, end) of a row that had come by then."""
@@ -211,24 +230,20 @@ class Columns:
         if back not in known:
             if len(known) >= _KEPT:
                 del known[next(iter(known))]
-            known[back] = self._after(None, self.times - back)
+            known[back] = self._after(None, self.times, back)
         return known[back]
 
     @cached_property
-    def _rows(self) -> Ints:
-        return np.arange(len(self))
-
-    @property
     def places(self) -> Ints:
         """For each row the one after it: where windows end."""
-        return self._rows + 1
+        return np.arange(1, len(self) + 1)
 
     def crowded(self, width: int, most: int) -> Bools | None:
         """Groups in which at some time more rows than `most` lie in a window; None when there are none."""
         sizes = np.diff(self.ends, prepend=0)
         if not len(sizes) or int(sizes.max()) <= most:
             return None
-        many = np.flatnonzero(self._rows - self.within(width) >= most)
+        many = np.flatnonzero(self.places - self.within(width) > most)
         found = np.zeros(len(self.starts), bool)
         found[self.group[many]] = True
         return found
@@ -248,19 +263,28 @@ class Columns:
 
     def after(self, rows: Ints, times: Ints) -> Ints:
         """For each of these rows the first one of its group that is later than a time."""
-        return self._after(self.groups(rows), times)
+        return self._after(self.groups(rows), times, 0)
 
-    def _after(self, groups: Ints | None, times: Ints) -> Ints:
-        """The same by the rows' groups; None: those of all rows."""
-        if groups is None:
-            groups = self.group.astype(np.int64)
-        if self._keys is not None:
-            least, reach = self._place
-            # A time before all of them must not reach into the group before, nor one after all into the next.
-            bounds = np.clip(times - least, -1, reach - 2)
-            bounds += groups * reach
-            return _places(self._keys, bounds)
-        low, high = self.starts[groups], self.ends[groups]
+    def _after(self, groups: Ints | None, times: Ints, back: int) -> Ints:
+        """The same of so much earlier times, by the rows' groups; None: those of all rows."""
+        numbers: NDArray[Any] = self.group if groups is None else groups
+        few = "_keys" not in self.__dict__ and len(times) < len(self) // _FEW
+        if not few and (known := self._keys) is not None:
+            (least, reach), keys = self._place, known
+
+            def place(rows: Block) -> Ints:
+                # A time before all must not reach into the group before, nor one after all into the next.
+                bounds = np.clip(times[rows] - (least + back), -1, reach - 2)
+                bounds += numbers[rows] * np.int64(reach)
+                # Among the few keys that it may be, which lie together where the rows do.
+                low, high = np.searchsorted(keys, [bounds.min(), bounds.max()], side="right")
+                found: Ints = low + np.searchsorted(keys[low:high], bounds, side="right")
+                return found
+
+            return by_blocks(len(times), np.int64, place)
+        times = times - back
+        low: Ints = self.starts[numbers]
+        high = self.ends[numbers]
         while (low < high).any():
             middle = (low + high) // 2
             right = (low < high) & (self.times[np.minimum(middle, len(self) - 1)] <= times)
@@ -287,7 +311,14 @@ class Columns:
         least, reach = self._place
         if reach * (len(self.starts) + 1) >= 2**62:
             return None
-        return self.group * np.int64(reach) + (self.times - least)
+        group, times = self.group, self.times
+
+        def key(rows: Block) -> Ints:
+            found: Ints = group[rows] * np.int64(reach)
+            found += times[rows] - least
+            return found
+
+        return by_blocks(len(self), np.int64, key)
 
     def members(self, row: int, first: int) -> Ints:
         """The rows of a group from `first` on that had come when this one had, in order of time."""
@@ -298,13 +329,3 @@ class Columns:
             end = int(self.after(np.array([row]), self.peaks[at : at + 1])[0])
         rows = np.arange(first, end)
         return rows[np.flatnonzero(self.came[rows] <= self.came[row])]
-
-
-def _places(keys: Ints, bounds: Ints) -> Ints:
-    """How many of the keys, which ascend, are not greater than each bound; by all cores where it is work."""
-    if len(bounds) < _MANY:
-        found: Ints = np.searchsorted(keys, bounds, side="right")
-        return found
-    parts = np.array_split(bounds, os.cpu_count() or 1)
-    with ThreadPoolExecutor(len(parts)) as pool:  # NumPy lets others run meanwhile
-        return np.concatenate(list(pool.map(partial(np.searchsorted, keys, side="right"), parts)))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from signaldesk.rules._blocks import Block, by_blocks
 from signaldesk.rules._columns import Bools, Columns, Ints
 
 Floats = NDArray[np.float64]
@@ -34,14 +35,32 @@ class Measured(NamedTuple):
     margins: Floats
     """One for all of them where they are exact."""
 
-    def compared(self, holds: Callable[[Any, Any], Any], limit: float, enough: Bools) -> tuple[Bools, Ints]:
-        """Whether each value compares so with a limit, where there is enough to be judged; and the rows for
-        which that has to be found out exactly."""
-        found = holds(self.values, limit) & enough
-        if not self.margins.any():
-            return found, np.empty(0, np.int64)
-        unsure = (self.margins > 0) & ~(np.abs(self.values - limit) > self.margins)
-        return found, np.flatnonzero(unsure & enough)
+
+Measure = Callable[[Block], Measured]
+"""What is measured at the rows of a block."""
+
+
+def compared(
+    count: int,
+    measure: Measure,
+    holds: Callable[[Any, Any], Any],
+    limit: float,
+    enough: Callable[[Block], Bools],
+) -> tuple[Bools, Ints]:
+    """Whether each of so many rows' values compares so with a limit, where there is enough to be judged; and
+    the rows for which that has to be found out exactly."""
+    unsure: list[Ints] = []
+
+    def compare(rows: Block) -> Bools:
+        (values, margins), known = measure(rows), enough(rows)
+        if margins.any():
+            doubtful = (margins > 0) & ~(np.abs(values - limit) > margins) & known
+            unsure.append(np.flatnonzero(doubtful) + rows.start)
+        found: Bools = holds(values, limit) & known
+        return found
+
+    found = by_blocks(count, bool, compare)
+    return found, np.sort(np.concatenate([np.empty(0, np.int64), *unsure]))
 
 
 class Fixed:
@@ -49,66 +68,92 @@ class Fixed:
 
     def __init__(self, columns: Columns, values: Floats) -> None:
         self._columns = columns
-        most = float(np.abs(values).max(initial=0.0))
-        self.shift = 62 - len(values).bit_length() - math.frexp(most)[1]
-        whole = np.rint(np.ldexp(values, self.shift))
-        self.exact = bool((np.ldexp(whole, -self.shift) == values).all()) and abs(self.shift) < 900
-        self._whole: Ints = whole.astype(np.int64)
+        most = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+        self.shift = shift = 62 - len(values).bit_length() - math.frexp(most)[1]
+        rounded: list[bool] = []
 
-    def total(self, first: Ints, end: Ints) -> Measured:
+        def whole(rows: Block) -> Floats:
+            found: Floats = np.rint(np.ldexp(values[rows], shift))
+            rounded.append(bool((np.ldexp(found, -shift) != values[rows]).any()))
+            return found
+
+        self._whole: Ints = by_blocks(len(values), np.int64, whole)
+        self.exact = not any(rounded) and abs(shift) < 900
+
+    def total(self, first: Ints, end: Ints) -> Measure:
         """The sums."""
-        sums = self._columns.total(first, end, self._whole)
-        values = np.ldexp(sums.astype(np.float64), -self.shift)
-        if self.exact:
-            return Measured(values, _EXACTLY)
-        return Measured(values, (end - first) * self._half + np.abs(values) * _ROUNDING)
+        sums = self._columns.totals(first, end, self._whole)
 
-    def mean(self, first: Ints, end: Ints) -> Measured:
+        def measure(rows: Block) -> Measured:
+            values = np.ldexp(sums(rows).astype(np.float64), -self.shift)
+            if self.exact:
+                return Measured(values, _EXACTLY)
+            return Measured(values, (end[rows] - first[rows]) * self._half + np.abs(values) * _ROUNDING)
+
+        return measure
+
+    def mean(self, first: Ints, end: Ints) -> Measure:
         """The means; windows must not be empty, or come out as NaN."""
-        sums, counts = self._columns.total(first, end, self._whole), self._columns.total(first, end)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = np.ldexp(sums / counts, -self.shift)
+        sums, counts = self._columns.totals(first, end, self._whole), self._columns.totals(first, end)
         half = 0.0 if self.exact else self._half
-        if self.exact and len(sums) and max(int(sums.max()), -int(sums.min())) < _EXACT:
-            return Measured(values, _EXACTLY)
-        return Measured(values, half + np.abs(values) * _ROUNDING)
+
+        def measure(rows: Block) -> Measured:
+            total = sums(rows)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = np.ldexp(total / counts(rows), -self.shift)
+            if self.exact and max(int(total.max()), -int(total.min())) < _EXACT:
+                return Measured(values, _EXACTLY)
+            return Measured(values, half + np.abs(values) * _ROUNDING)
+
+        return measure
 
     @property
     def _half(self) -> float:
         return math.ldexp(0.5, -self.shift) + np.finfo(np.float64).tiny
 
 
-def deviation(columns: Columns, values: Floats, first: Ints, end: Ints) -> Measured:
+def deviation(columns: Columns, values: Floats, first: Ints, end: Ints) -> Measure:
     """The standard deviations of samples; of fewer than two values NaN."""
     with np.errstate(over="ignore"):
         middle = float(values.mean()) if len(values) else 0.0
-    apart = values - middle
-    if not np.abs(apart).max(initial=0.0) < _SQUARED:
-        return Measured(np.zeros(len(first)), np.full(len(first), np.inf))
-    sums = Fixed(columns, apart).total(first, end)
-    squares = Fixed(columns, apart * apart).total(first, end)
-    counts = columns.total(first, end).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        whole = sums.values * sums.values / counts
-        variances = (squares.values - whole) / (counts - 1)
-        # Taking the middle away, and squaring, rounded each value before.
-        most = float(np.abs(apart).max(initial=0.0))
-        off = sums.margins + counts * most * _ROUNDING
-        margins = squares.margins + counts * most * most * _ROUNDING
-        margins += (2 * np.abs(sums.values) * off + off * off) / counts
-        margins = (margins + (squares.values + whole) * 4 * _ROUNDING) / (counts - 1)
-        low = np.sqrt(np.maximum(variances - margins, 0))
-        high = np.sqrt(np.maximum(variances + margins, 0))
-    return Measured((low + high) / 2, (high - low) / 2 + high * _ROUNDING)
+        apart = values - middle
+    most = max(float(apart.max(initial=0.0)), -float(apart.min(initial=0.0)))
+    if not most < _SQUARED:
+        return lambda rows: Measured(np.zeros(len(first[rows])), np.full(len(first[rows]), np.inf))
+    sums_of = Fixed(columns, apart).total(first, end)
+    apart *= apart
+    squares_of = Fixed(columns, apart).total(first, end)
+    counts_of = columns.totals(first, end)
+
+    def measure(rows: Block) -> Measured:
+        sums, squares, counts = sums_of(rows), squares_of(rows), counts_of(rows).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            whole = sums.values * sums.values / counts
+            variances = (squares.values - whole) / (counts - 1)
+            # Taking the middle away, and squaring, rounded each value before.
+            off = sums.margins + counts * most * _ROUNDING
+            margins = squares.margins + counts * most * most * _ROUNDING
+            margins += (2 * np.abs(sums.values) * off + off * off) / counts
+            margins = (margins + (squares.values + whole) * 4 * _ROUNDING) / (counts - 1)
+            low = np.sqrt(np.maximum(variances - margins, 0))
+            high = np.sqrt(np.maximum(variances + margins, 0))
+        return Measured((low + high) / 2, (high - low) / 2 + high * _ROUNDING)
+
+    return measure
 
 
-def counted(columns: Columns, first: Ints, end: Ints) -> Measured:
+def counted(columns: Columns, first: Ints, end: Ints) -> Measure:
     """How many rows there are."""
-    return Measured(columns.total(first, end).astype(np.float64), _EXACTLY)
+    counts = columns.totals(first, end)
+    return lambda rows: Measured(counts(rows).astype(np.float64), _EXACTLY)
 
 
-def changed(one: Measured, other: Measured, *, rises: bool, relative: bool) -> Measured:
+def changed(one: Measure, other: Measure, *, rises: bool, relative: bool) -> Measure:
     """The change from the other to the one, as a share of the other if `relative`; NaN where that is 0."""
+    return lambda rows: _changed(one(rows), other(rows), rises=rises, relative=relative)
+
+
+def _changed(one: Measured, other: Measured, *, rises: bool, relative: bool) -> Measured:
     values = one.values - other.values if rises else other.values - one.values
     if relative and not (one.margins.any() or other.margins.any()):
         with np.errstate(invalid="ignore", divide="ignore"):

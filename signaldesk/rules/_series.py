@@ -44,6 +44,11 @@ class Tally:
     def remove(self, value: bytes) -> None:
         raise NotImplementedError
 
+    def add_all(self, values: list[bytes]) -> None:
+        """The same as `add` for each."""
+        for value in values:
+            self.add(value)
+
     @staticmethod
     def pane() -> Any:
         """The summary of nothing."""
@@ -172,7 +177,7 @@ class Series(Generic[T]):
         upto = time - ago
         after = upto - width
         whole = after >= self.exact_from and one.first == one.last
-        if whole and one.end != UNKNOWN and after >= one.after and upto >= one.upto:
+        if whole and one.upto and one.end != UNKNOWN and after >= one.after and upto >= one.upto:
             self._follow(window, one, after, upto)
             return one.tally
         if after >= one.upto or upto <= one.after:
@@ -200,8 +205,8 @@ class Series(Generic[T]):
     def _move(window: Window, view: View[T], after: int, upto: int) -> None:
         times, members, tally = window.times, window.ids, view.tally
         if upto > view.upto:
-            for member in members[bisect_right(times, view.upto) : bisect_right(times, upto)]:
-                tally.add(member[ID:])
+            coming = members[bisect_right(times, view.upto) : bisect_right(times, upto)]
+            tally.add_all([member[ID:] for member in coming])
         elif upto < view.upto:
             for member in members[bisect_right(times, upto) : bisect_right(times, view.upto)]:
                 tally.remove(member[ID:])
@@ -209,8 +214,8 @@ class Series(Generic[T]):
             for member in members[bisect_right(times, view.after) : bisect_right(times, after)]:
                 tally.remove(member[ID:])
         elif after < view.after:
-            for member in members[bisect_right(times, after) : bisect_right(times, view.after)]:
-                tally.add(member[ID:])
+            coming = members[bisect_right(times, after) : bisect_right(times, view.after)]
+            tally.add_all([member[ID:] for member in coming])
         view.after, view.upto = after, upto
         view.start, view.end = bisect_right(times, after), bisect_right(times, upto)
 

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from hashlib import blake2b
 from itertools import accumulate
-from struct import Struct
+from struct import Struct, unpack
 from typing import Any
 
 from signaldesk.rules._series import Tally
@@ -67,6 +67,10 @@ class Hits(Tally):
         self.count -= 1
         self.hits -= value != b""
 
+    def add_all(self, values: list[bytes]) -> None:
+        self.count += len(values)
+        self.hits += len(values) - values.count(b"")
+
     @staticmethod
     def pane() -> list[int]:
         return [0, 0]
@@ -103,6 +107,17 @@ class Sums(Tally):
 
     def remove(self, value: bytes) -> None:
         self._take(value, -1)
+
+    def add_all(self, values: list[bytes]) -> None:
+        doubles = unpack(f">{len(values)}d", b"".join(values))
+        fractions = [(top, bottom.bit_length() - 1) for top, bottom in map(float.as_integer_ratio, doubles)]
+        most = max((bits for _, bits in fractions), default=0)
+        if most > self.scale:
+            self._refine(most)
+        numbers = [top << (self.scale - bits) for top, bits in fractions]
+        self.count += len(numbers)
+        self.total += sum(numbers)
+        self.squares += sum(number * number for number in numbers)
 
     def _take(self, value: bytes, sign: int) -> None:
         numerator, denominator = _DOUBLE.unpack(value)[0].as_integer_ratio()
@@ -202,6 +217,11 @@ class Ranks(Tally):
         del self.values[bisect_left(self.values, _DOUBLE.unpack(value)[0])]
         self.count -= 1
 
+    def add_all(self, values: list[bytes]) -> None:
+        self.values += unpack(f">{len(values)}d", b"".join(values))
+        self.values.sort()
+        self.count += len(values)
+
     @staticmethod
     def pane() -> dict[int, int]:
         return {}
@@ -300,6 +320,13 @@ class Different(Tally):
         if not self.keys[value]:
             del self.keys[value]
             self._union = None
+
+    def add_all(self, values: list[bytes]) -> None:
+        if self._union is None:
+            self.count += len(values)
+            self.keys.update(values)
+        else:
+            super().add_all(values)
 
     @staticmethod
     def pane() -> tuple[list[int], bytearray]:

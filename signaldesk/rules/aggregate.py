@@ -22,7 +22,7 @@ from signaldesk.rules._tallies import Different, Ranks, Sums, digest, packed
 
 if TYPE_CHECKING:
     from signaldesk.rules._columns import Bools, Columns, Ints
-    from signaldesk.rules._fixed import Measured
+    from signaldesk.rules._fixed import Measure
 
 PANES = 64
 """Past the cap of exact members, panes to a window."""
@@ -182,28 +182,44 @@ class _Replay(Replay):
         return self._judged(columns, Comparator.of(word, threshold))
 
     def _judged(self, columns: Columns, limit: Comparator) -> Bools:
+        from signaldesk.rules._blocks import by_blocks
+
         first, rank = columns.within(self.judge.span), self.judge.function.rank
-        counts = columns.total(first, columns.places)
+        counts = columns.totals(first, columns.places)
+
+        def enough(rows: slice) -> Any:
+            return counts(rows) >= self.judge.least
+
+        if rank is not None:
+            ranked = self._ranked(columns, first, rank, limit)
+            return by_blocks(len(columns), bool, lambda rows: ranked(rows, counts(rows)) & enough(rows))
         if self.name == "distinct":
             holds: Callable[[Any, float], Any] = limit.holds
-            found = holds(columns.different(self._values(columns), first), limit.threshold)
-        elif rank is not None:
-            found = self._ranked(columns, first, rank(counts), limit)
-        else:
-            found = self._summed(columns, first, counts >= self.judge.least, limit)
-        held: Bools = found & (counts >= self.judge.least)
-        return held
+            many = holds(columns.different(self._values(columns), first), limit.threshold)
+            return by_blocks(len(columns), bool, lambda rows: many[rows] & enough(rows))
+        return self._summed(columns, first, enough, limit)
 
-    def _ranked(self, columns: Columns, first: Ints, ranks: Any, limit: Comparator) -> Any:
+    def _ranked(
+        self, columns: Columns, first: Ints, rank: Callable[[Any], Any], limit: Comparator
+    ) -> Callable[[slice, Ints], Any]:
+        """Whether the value of that rank holds, for the rows of a block and their counts."""
         values = self._values(columns)
         strictly = limit.word in ("at_least", "below")
         low = values < limit.threshold if strictly else values <= limit.threshold
-        lower = columns.total(first, columns.places, low)
-        return lower < ranks if limit.upwards else lower >= ranks
+        lower = columns.totals(first, columns.places, low)
 
-    def _summed(self, columns: Columns, first: Ints, enough: Bools, limit: Comparator) -> Any:
-        measured = self._measured(columns, first)
-        found, unsure = measured.compared(limit.holds, limit.threshold, enough)
+        def ranked(rows: slice, counts: Ints) -> Any:
+            return lower(rows) < rank(counts) if limit.upwards else lower(rows) >= rank(counts)
+
+        return ranked
+
+    def _summed(
+        self, columns: Columns, first: Ints, enough: Callable[[slice], Bools], limit: Comparator
+    ) -> Bools:
+        from signaldesk.rules._fixed import compared
+
+        measure = self._measured(columns, first)
+        found, unsure = compared(len(columns), measure, limit.holds, limit.threshold, enough)
         for row in unsure.tolist():
             tally = self.judge.function.tally()
             for value in self.suffixes(columns, columns.inside(row, first, columns.places)):
@@ -211,7 +227,7 @@ class _Replay(Replay):
             found[row] = limit.holds(self.judge.function.value(tally), limit.threshold)
         return found
 
-    def _measured(self, columns: Columns, first: Ints) -> Measured:
+    def _measured(self, columns: Columns, first: Ints) -> Measure:
         from signaldesk.rules._fixed import Fixed, deviation
 
         values, ends = self._values(columns), columns.places

@@ -21,7 +21,7 @@ from signaldesk.rules._tallies import Hits, Sums, finite, packed
 
 if TYPE_CHECKING:
     from signaldesk.rules._columns import Bools, Columns, Ints
-    from signaldesk.rules._fixed import Measured
+    from signaldesk.rules._fixed import Measure
 
 _MINUTE = 60_000_000
 _AGO = {"day": 1440 * _MINUTE, "week": 7 * 1440 * _MINUTE}
@@ -211,17 +211,20 @@ class _Replay(Replay):
         return self._judged(columns, le, threshold)
 
     def _judged(self, columns: Columns, holds: Callable[[Any, Any], Any], threshold: float) -> Bools:
-        from signaldesk.rules._fixed import changed
+        from signaldesk.rules._fixed import changed, compared
 
         judge, windows = self.judge, self._windows(columns)
         one, other = self._measured(columns, windows)
         word = judge.word
-        measured = changed(one, other, rises=word.startswith("rise"), relative=not word.endswith("_by"))
-        now, before = (columns.total(*window) for window in windows)
-        enough = (now >= judge.least) | (before >= judge.least)
-        if judge.function != "count":
-            enough &= (now > 0) & (before > 0)
-        found, unsure = measured.compared(holds, threshold, enough)
+        measure = changed(one, other, rises=word.startswith("rise"), relative=not word.endswith("_by"))
+        counts = [columns.totals(*window) for window in windows]
+
+        def enough(rows: slice) -> Any:
+            now, before = (count(rows) for count in counts)
+            found = (now >= judge.least) | (before >= judge.least)
+            return found if judge.function == "count" else found & (now > 0) & (before > 0)
+
+        found, unsure = compared(len(columns), measure, holds, threshold, enough)
         for row in unsure.tolist():
             exact = judge.compared(
                 *(self._tally(columns, columns.inside(row, *window)) for window in windows)
@@ -235,7 +238,7 @@ class _Replay(Replay):
         earlier = columns.within(width, ago), columns.within(ago)
         return [(columns.within(width), columns.places), earlier]
 
-    def _measured(self, columns: Columns, windows: list[tuple[Ints, Ints]]) -> list[Measured]:
+    def _measured(self, columns: Columns, windows: list[tuple[Ints, Ints]]) -> list[Measure]:
         from signaldesk.rules._fixed import Fixed, counted
 
         if not self.wanted:

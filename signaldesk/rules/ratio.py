@@ -125,10 +125,16 @@ class _Replay(Replay):
         return self._judged(columns, self.limit.recovered, threshold)
 
     def _judged(self, columns: Columns, holds: Callable[[Any, float], Any], threshold: float) -> Bools:
+        from signaldesk.rules._blocks import by_blocks
+
         first, end = columns.within(self.span), columns.places
-        events = columns.total(first, end)
-        found: Bools = holds(columns.total(first, end, self._passes(columns)) / events, threshold)
-        return found & (events >= self.least)
+        counts, passing = columns.totals(first, end), columns.totals(first, end, self._passes(columns))
+
+        def judged(rows: slice) -> Any:
+            events = counts(rows)
+            return holds(passing(rows) / events, threshold) & (events >= self.least)
+
+        return by_blocks(len(columns), bool, judged)
 
     def unfit(self, columns: Columns) -> Bools | None:
         return columns.crowded(self.span, EXACT)

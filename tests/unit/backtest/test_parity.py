@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from signaldesk.engine import timing
 from signaldesk.model.event import Event
 from signaldesk.model.outcome import Firing
 from signaldesk.model.rule import Rule, SavedRule
-from signaldesk.rules import document
+from signaldesk.rules import _blocks, document
 from signaldesk.rules._kind import Kind
 from tests import oracle
 from tests.integration.engine.scenarios import FILTERS
@@ -41,6 +42,15 @@ OPTIONS = st.fixed_dictionaries(
         "active": st.just({"from": "22:13", "to": "22:14"}),
     },
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_blocks() -> Iterator[None]:
+    """So that few events are many blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_blocks, "_ROWS", 3)
+        patch.setattr(_blocks, "_FEW", 10_000)
+        yield
 
 
 def table(events: list[Event]) -> pyarrow.Table:

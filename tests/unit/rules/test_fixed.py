@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signaldesk.rules._columns import Columns
-from signaldesk.rules._fixed import Fixed, Measured, deviation
+from signaldesk.rules._fixed import Fixed, Measure, deviation
 from signaldesk.rules._tallies import Sums, packed
 
 _values = st.lists(
@@ -38,7 +38,8 @@ def tally(values: list[float]) -> Sums:
     return found
 
 
-MEASURES: dict[str, tuple[Callable[..., Measured], Callable[[Sums], float], int]] = {
+ALL = slice(None)
+MEASURES: dict[str, tuple[Callable[..., Measure], Callable[[Sums], float], int]] = {
     "sum": (lambda columns, *rest: Fixed(columns, rest[0]).total(*rest[1:]), Sums.sum, 0),
     "mean": (lambda columns, *rest: Fixed(columns, rest[0]).mean(*rest[1:]), Sums.mean, 1),
     "deviation": (deviation, Sums.deviation, 2),
@@ -54,7 +55,7 @@ def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:
     pairs = [(first, end) for first in range(len(values)) for end in range(first + least, len(values) + 1)]
     first, end = np.array(pairs).T
     with np.errstate(over="ignore"):
-        found = measure(columns(len(values)), np.array(values), first, end)
+        found = measure(columns(len(values)), np.array(values), first, end)(ALL)
     for (start, stop), value, margin in zip(
         pairs, found.values, np.broadcast_to(found.margins, found.values.shape), strict=True
     ):
@@ -68,6 +69,6 @@ def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:
 @given(st.lists(st.integers(-(2**40), 2**40).map(float), min_size=1, max_size=30))
 def test_sums_of_whole_numbers_are_exact(values: list[float]) -> None:
     ends = np.arange(1, len(values) + 1)
-    found = Fixed(columns(len(values)), np.array(values)).total(np.zeros_like(ends), ends)
+    found = Fixed(columns(len(values)), np.array(values)).total(np.zeros_like(ends), ends)(ALL)
     assert not found.margins.any()
     assert found.values.tolist() == [tally(values[:end]).sum() for end in ends]

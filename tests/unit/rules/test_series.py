@@ -135,6 +135,28 @@ class TestUpToTheCap:
             found.add((tally.sum(), tally.mean(), tally.deviation()))
         assert found == {(math.fsum(values), math.fsum(values) / len(values), statistics.stdev(values))}
 
+    @pytest.mark.parametrize(
+        ("make", "read"),
+        [
+            (Sums, lambda tally: (tally.count, tally.total, tally.squares, tally.scale)),
+            (Ranks, lambda tally: tally.values),
+            (Hits, lambda tally: (tally.count, tally.hits)),
+            (Different, lambda tally: (tally.count, tally.different())),
+        ],
+        ids=["sums", "ranks", "hits", "different"],
+    )
+    @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False)), at=st.integers(0, 20))
+    def test_many_at_once_come_to_what_they_come_to_one_by_one(
+        self, make: Any, read: Callable[[Any], Any], values: list[float], at: int
+    ) -> None:
+        taken = [packed(value) or b"" for value in values] + [b""] * (make is Hits)
+        one, other = make(), make()
+        for value in taken:
+            one.add(value)
+        other.add_all(taken[:at])
+        other.add_all(taken[at:])
+        assert read(one) == read(other)
+
 
 class TestBeyondTheCap:
     @pytest.fixture(autouse=True)
