@@ -6,23 +6,24 @@ and what is left goes through the engine's own lane (`feeding`), which makes fir
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from signaldesk.backtest import fold, hits
+from signaldesk.backtest.composed import Composed, Part
 from signaldesk.backtest.ending import Endings, endings, first_back
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.feeding import Feeding, Unsure
 from signaldesk.backtest.lookup import Lookup
-from signaldesk.backtest.matched import Question, matched
+from signaldesk.backtest.matched import Matched, Question, matched
 from signaldesk.backtest.outcome import Judged, effective
 from signaldesk.backtest.reasons import Reasons
 from signaldesk.backtest.steps import Steps
 from signaldesk.engine.lane import Lane
 from signaldesk.model import group
 from signaldesk.model.outcome import GroupRef, Held
-from signaldesk.model.rule import SavedRule
+from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import Replay
 from signaldesk.rules._past.waiting import Course
@@ -37,25 +38,34 @@ def judge(
     events: Events,
     saved: SavedRule,
     *,
+    parts: Sequence[SavedRule] = (),
     lateness: int,
     since: int | None = None,
     until: int | None = None,
     step: Callable[[int], None] | None = None,
 ) -> Judged | str:
     """What the fold would make of the events (see `fold.judge`), or why that cannot be said in columns."""
-    kind = kinds()[saved.rule.when.kind]
-    replay = kind.replay(saved.rule)
-    if replay is None:
-        return f"{kind.name} is judged event by event"
-    for field in (*saved.rule.by, *(one.text for one in replay.wanted if one.what == "field")):
-        if any(part.isdigit() and str(int(part)) != part for part in field.split(".")):
-            return f"{field} may be a place in a list, in a strange spelling"
-    backtest = _Backtest(events, saved, replay, lateness)
     begun = since if since is not None else events.first or 0
     try:
+        replay = _replay(saved.rule)
+        if parts:
+            return _Whole(events, saved, replay, parts, lateness).run(until, step)
+        backtest = _Backtest(events, saved, replay, lateness)
         return backtest.wait(begun, until, step) if replay.waits else backtest.run(until, step)
     except Unsure as why:
         return str(why)
+
+
+def _replay(rule: Rule) -> Replay:
+    """How the rule is judged in columns. Raises Unsure."""
+    kind = kinds()[rule.when.kind]
+    replay = kind.replay(rule)
+    if replay is None:
+        raise Unsure(f"{kind.name} is judged event by event")
+    for field in (*rule.by, *(one.text for one in replay.wanted if one.what == "field")):
+        if any(part.isdigit() and str(int(part)) != part for part in field.split(".")):
+            raise Unsure(f"{field} may be a place in a list, in a strange spelling")
+    return replay
 
 
 class _Backtest:
@@ -64,14 +74,17 @@ class _Backtest:
     def __init__(self, events: Events, saved: SavedRule, replay: Replay, lateness: int) -> None:
         self.events, self.saved, self.replay = events, saved, replay
         self.watch = fold.watched(saved, lateness)
-        types = tuple(fold.types_of([saved.rule], events))
-        self.question = Question(
-            types, self.watch.where, saved.rule.by, tuple(replay.wanted), self.watch.lateness
-        )
-        self.matched = matched(events, self.question)
+        self.matched = self._matched()
         self.columns = self.matched.columns
         self.lookup = self.matched.once("lookup", lambda: Lookup(events))
         self.reasons = Reasons(self.lookup, self.columns, replay, self.watch.judge)
+
+    def _matched(self) -> Matched:
+        rule, watch = self.saved.rule, self.watch
+        types = tuple(fold.types_of([rule], self.events))
+        return matched(
+            self.events, Question(types, watch.where, rule.by, tuple(self.replay.wanted), watch.lateness)
+        )
 
     def run(self, until: int | None, step: Callable[[int], None] | None) -> Judged | str:
         """Judge, or say why it is better to judge event by event."""
@@ -105,7 +118,7 @@ class _Backtest:
         feeding = Feeding(self.events, self.lookup, self.matched, lane, self.reasons, live, steps)
         came = feeding.take(rows, holds, back, due, until)
         held = fold.summed([*held, *lane.sink.reports()])
-        return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
+        return Judged("columns", effective(came), held, self.matched.count, len(self.matched.too_late))
 
     def wait(self, begun: int, until: int | None, step: Callable[[int], None] | None) -> Judged | str:
         """Judge by the kind's own judge, shown only what matters."""
@@ -131,7 +144,7 @@ class _Backtest:
         none = np.zeros(len(columns), bool)
         came = feeding.take(rows, none, none, {}, until)
         held = fold.summed(lane.sink.reports())
-        return Judged("columns", effective(came), held, self.matched.count, self.matched.late)
+        return Judged("columns", effective(came), held, self.matched.count, len(self.matched.too_late))
 
     def _endings(self, hit: Ints, holds: Bools, back: Bools, fired: Ints, steps: Steps | None) -> Endings:
         good = first_back(holds, back, self.columns.group)
@@ -148,7 +161,7 @@ class _Backtest:
         return live
 
     def _steps(self) -> Steps:
-        return Steps(self.events, self.question.types, self.columns.came)
+        return Steps(self.events, self.matched.question.types, self.matched.judged)
 
     def _twice(self) -> Ints:
         """Rows of events that were delivered twice."""
@@ -220,3 +233,48 @@ class _Backtest:
                 )
             )  # fmt: skip
         return reports
+
+
+class _Part(_Backtest):
+    """A rule of which only the moments matter at which it holds."""
+
+    def holding(self) -> Part:
+        """Raises Unsure where that cannot be said of all groups in columns."""
+        if self.replay.waits or self.saved.rule.for_:
+            raise Unsure("it waits for deadlines")
+        condition = self.saved.rule.when.model_dump_json()
+        return Part(self.matched, self.matched.once(f"holds: {condition}", self._holding))
+
+    def _holding(self) -> Bools:
+        live = self._live()
+        if live.any():
+            raise Unsure("some of its groups are judged event by event")
+        return self._found(live)[0]
+
+
+class _Whole(_Backtest):
+    """A composite rule: its events are the moments at which its parts hold."""
+
+    def __init__(
+        self, events: Events, saved: SavedRule, replay: Replay, parts: Sequence[SavedRule], lateness: int
+    ) -> None:
+        self._parts, self._lateness = parts, lateness
+        super().__init__(events, saved, replay, lateness)
+
+    def _matched(self) -> Matched:
+        held = []
+        for part in self._parts:
+            if part.rule.by != self.saved.rule.by or kinds()[part.rule.when.kind].parts(part.rule.when):
+                raise Unsure(f"its part {part.rule.name} groups by other fields, or has parts itself")
+            try:
+                held.append(_Part(self.events, part, _replay(part.rule), self._lateness).holding())
+            except Unsure as why:
+                raise Unsure(f"of its part {part.rule.name}: {why}") from None
+        types = tuple(fold.types_of([part.rule for part in self._parts], self.events))
+        return Composed(Question(types, None, self.saved.rule.by, (), self.watch.lateness), held)
+
+    def _live(self) -> Bools:
+        live = super()._live()
+        if live.any():
+            raise Unsure("parts of it hold so often that moments are forgotten to which what is late reaches")
+        return live

@@ -29,7 +29,7 @@ def judged(
     if columns:
         from signaldesk.backtest.columns import judge  # NumPy and Arrow: only for those who need them
 
-        found = judge(events, saved, lateness=lateness, since=since, until=until, step=step)
+        found = judge(events, saved, parts=parts, lateness=lateness, since=since, until=until, step=step)
         if isinstance(found, Judged):
             return found, ""
         why = found

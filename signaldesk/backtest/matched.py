@@ -50,18 +50,31 @@ class Question(NamedTuple):
 class Matched:
     """The columns of a rule, and the way back from a row to its event and its group."""
 
-    def __init__(self, question: Question, columns: Columns, *, count: int, late: int) -> None:
+    def __init__(
+        self, question: Question, columns: Columns, *, count: int, too_late: NDArray[np.int64]
+    ) -> None:
         self.question = question
         self.columns = columns
         self.count = count
         """Events that the rule is concerned by."""
-        self.late = late
-        """Those among them that came too late to be judged."""
+        self.too_late = too_late
+        """Places in the stream of those among them that came too late to be judged."""
         self._values: groups.Numbered | None = None
         self._numbers: NDArray[Any] = np.zeros(len(columns.starts), np.int32)
         self._lock = RLock()
         self.known: dict[str, Any] = {}
         """What was worked out of them for the first of several rules that ask the same question."""
+
+    @property
+    def judged(self) -> NDArray[Any]:
+        """Places in the stream of the events that are judged."""
+        return self.columns.came
+
+    @property
+    def size(self) -> int:
+        """More than any place in the stream."""
+        places = (self.columns.came, self.too_late)
+        return 1 + max(int(some.max(initial=-1)) for some in places)
 
     def once(self, name: str, work: Callable[[], T]) -> T:
         """What this comes to, worked out for the first rule only."""
@@ -128,10 +141,11 @@ def _array(table: pa.Table, name: str) -> NDArray[Any]:
 def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: Sequence[bool]) -> Matched:
     """`json`: of each field of the groups whether it is JSON text; `tagged`: of each sample whether it is
     that, or text after its type."""
-    count = len(table)
+    count, too_late = len(table), np.empty(0, np.int64)
     if "behind" in table.column_names:
         late = _array(table, "behind") > question.lateness
         if late.any():
+            too_late = _array(table, "seq")[late].astype(np.int64)
             table = table.filter(pa.array(~late))
     came, times = _array(table, "seq"), _array(table, "ts")
     assert (came[1:] > came[:-1]).all(), "DuckDB keeps the order of a table"
@@ -149,9 +163,9 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
         came = (order + came[0]).astype(came.dtype) if whole else came[order]
         times = _taken(times, order)
         samples = {name: _taken(sample, order) for name, sample in samples.items()}
-    columns = _in_time(times, came, starts, samples)
+    columns = in_time(times, came, starts, samples)
     columns.names, columns.values = names, meant
-    found = Matched(question, columns, count=count, late=count - len(came))
+    found = Matched(question, columns, count=count, too_late=too_late)
     if values is not None:
         found.named(values, numbers)
     return found
@@ -191,7 +205,7 @@ def _tagged_digest(text: str) -> bytes:
     return _digest(value if kind == "VARCHAR" else orjson.loads(value))
 
 
-def _in_time(times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, Any]) -> Columns:
+def in_time(times: Ints, came: NDArray[Any], starts: Ints, samples: dict[str, Any]) -> Columns:
     """Columns of rows that are sorted by group, and within it as they came: those late go to their places."""
     columns = Columns(times, came, starts, samples)
     inside = times[1:] >= times[:-1]

@@ -11,7 +11,7 @@ from signaldesk.model import duration
 from signaldesk.model.duration import Duration
 from signaldesk.model.rule import Condition, Listed, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import Judge, Kind, Verdict
+from signaldesk.rules._kind import Judge, Kind, Replay, Verdict
 
 _KEPT = 1_000
 """Moments that are kept of a part, at most two of each stretch of `within`: what arrives late is judged
@@ -103,6 +103,13 @@ class CompositeKind(Kind):
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, Composite)
         return _Judge(rule.when)
+
+    def replay(self, rule: Rule) -> Replay:
+        from signaldesk.rules._past.composite import CompositeReplay
+
+        said = rule.when
+        assert isinstance(said, Composite)
+        return CompositeReplay(said.all, said.any, said.none, said.within, _KEPT)
 
     def parts(self, condition: Condition) -> tuple[str, ...]:
         assert isinstance(condition, Composite)

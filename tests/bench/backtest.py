@@ -90,6 +90,15 @@ def others() -> dict[str, Any]:
     }
 
 
+def composite() -> tuple[Any, list[Any]]:
+    """A rule of two others, and these."""
+    from signaldesk.backtest.rule import Rule
+
+    often = counting().with_(name="often")
+    dear = Rule.each("checkout", name="dear", where="amount > 99.9", by="customer")
+    return Rule.composite(all=["often", "dear"], within="10m", by="customer", cooldown="1h"), [often, dear]
+
+
 def loaded(count: int) -> Any:
     """So many events, after a few others were judged: what is loaded once is loaded by now."""
     from signaldesk.backtest.events import Events
@@ -119,6 +128,8 @@ def measured(send: Connection, count: int) -> None:
     timed("count", lambda: rule.backtest(events), said)
     for name, other in others().items():
         timed(name, lambda: other.backtest(events), said)  # noqa: B023 - called at once
+    whole, parts = composite()
+    timed("composite", lambda: whole.backtest(events, others=parts), said)
     timed("sweep", lambda: rule.sweep(events, progress=False, **SWEEP), lambda f: f"{len(f.points)} points")
     send.send(("memory", _memory(), f"{before:.2f} GiB while the events were loaded"))
 
@@ -183,7 +194,7 @@ def run(bench: Bench) -> None:
     lines = {
         "count": line("grouped count, compared with SQL by hand", "×", 1.2),
         "sweep": line("sweep of 50 × 5 points, compared with one backtest", "×", 10),
-        **{name: line(name, "s", 5) for name in others()},
+        **{name: line(name, "s", 5) for name in [*others(), "composite"]},
         "memory": line("most memory while these were judged", "GiB", 4),
         "preview, first": line("preview of a million events, the first", "s", 0.3),
         "preview, next": line("the next one, with another threshold", "s", 0.3),
