@@ -40,7 +40,7 @@ format: $(READY)  ## Bring the code into the project's style
 	$(BIN)/ruff format --quiet
 
 LONG := tests/faults tests/integration/test_flights.py tests/integration/engine/test_oracle.py \
-	tests/integration/engine/test_alert_life.py tests/integration/web/test_bad_input.py tests/unit/backtest tests/unit/rules
+	tests/integration/engine/test_alert_life.py tests/integration/web/test_bad_input.py tests/unit
 soak: $(READY)  ## Break things for longer than `make test` does (SOAK=25 times as long)
 	SIGNALDESK_TEST_SOAK=$(SOAK) $(BIN)/python -m pytest -q $(LONG) $(ARGS)
 

@@ -23,9 +23,9 @@ from uuid import uuid4
 import pytest
 import redis
 import structlog
-from hypothesis import settings
 
 from signaldesk.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.support import examples
 from tests.support.databases import Databases, empty_redis_of_our_own, redis_database_url
 from tests.support.run import SharedServers, Worker
 from tests.support.scratch import in_memory
@@ -34,10 +34,7 @@ from tests.support.undisturbed import Floor
 if TYPE_CHECKING:
     from tests.support.lab import Lab
 
-# `make test` says the same each time; `make soak` is where examples are new every time, and many more.
-settings.register_profile("the same each time", derandomize=True, deadline=None)
-if "SIGNALDESK_TEST_SOAK" not in os.environ:
-    settings.load_profile("the same each time")
+examples.load_profile()
 
 
 def pytest_configure(config: pytest.Config) -> None:

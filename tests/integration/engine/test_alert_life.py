@@ -51,11 +51,11 @@ from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.store.silences import SilenceDraft, SilenceStore
 from signaldesk.store.urls import libpq_url
 from tests.integration.engine.alert_model import HOUR, MINUTE, SECOND, Alert, Model, Silence
+from tests.support.examples import SOAK
 
 T = TypeVar("T")
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 SHRINK = not os.environ.get("SIGNALDESK_TEST_NO_SHRINK")
-EXAMPLES, STEPS = 12, 30
+EXAMPLES, STEPS = 8, 30
 STORM_AFTER = 2
 START = 1_700_000_040 * SECOND
 

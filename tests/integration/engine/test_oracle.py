@@ -22,11 +22,11 @@ from signaldesk.ids import derived_id
 from signaldesk.model.rule import SavedRule
 from tests import oracle
 from tests.integration.engine.scenarios import FILTERS, Delete, Empty, Row, Save, Send, Step, Work, scenarios
+from tests.support.examples import SOAK
 from tests.support.lab import LATENESS_US, SKEW_S, Lab, Life, Owner
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 SHRINK = not os.environ.get("SIGNALDESK_TEST_NO_SHRINK")
-EXAMPLES = 60
+EXAMPLES = 30
 AFTERWARDS_S = 7200.0
 """How long, on its clock, a scenario goes on with nothing but deadlines."""
 

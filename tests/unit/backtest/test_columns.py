@@ -5,13 +5,12 @@ SIGNALDESK_TEST_SOAK, a number, makes that many times more examples.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from uuid import UUID
 
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.backtest import columns, fold
@@ -22,11 +21,11 @@ from signaldesk.model.outcome import Firing
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules._kind import Kind
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, MICROS, ORG, event
 from tests.unit.backtest.test_parity import OPTIONS
 from tests.unit.rules.test_live_is_oracle import ALONE, START, _payloads, documents
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 KINDS = [name for name in (*ALONE, "anomaly") if type(document.kinds()[name]).replay is not Kind.replay]
 """Kinds that are judged in columns."""
 
@@ -100,7 +99,7 @@ def told(found: Judged) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25 * SOAK, deadline=None)
+@examples(12)
 @given(data=st.data(), comings=_comings, options=OPTIONS)
 def test_columns_find_what_the_fold_finds(
     kind: str, data: st.DataObject, comings: list[Any], options: dict[str, Any]
@@ -148,7 +147,7 @@ TYPED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("said", TYPED, ids=lambda said: str(TYPED.index(said)))
-@settings(max_examples=6 * SOAK, deadline=None)
+@examples(4)
 @given(rows=st.lists(_rows, min_size=1, max_size=25))
 def test_columns_of_any_type_mean_what_they_mean_in_a_payload(
     said: dict[str, Any], rows: list[dict[str, Any]]

@@ -6,7 +6,6 @@ SIGNALDESK_TEST_SOAK, a number, makes that many times more examples.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from uuid import UUID
 
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import signaldesk as sd
@@ -29,11 +28,11 @@ from signaldesk.rules import _blocks, document
 from signaldesk.rules._kind import Kind
 from tests import oracle
 from tests.integration.engine.scenarios import FILTERS
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, ORG, Judging, event, seen
 from tests.unit.rules import test_every_kind as conformance
 from tests.unit.rules.test_live_is_oracle import ALONE, START, _comings, documents
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
@@ -86,7 +85,7 @@ def judged(rules: list[Rule], events: list[Event]) -> Backtest:
 
 
 @pytest.mark.parametrize("kind", ALONE)
-@settings(max_examples=8 * SOAK, deadline=None)
+@examples(6)
 @given(data=st.data(), comings=_comings, options=OPTIONS)
 def test_a_backtest_gives_what_the_oracle_says(
     kind: str, data: st.DataObject, comings: list[Any], options: dict[str, Any]
@@ -120,7 +119,7 @@ def test_a_backtest_gives_what_the_oracle_says(
 
 
 @conformance.every_kind
-@settings(max_examples=5 * SOAK, deadline=None)
+@examples(4)
 @given(data=st.data(), options=st.sampled_from([{}, {"cooldown": "7s"}, {"resolve": {"quiet_for": "9s"}}]))
 def test_a_backtest_gives_what_came_live(kind: Kind, data: st.DataObject, options: dict[str, Any]) -> None:
     """Ids, values, evidence, words and reasons, of every kind by being registered."""

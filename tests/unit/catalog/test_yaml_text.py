@@ -7,12 +7,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.catalog import files
 from signaldesk.catalog.yaml_text import canonical, write, write_at
 from signaldesk.rules.document import fingerprint, parse
+from tests.support.examples import examples
 from tests.support.rule_documents import document_of, text
 
 
@@ -22,7 +23,7 @@ def as_saved(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@examples(40)
 @given(st.randoms(use_true_random=False))
 def test_the_text_of_a_rule_is_the_rule_again(chance: Random) -> None:
     body = document_of(chance, text(chance)[:200])
@@ -33,7 +34,7 @@ def test_the_text_of_a_rule_is_the_rule_again(chance: Random) -> None:
     assert write([read.document()]) == written == write([body])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(20)
 @given(st.randoms(use_true_random=False), st.booleans(), st.integers(0, 8))
 def test_a_rule_is_written_into_a_list_in_either_style(chance: Random, flow: bool, column: int) -> None:
     body = document_of(chance, "One")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.engine.dry_run import judge
@@ -13,6 +13,7 @@ from signaldesk.model.event import Event
 from signaldesk.model.moment import Moment
 from signaldesk.model.outcome import Firing
 from signaldesk.rules import document
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, MICROS, Judging
 
 START = 1_700_000_000 * MICROS
@@ -92,7 +93,7 @@ def test_rules_made_of_others_are_judged_with_them() -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(20)
 @given(
     st.lists(st.tuples(st.integers(0, 90), st.sampled_from(["DE", "FR", None])), max_size=30),
     st.integers(1, 4),

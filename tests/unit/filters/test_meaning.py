@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaldesk import filters
 from signaldesk.filters.canonical import canonical
+from tests.support.examples import examples
 from tests.unit.filters.interpreter import Event, Node, truth
 from tests.unit.filters.strategies import conditions, events, values
 from tests.unit.filters.writing import plainly, write, write_value
 
-MANY = settings(max_examples=200, deadline=None)
+MANY = examples(60)
 AN_EVENT = Event(payload={"a": True}, type="a", source=None, timestamp_us=0)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk import filters
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.filters import InvalidFilter
+from tests.support.examples import examples
 
 
 def refusal(text: str) -> InvalidFilter:
@@ -253,7 +254,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1_000, deadline=None)
+@examples(250)
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=40))
 def test_any_text_at_all_is_either_a_filter_or_refused_at_a_place_in_it(text: str) -> None:
     try:

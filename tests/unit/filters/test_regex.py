@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaldesk.filters.regex import MAX_REGEX, BadRegex, check, for_duckdb, searcher
 from tests.support.effort import at_most
+from tests.support.examples import examples
 from tests.unit.filters.history import open_history
 
 LETTERS = ["a", "b", "A", "é", "ß", "ſ", "K", "σ", "0", "_", " ", "\n", "\\.", "\\\\", "'"]
@@ -54,7 +55,7 @@ def history() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=300, deadline=None)
+@examples(80)
 @example(pattern="^^", some=["0"])
 @example(pattern="$a|a$$", some=["a", "$a"])
 @given(pattern=patterns, some=st.lists(texts, min_size=1, max_size=8))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.model.window import Window
+from tests.support.examples import examples
 
 Member = tuple[int, bytes]
 
@@ -57,7 +58,7 @@ def streams(draw: st.DrawFn) -> Stream:
     return Stream(draw(st.integers(1, 5)), width, lateness, arrivals)
 
 
-@settings(max_examples=1_500, deadline=None)
+@examples(250)
 @given(stream=streams(), saves=st.sets(st.integers(0, 119)), losses=st.sets(st.integers(0, 119)))
 def test_a_window_says_what_counting_everything_says(
     stream: Stream, saves: set[int], losses: set[int]
@@ -82,7 +83,7 @@ def test_a_window_says_what_counting_everything_says(
                 window = checkpoint.restored()
 
 
-@settings(max_examples=300, deadline=None)
+@examples(60)
 @given(stream=streams())
 def test_a_windows_memory_is_bounded_by_the_threshold(stream: Stream) -> None:
     need, width = stream.need, stream.width

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.rules._anomaly.detector import REST, THRESHOLD, Detector, Finding
@@ -15,6 +15,7 @@ from signaldesk.rules._anomaly.peaks import Peaks
 from signaldesk.rules._anomaly.season import Season
 from signaldesk.rules._anomaly.tape import Tape
 from signaldesk.rules._anomaly.visited import Visited
+from tests.support.examples import examples
 
 HOUR = 3_600_000_000
 FIVE_MINUTES = HOUR // 12
@@ -125,7 +126,7 @@ class TestSides:
 
 
 class TestItsState:
-    @settings(max_examples=30, deadline=None)
+    @examples(10)
     @given(
         st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=150),
         st.integers(0, 149),

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.errors import Invalid
@@ -22,6 +22,7 @@ from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 from signaldesk.rules._kind import EVIDENCE_MAX, Kind
 from tests.docs.pages import DOCS, page
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, MICROS, Judging, event, seen
 
 KINDS = sorted(document.kinds().values(), key=lambda kind: kind.name)
@@ -101,7 +102,7 @@ def run(kind: Kind, stream: list[Event], **fields: Any) -> list[list[Any]]:
     return [seen(judging.take(one)) for one in stream]
 
 
-many = settings(max_examples=25, deadline=None)
+many = examples(10)
 
 
 @every_kind
@@ -223,7 +224,7 @@ class TestItsJudgement:
         assert not any(found[one.id] for one in stream if one not in in_time)
         assert judging.late() <= late * len(judging.lane.watches)
 
-    @settings(max_examples=50, deadline=None)
+    @examples(16)
     @given(data=st.data(), timing=st.sampled_from([{}, {"cooldown": "7s"}, {"resolve": {"quiet_for": "9s"}}]))
     def test_does_not_change_when_the_process_does(
         self, kind: Kind, data: st.DataObject, timing: dict[str, Any]

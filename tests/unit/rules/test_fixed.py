@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signaldesk.rules._columns import Columns
 from signaldesk.rules._fixed import Fixed, Measure, deviation
 from signaldesk.rules._tallies import Sums, packed
+from tests.support.examples import examples
 
 _values = st.lists(
     st.one_of(
@@ -47,7 +48,7 @@ MEASURES: dict[str, tuple[Callable[..., Measure], Callable[[Sums], float], int]]
 
 
 @pytest.mark.parametrize("name", MEASURES)
-@settings(max_examples=200, deadline=None)
+@examples(50)
 @given(values=_values)
 @example(values=[2.5108406941546723e58, 5.88071619166524e-284])
 def test_a_measure_is_within_its_margin(name: str, values: list[float]) -> None:

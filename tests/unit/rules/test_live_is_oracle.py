@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.model.outcome import Firing
 from signaldesk.rules import document
 from tests import oracle
 from tests.integration.engine.scenarios import FILTERS, WHENS, fitting
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, MICROS, ORG, Judging, event
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 START = 1_700_000_000 * MICROS
 DAY = 86_400 * MICROS
 ALONE = sorted(WHENS.keys() - {"composite", "anomaly"})
@@ -56,7 +55,7 @@ def documents(draw: st.DrawFn, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ALONE)
-@settings(max_examples=25 * SOAK, deadline=None)
+@examples(12)
 @given(data=st.data(), comings=_comings, restarts=st.sets(st.integers(0, 25)))
 def test_live_judgement_is_what_the_oracle_says(
     kind: str, data: st.DataObject, comings: list[Any], restarts: set[int]

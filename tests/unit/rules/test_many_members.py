@@ -5,7 +5,6 @@ A quarter of a million without SIGNALDESK_TEST_SOAK: a window keeps no more of t
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from random import Random
@@ -18,10 +17,10 @@ import pytest
 from signaldesk.model.event import Event
 from signaldesk.model.window import Window
 from signaldesk.rules import document
+from tests.support.examples import SOAK
 
 pytestmark = pytest.mark.slow
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 MEMBERS = 1_000_000 if SOAK > 1 else 250_000
 WIDTH = 300_000_000
 START = 1_700_000_000_000_000

@@ -10,13 +10,14 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.model.window import Window
 from signaldesk.rules import _series
 from signaldesk.rules._series import Series
 from signaldesk.rules._tallies import Different, Hits, Ranks, Sums, digest, packed
+from tests.support.examples import examples
 
 WIDTH = 64_000
 PANE = WIDTH // 64
@@ -70,7 +71,7 @@ def total(values: list[Any]) -> float:
 
 
 class TestUpToTheCap:
-    @settings(max_examples=150, deadline=None)
+    @examples(40)
     @given(stream=streams, thin=st.integers(2, 7))
     def test_every_tally_is_what_counting_anew_gives(self, stream: list[Any], thin: int) -> None:
         past: list[Came] = []
@@ -97,7 +98,7 @@ class TestUpToTheCap:
                 ranks.thin(windows[1], watermark - 2 * WIDTH)
         assert not any(window.ids and len(window.ids) != len(window.times) for window in windows)
 
-    @settings(max_examples=100, deadline=None)
+    @examples(30)
     @given(stream=streams)
     def test_two_windows_beside_each_other_share_nothing(self, stream: list[Any]) -> None:
         past: list[Came] = []
@@ -163,7 +164,7 @@ class TestBeyondTheCap:
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_series, "EXACT", 8)
 
-    @settings(max_examples=150, deadline=None)
+    @examples(40)
     @given(stream=streams, ago=st.sampled_from([0, WIDTH]))
     def test_a_window_is_off_by_less_than_a_pane(self, stream: list[Any], ago: int) -> None:
         past: list[Came] = []
@@ -189,7 +190,7 @@ class TestBeyondTheCap:
         ],
         ids=["sums", "ranks", "hits", "different"],
     )
-    @settings(max_examples=100, deadline=None)
+    @examples(30)
     @given(stream=streams, again=st.sets(st.integers(0, 60)), thin=st.integers(2, 9))
     def test_beginning_anew_from_what_is_kept_changes_nothing(
         self, make: Any, read: Callable[[Any], Any], stream: list[Any], again: set[int], thin: int
