@@ -31,6 +31,7 @@ OPTIONS = st.fixed_dictionaries(
         "active": st.just({"from": "22:13", "to": "22:14"}),
     },
 )
+FILTERS = ["amount > 1", "amount <= 1", "amount <> 2", "amount IS NOT NULL"]
 BUSY = [{"kind": "each"}, {"kind": "count", "at_least": 2, "within": "3s"}]
 
 
@@ -104,12 +105,31 @@ def test_parts_that_wait_for_nothing_are_judged_in_columns(
     data: st.DataObject, comings: list[Any], options: dict[str, Any]
 ) -> None:
     parts = [
-        {"name": name, "event": "y", "by": "country", "when": data.draw(st.sampled_from(BUSY))}
+        {
+            "name": name,
+            "event": "y",
+            "where": data.draw(st.sampled_from(FILTERS)),
+            "by": "country",
+            "when": data.draw(st.sampled_from(BUSY)),
+        }
         for name in NAMES
     ]
     whole = {"name": "x", "by": "country", "when": data.draw(composites(3)), **options}
     columns, fold = both([*parts, whole], stream(comings))
     assert columns.how == "columns"
+    assert told(columns) == told(fold)
+
+
+def test_a_part_that_held_later_in_the_stream_was_not_on_before() -> None:
+    comings = [(1000, 0, {"n": 1}), (1000, 1500, {"n": 2}), (1000, 0, {"n": 2}), (1000, 0, {"n": 1})]
+    parts = [
+        {"name": name, "event": "y", "where": f"n = {n}", "when": {"kind": "each"}}
+        for n, name in ((1, "a"), (2, "b"))
+    ]
+    whole = {"name": "x", "when": {"kind": "composite", "all": ["a", "b"], "within": "1s"}}
+    columns, fold = both([*parts, whole], stream(comings))
+    assert columns.how == "columns"
+    assert [firing.position for firing in columns.firings] == [3, 4]
     assert told(columns) == told(fold)
 
 
