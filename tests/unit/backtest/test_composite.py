@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.backtest.events import Events
@@ -15,11 +14,11 @@ from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import backtest
 from signaldesk.model.event import Event
 from signaldesk.rules import _blocks, document
+from tests.support.examples import examples
 from tests.support.judging import LATENESS, event
 from tests.unit.backtest.test_parity import saved, table
 from tests.unit.rules.test_live_is_oracle import ALONE, START, _comings, documents
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 NAMES = ["a", "b", "c"]
 OPTIONS = st.fixed_dictionaries(
     {},
@@ -82,7 +81,7 @@ def told(found: Backtest) -> tuple[Any, ...]:
     return firings, alerts, found.notifications, sorted(found.suppressed), found.matched, found.late
 
 
-@settings(max_examples=40 * SOAK, deadline=None)
+@examples(30)
 @given(data=st.data(), comings=_comings, options=OPTIONS, count=st.integers(1, 3))
 def test_parts_of_any_kind_come_to_what_the_fold_makes_of_them(
     data: st.DataObject, comings: list[Any], options: dict[str, Any], count: int
@@ -99,7 +98,7 @@ def test_parts_of_any_kind_come_to_what_the_fold_makes_of_them(
     assert told(columns) == told(fold)
 
 
-@settings(max_examples=30 * SOAK, deadline=None)
+@examples(25)
 @given(data=st.data(), comings=_comings, options=OPTIONS)
 def test_parts_that_wait_for_nothing_are_judged_in_columns(
     data: st.DataObject, comings: list[Any], options: dict[str, Any]
