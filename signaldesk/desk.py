@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from signaldesk.history.keep import Keeper
     from signaldesk.history.queries import Queries
     from signaldesk.history.rebuild import Rebuilder
+    from signaldesk.history.sandbox.launcher import Launcher
     from signaldesk.history.shelf import Shelf
     from signaldesk.intake.appender import Appender
     from signaldesk.intake.intake import Intake
@@ -69,12 +70,20 @@ class Desk:
     """Everything of one process, each thing built when first asked for."""
 
     def __init__(
-        self, settings: Settings, urls: Urls, *, clock: Clock | None = None, role: str = "desk"
+        self,
+        settings: Settings,
+        urls: Urls,
+        *,
+        clock: Clock | None = None,
+        role: str = "desk",
+        launcher: Launcher | None = None,
     ) -> None:
+        """`launcher` starts the processes of queries; one that is given is left open for other desks."""
         self.settings = settings
         self.urls = urls
         self.clock: Clock = clock or SystemClock()
         self.role = role
+        self._launcher = launcher
 
     # --- drivers ---------------------------------------------------------------------------------------
 
@@ -191,6 +200,7 @@ class Desk:
             limits=limits,
             at_once=settings.query_at_once,
             at_once_per_org=settings.query_at_once_per_org,
+            launcher=self._launcher,
         )
 
     @cached_property

@@ -81,14 +81,24 @@ class Queries:
     """Runs an organisation's queries. Close it."""
 
     def __init__(
-        self, *, holdings: Callable[[], Holdings], limits: Limits, at_once: int, at_once_per_org: int
+        self,
+        *,
+        holdings: Callable[[], Holdings],
+        limits: Limits,
+        at_once: int,
+        at_once_per_org: int,
+        launcher: Launcher | None = None,
     ) -> None:
-        """`holdings` is called in a thread, for each query: the first one may take its time."""
+        """`holdings` is called in a thread, for each query: the first one may take its time.
+
+        A `launcher` that is given stays open: others may use it as well.
+        """
         self._holdings = holdings
         self._limits = limits
         self._turnstile = Turnstile(over_all=at_once, per_org=at_once_per_org, what="queries", wait=2.0)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="query")
-        self._launcher = Launcher()
+        self._launcher = launcher or Launcher()
+        self._close_launcher = launcher is None
 
     async def ask(self, org_id: UUID, sql: str, format: Format = "json") -> Result:
         """Run one query. Raises QueryRefused, QueryInvalid, QueryOverLimit, TooMany, Unavailable."""
@@ -113,7 +123,8 @@ class Queries:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._launcher.close()
+        if self._close_launcher:
+            self._launcher.close()
 
     def _start(self, org_id: UUID, sql: str, format: Format) -> Run:
         held = self._holdings().of(org_id, sql, format, self._limits)

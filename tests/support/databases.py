@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -26,6 +27,7 @@ class Databases:
         self._numbers = count()
         self._prefix = f"test_{shared.worker.run}"
         self._template: str | None = None
+        self._connected: psycopg.Connection[Any] | None = None
 
     @contextmanager
     def fresh(self, *, migrated: bool) -> Iterator[str]:
@@ -44,6 +46,8 @@ class Databases:
             with self._shared.count("template", -1) as users:
                 if users == 0:
                     self._drop(self._template)
+        if self._connected is not None:
+            self._connected.close()
 
     def _migrated_template(self) -> str:
         """The name of the run's template, migrated once by whichever worker needs it first."""
@@ -66,25 +70,26 @@ class Databases:
         self._run(sql.SQL("ALTER DATABASE {} RENAME TO {}"), half, name)
 
     def _create(self, name: str, template: str | None) -> None:
-        with psycopg.connect(self._admin_url, autocommit=True) as admin:
-            # Copying files beats writing the copy to the log, which is the default since version 15.
-            how = " STRATEGY file_copy" if admin.info.server_version >= 150_000 else ""
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}" + how).format(
-                    sql.Identifier(name), sql.Identifier(template or "template0")
-                )
-            )
+        # Copying files beats writing the copy to the log, which is the default since version 15.
+        how = " STRATEGY file_copy" if self._admin.info.server_version >= 150_000 else ""
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}" + how), name, template or "template0")
 
     def _drop(self, name: str) -> None:
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
 
     def _exists(self, name: str) -> bool:
-        with psycopg.connect(self._admin_url) as admin:
-            return bool(admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone())
+        found = self._admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        return bool(found.fetchone())
 
     def _run(self, statement: sql.SQL, *names: str) -> None:
-        with psycopg.connect(self._admin_url, autocommit=True) as admin:
-            admin.execute(statement.format(*map(sql.Identifier, names)))
+        self._admin.execute(statement.format(*map(sql.Identifier, names)))
+
+    @property
+    def _admin(self) -> psycopg.Connection[Any]:
+        """The connection that makes and drops all of them: opening one costs a quarter as much as they do."""
+        if self._connected is None or self._connected.broken:
+            self._connected = psycopg.connect(self._admin_url, autocommit=True)
+        return self._connected
 
 
 def database_url(url: str, name: str) -> str:

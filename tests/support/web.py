@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from signaldesk.accounts.sessions import Sessions
 from signaldesk.accounts.throttle import Throttle
 from signaldesk.accounts.users import Founded, Users
 from signaldesk.desk import Desk, Urls
+from signaldesk.history.sandbox.launcher import Launcher
 from signaldesk.settings import Settings
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.notifications import NotificationStore
@@ -31,6 +33,10 @@ from tests.support.waiting import eventually
 
 PASSWORD = "correct horse battery"
 SECRET = b"a secret of thirty-two characters"
+
+LAUNCHER = Launcher()
+"""Of the queries of all servers: what they are forked from takes most of a second to start."""
+atexit.register(LAUNCHER.close)
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ async def running_web(
     """A server; it is its own origin, so its port is chosen before anything else."""
     port = port or _free_port()
     url = f"http://localhost:{port}"
-    desk = Desk(Settings(base_url=url, **settings), Urls(database_url, redis_url))
+    desk = Desk(Settings(base_url=url, **settings), Urls(database_url, redis_url), launcher=LAUNCHER)
     feed = LiveFeed(desk.redis)
     services = services_of(desk, feed)
     try:

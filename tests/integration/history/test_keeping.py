@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import psycopg
@@ -116,28 +114,28 @@ def test_a_commit_that_fails_leaves_everything_in_postgres(lab: HistoryLab) -> N
     assert on_disk(lab) == lab.paths()
 
 
+def archive_by_tens(url: str, folder: Path, begun: Event) -> None:
+    archiver = HistoryLab(url, folder, chunk=10).archiver()
+    begun.set()
+    archiver.run(closed_only=False)
+
+
 def test_an_archiver_killed_at_any_moment_loses_and_doubles_nothing(lab: HistoryLab) -> None:
     org = lab.org()
     events = some_events(400)
     for batch in range(0, 400, 10):
         lab.store(org, events[batch : batch + 10])
-    program = (
-        "import sys; from pathlib import Path; from tests.support.history import HistoryLab;"
-        "lab = HistoryLab(sys.argv[1], Path(sys.argv[2]), chunk=10); archiver = lab.archiver();"
-        "sys.stdout.write('!'); sys.stdout.flush(); archiver.run(closed_only=False)"
-    )
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([__name__])  # imports once what each of them needs
     for delay in (0.0, 0.01, 0.05, 0.1, 0.2):
-        child = subprocess.Popen(
-            [sys.executable, "-c", program, lab.url, str(lab.folder)], stdout=subprocess.PIPE
-        )
-        assert child.stdout is not None
-        child.stdout.read(1)
-        try:
-            child.wait(delay or 0.001)
-        except subprocess.TimeoutExpired:
-            os.kill(child.pid, signal.SIGKILL)
-        child.stdout.close()
-        child.wait()
+        begun = processes.Event()
+        child = processes.Process(target=archive_by_tens, args=(lab.url, lab.folder, begun))
+        child.start()
+        assert begun.wait(60)
+        child.join(delay or 0.001)
+        child.kill()
+        child.join()
+        child.close()
         assert lab.ids(org) == ids_of(events)
     lab.archiver().run(closed_only=False)
     assert lab.ids(org) == ids_of(events)

@@ -16,6 +16,7 @@ from signaldesk.history.sandbox.limits import Limits
 from signaldesk.history.view import events_view
 from signaldesk.store.extract import Extract
 from tests.support.history import HistoryLab, event, some_events
+from tests.support.web import LAUNCHER
 
 SAME = (
     "SELECT count(*), count(DISTINCT id), min(timestamp), max(received_at) FROM events",
@@ -39,7 +40,9 @@ SAME = (
 @pytest.fixture
 def queries(lab: HistoryLab) -> Iterator[Queries]:
     holdings = Holdings(Extract(lab.url), lab.history)
-    queries = Queries(holdings=lambda: holdings, limits=Limits(), at_once=2, at_once_per_org=2)
+    queries = Queries(
+        holdings=lambda: holdings, limits=Limits(), at_once=2, at_once_per_org=2, launcher=LAUNCHER
+    )
     yield queries
     queries.close()
 
