@@ -42,7 +42,7 @@ MADE = """
         TIMESTAMPTZ '2026-01-01T00:00:00Z' + to_seconds(
             n + if(n % 997 = 0, 400, 0) - if(n % 50 < 2 AND n % 7 < {0}, hash(n) % 20, 0)::BIGINT
         ) AS timestamp
-    FROM range(9000) AS _ (n) WHERE n % 3000 > 600 OR n % 7 = 0
+    FROM range(6000) AS _ (n) WHERE n % 3000 > 600 OR n % 7 = 0
 """
 
 
