@@ -58,8 +58,12 @@ class Judging:
 
     def take(self, event: Event) -> list[Outcome]:
         """What comes of an event that is received at its own time."""
+        return self.take_all([event])
+
+    def take_all(self, events: list[Event]) -> list[Outcome]:
+        """What comes of events of one entry, received at the time of the last one."""
         self._position += 1
-        matched = self.lane.match(Stored(ORG.bytes, "", self._position, event.timestamp, [event], {}))
+        matched = self.lane.match(Stored(ORG.bytes, "", self._position, events[-1].timestamp, events, {}))
         self.lane.judge(matched)
         assert not self.lane.set_aside
         return self.lane.sink.take()

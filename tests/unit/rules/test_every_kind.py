@@ -259,8 +259,11 @@ class TestItsJudgement:
         width = span(kind)
         of, names = types(kind), [value for value in kind.example().values() if isinstance(value, str)]
         judging = Judging(rules(kind, cooldown="1h"))
-        for n in range(25_000):
-            payload = dict.fromkeys([*names, "amount", "country"], n * 7919 % 10_007)
-            judging.take(event(n + 1, of[n % len(of)], START + n * width // 40_000, payload))
+        for first in range(0, 25_000, 1_000):
+            judging.take_all([
+                event(n + 1, of[n % len(of)], START + n * width // 40_000,
+                      dict.fromkeys([*names, "amount", "country"], n * 7919 % 10_007))
+                for n in range(first, first + 1_000)
+            ])  # fmt: skip
         assert judging.size() <= MEMORY_MOST
         assert all(len(state.times) <= 25_000 for state in judging.states())
