@@ -96,7 +96,7 @@ def tune(
     """
     load_apps()
     if _in_notebook():
-        pn.extension()
+        pn.extension(inline=True)  # with its scripts: a notebook need not reach anybody else's server
     model = rule.model
     known = read_labels(labels) if isinstance(labels, Path) else labels
     loaded = Events.of(events, type=model.event[0] if len(model.event) == 1 else None)

@@ -9,6 +9,7 @@ import panel as pn
 import pytest
 
 import signaldesk as sd
+from signaldesk.client import tuner as notebook
 from signaldesk.client.saved import Saved
 from signaldesk.errors import Conflict, FieldError
 from signaldesk.ids import new_id
@@ -77,6 +78,14 @@ def test_known_incidents_may_come_from_a_file(tmp_path: Any) -> None:
         f"name,starts_at,ends_at\noutage,{NOON.isoformat()},{(NOON + timedelta(hours=1)).isoformat()}\n"
     )
     assert "<b>1 of 1</b> known incidents" in texts(sd.tune(RULE, EVENTS, labels=path))
+
+
+def test_in_a_notebook_it_needs_nobody_elses_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(notebook, "_in_notebook", lambda: True)
+    monkeypatch.setattr(pn, "extension", lambda **options: asked.append(options))
+    sd.tune(RULE, EVENTS)
+    assert asked == [{"inline": True}]
 
 
 def test_a_file_of_events_that_is_not_there_is_said_before_anything_is_drawn() -> None:
