@@ -1,6 +1,7 @@
 """A real Chromium. Without one these tests are skipped, except on CI, where they fail.
 
-It is started once; so these tests, and their fixtures, share one event loop.
+It is started once; so these tests, and their fixtures, share one event loop. A file's tests share a server
+and what the browser has loaded from it. Each has an organisation, a log-in and a tab of its own.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.support.databases import Databases
 from tests.support.web import PASSWORD, Org, Web, running_web
 
 FLAGS = [
@@ -27,7 +30,10 @@ FLAGS = [
 ]
 
 
+NAMES = (f"Acme{number}" for number in count(1))
+
 shared_loop = pytest_asyncio.fixture(loop_scope="session")
+once_a_file = pytest_asyncio.fixture(scope="module", loop_scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,18 +62,14 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@shared_loop
-async def web(database_url: str, redis_url: str) -> AsyncIterator[Web]:
-    async with running_web(database_url, redis_url, pages=True) as web:
-        yield web
+@once_a_file
+async def web(databases: Databases, worker_redis_url: str) -> AsyncIterator[Web]:
+    with databases.fresh(migrated=True) as database_url:
+        async with running_web(database_url, worker_redis_url, pages=True) as web:
+            yield web
 
 
-@shared_loop
-async def org(web: Web) -> Org:
-    return await web.found("Acme")
-
-
-@shared_loop
+@once_a_file
 async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(
         base_url=web.url,
@@ -80,28 +82,54 @@ async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
 
 
 @shared_loop
+async def org(web: Web) -> Org:
+    return await web.found(next(NAMES))
+
+
+@shared_loop
 async def complaints() -> list[str]:
     """What the browser had to complain about; a test of a good page ends with it empty."""
     return []
 
 
 @shared_loop
-async def page(context: BrowserContext, complaints: list[str]) -> Page:
+async def page(context: BrowserContext, complaints: list[str]) -> AsyncIterator[Page]:
+    """A tab of nobody's: our pages keep nothing in a browser but cookies."""
     page = await context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    yield page
+    await page.close()
+    await context.clear_cookies()
+
+
+@shared_loop
+async def member(page: Page, web: Web, org: Org) -> Page:
+    """A tab of somebody who has logged in and has opened no page yet."""
+    await enter(page, web, org)
     return page
 
 
 @shared_loop
-async def overview(page: Page, org: Org) -> Page:
-    """The Overview, logged in and live."""
-    await page.goto("/overview")
+async def overview(member: Page) -> Page:
+    """The Overview, live."""
+    await member.goto("/overview")
+    await live(member)
+    return member
+
+
+async def enter(page: Page, web: Web, org: Org) -> None:
+    """Log in, without the form."""
+    token = await web.services.sessions.open(org.founded.user_id, org.id)
+    await page.context.add_cookies([{"name": "sd_session", "value": token, "url": web.url, "httpOnly": True}])
+
+
+async def log_in(page: Page, org: Org) -> None:
+    """Log in with the form that the page shows, and wait until what was asked for is there and live."""
     await page.get_by_label("E-mail").fill(org.email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await live(page)
-    return page
 
 
 async def live(page: Page) -> None:
@@ -109,9 +137,17 @@ async def live(page: Page) -> None:
     await page.wait_for_selector("html[data-ready=true]")
 
 
+class Screenshots:
+    """Puts pictures of pages into the folder that the variable SCREENSHOTS names; without one takes none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    async def take(self, page: Page, name: str, *, full_page: bool = False) -> None:
+        if self._folder is not None:
+            await page.screenshot(path=self._folder / f"{name}.png", full_page=full_page)
+
+
 @pytest.fixture
-def screenshots(tmp_path: Path) -> Path:
-    """Where pictures go: the folder in the variable SCREENSHOTS, or a folder of the test's own."""
-    folder = Path(os.environ.get("SCREENSHOTS", tmp_path / "screenshots"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def screenshots() -> Screenshots:
+    return Screenshots(Path(folder) if (folder := os.environ.get("SCREENSHOTS")) else None)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.store.alerts import AlertFilter
-from tests.browser.conftest import live, shared_loop
+from tests.browser.conftest import Screenshots, live, shared_loop
 from tests.support import eventually, rows
 from tests.support.web import Org, Web
 
@@ -16,14 +14,14 @@ pytestmark = pytest.mark.browser
 
 
 @shared_loop
-async def alerts(web: Web, org: Org, overview: Page) -> Page:
+async def alerts(web: Web, org: Org, member: Page) -> Page:
     """The inbox with two open alerts, live."""
     for title in ("Slow search", "Checkout failures by country"):
         await rows.alert(web.services.database, org.id, title=title)
-    await overview.goto("/alerts")
-    await live(overview)
+    await member.goto("/alerts")
+    await live(member)
     await eventually(lambda: org.id in web.feed.heard)
-    return overview
+    return member
 
 
 async def test_an_alert_is_acknowledged_and_resolved_from_the_keyboard(
@@ -61,7 +59,7 @@ async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, alerts: P
 
 
 async def test_an_alert_is_snoozed_from_the_keyboard_and_woken_again(
-    alerts: Page, org: Org, complaints: list[str], screenshots: Path
+    alerts: Page, org: Org, complaints: list[str], screenshots: Screenshots
 ) -> None:
     await alerts.keyboard.press("s")
     await expect(alerts.get_by_role("link", name="Snoozed 1")).to_be_visible()
@@ -70,7 +68,7 @@ async def test_an_alert_is_snoozed_from_the_keyboard_and_woken_again(
         await alerts.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
             await alerts.evaluate("scheme => document.documentElement.dataset.theme = scheme", scheme)
-            await alerts.screenshot(path=screenshots / f"alerts-{width}-{scheme}.png")
+            await screenshots.take(alerts, f"alerts-{width}-{scheme}")
     await alerts.get_by_role("button", name="Wake").click()
     await expect(alerts.get_by_role("link", name="Open 2")).to_be_visible()
     assert complaints == []

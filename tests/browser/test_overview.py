@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from signaldesk.model.silence import FOREVER, Matcher
 from signaldesk.store.alerts import Actor
 from signaldesk.store.silences import SilenceDraft
 from signaldesk.web.pages import find_pages
-from tests.browser.conftest import live
+from tests.browser.conftest import Screenshots, enter, live, log_in
 from tests.support import eventually, rows
-from tests.support.web import PASSWORD, Org, Web
+from tests.support.web import PASSWORD, Org, Web, running_web
 
 pytestmark = pytest.mark.browser
 
@@ -84,7 +83,7 @@ async def test_a_live_event_appears_without_reload(
     await expect(overview.get_by_role("cell", name="checkout_failed")).to_be_visible(timeout=1000)
     await expect(overview.locator(".kpi .value").first).not_to_have_text("0")
     assert await overview.evaluate("window.stillHere")
-    assert await overview.title() == "Overview · Acme · SignalDesk"
+    assert await overview.title() == f"Overview · {org.name} · SignalDesk"
     assert complaints == []
 
 
@@ -96,7 +95,7 @@ async def test_an_alert_shows_up_and_leaves_again_by_itself(web: Web, org: Org, 
     await web.services.alerts.resolve(org.id, alert_id, by=Actor(None, "somebody"), at=rows.now())
     await web.services.news.publish(org.id, {"kind": "alert"})
     await expect(overview.get_by_text("All quiet")).to_be_visible(timeout=5000)
-    assert await overview.title() == "Overview · Acme · SignalDesk"
+    assert await overview.title() == f"Overview · {org.name} · SignalDesk"
 
 
 async def test_the_range_changes_with_its_address_and_back_again(overview: Page) -> None:
@@ -131,17 +130,26 @@ async def test_times_are_told_in_the_viewers_zone(web: Web, org: Org, overview: 
 
 
 async def test_a_server_that_comes_back_finds_the_page_live_again(
-    web: Web, overview: Page, redis_url: str, database_url: str
+    page: Page, redis_url: str, database_url: str
 ) -> None:
-    from tests.support.web import running_web
-
-    port = web.server.port
-    await web.server.close()
-    await expect(overview.locator("[data-link-state]")).to_have_text("reconnecting")
+    async with running_web(database_url, redis_url, pages=True) as first:
+        port = first.server.port
+        await enter(page, first, await first.found("Acme"))
+        await page.goto(f"{first.url}/overview")
+        await live(page)
+    await expect(page.locator("[data-link-state]")).to_have_text("reconnecting")
     async with running_web(database_url, redis_url, pages=True, port=port):
-        await overview.wait_for_event("load", timeout=15_000)
-        await live(overview)
-        await expect(overview.locator("[data-link-state]")).to_have_text("live")
+        await page.wait_for_event("load", timeout=15_000)
+        await live(page)
+        await expect(page.locator("[data-link-state]")).to_have_text("live")
+
+
+async def test_logging_in_leads_where_one_wanted_to_go(org: Org, page: Page, complaints: list[str]) -> None:
+    await page.goto("/overview?range=24h")
+    await log_in(page, org)
+    assert page.url.endswith("/overview?range=24h")
+    await expect(page.get_by_text("last 24 h")).to_be_visible()
+    assert complaints == []
 
 
 async def test_logging_out_leaves_nothing_to_go_back_to(overview: Page) -> None:
@@ -183,31 +191,31 @@ async def test_on_a_phone_the_navigation_opens_and_nothing_hangs_over(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 async def test_axe_finds_nothing_serious(
-    web: Web, org: Org, overview: Page, theme: str, size: str, screenshots: Path
+    web: Web, org: Org, member: Page, theme: str, size: str, screenshots: Screenshots
 ) -> None:
     await furnish(web, org)
     width, height = SIZES[size]
-    await overview.set_viewport_size({"width": width, "height": height})
-    await overview.emulate_media(reduced_motion="reduce")
-    await set_theme(overview.context, web, theme)
+    await member.set_viewport_size({"width": width, "height": height})
+    await member.emulate_media(reduced_motion="reduce")
+    await set_theme(member.context, web, theme)
     for path in (*(page.path for page in find_pages()), "/silences?new=1"):
-        await overview.goto(path)
-        await live(overview)
-        await overview.wait_for_timeout(300)  # the chart paints on the next frames
+        await member.goto(path)
+        await live(member)
+        await member.wait_for_timeout(300)  # the chart paints on the next frames
         name = re.sub(r"\W+", "-", path.strip("/"))
-        await overview.screenshot(path=screenshots / f"{name}-{theme}-{size}.png", full_page=True)
-        assert await serious(overview) == [], path
-        assert await overview.evaluate("document.documentElement.scrollWidth") <= width, path
-    await overview.context.clear_cookies()
-    await set_theme(overview.context, web, theme)
-    await overview.goto("/")
-    await overview.screenshot(path=screenshots / f"landing-{theme}-{size}.png")
-    assert await serious(overview) == []
+        await screenshots.take(member, f"{name}-{theme}-{size}", full_page=True)
+        assert await serious(member) == [], path
+        assert await member.evaluate("document.documentElement.scrollWidth") <= width, path
+    await member.context.clear_cookies()
+    await set_theme(member.context, web, theme)
+    await member.goto("/")
+    await screenshots.take(member, f"landing-{theme}-{size}")
+    assert await serious(member) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing_serious_in_the_log_in(
-    web: Web, org: Org, page: Page, theme: str, screenshots: Path
+    web: Web, org: Org, page: Page, theme: str, screenshots: Screenshots
 ) -> None:
     await set_theme(page.context, web, theme)
     await page.goto("/login")
@@ -215,7 +223,7 @@ async def test_axe_finds_nothing_serious_in_the_log_in(
     await page.get_by_label("Password").fill("wrong " + PASSWORD)
     await page.get_by_role("button", name="Log in").click()
     await expect(page.get_by_role("alert")).to_be_visible()
-    await page.screenshot(path=screenshots / f"login-{theme}.png")
+    await screenshots.take(page, f"login-{theme}")
     assert await serious(page) == []
 
 

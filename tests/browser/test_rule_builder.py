@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.catalog.yaml_text import write
-from tests.browser.conftest import live, shared_loop
+from tests.browser.conftest import Screenshots, live, shared_loop
 from tests.browser.test_overview import SIZES, serious, set_theme
 from tests.support import rows
 from tests.support.web import Org, Web
@@ -30,15 +29,15 @@ BY_HAND = {
 
 
 @shared_loop
-async def builder(web: Web, org: Org, overview: Page) -> Page:
+async def builder(web: Web, org: Org, member: Page) -> Page:
     """An empty form, in an organisation with events."""
     await rows.event(web.services.database, org.id, payload={"country": "DE", "amount": 30})
     await rows.count_events(web.services.database, org.id, rows.now().replace(second=0, microsecond=0), 1)
-    await overview.goto("/rules")
-    await live(overview)
-    await overview.get_by_role("link", name="New rule").click()
-    await live(overview)
-    return overview
+    await member.goto("/rules")
+    await live(member)
+    await member.get_by_role("link", name="New rule").click()
+    await live(member)
+    return member
 
 
 async def test_a_rule_made_in_the_form_is_the_rule_written_by_hand(
@@ -142,20 +141,20 @@ async def furnish(web: Web, org: Org) -> str:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 async def test_axe_finds_nothing_serious_in_rules(
-    web: Web, org: Org, overview: Page, theme: str, size: str, screenshots: Path
+    web: Web, org: Org, member: Page, theme: str, size: str, screenshots: Screenshots
 ) -> None:
     rule = await furnish(web, org)
     width, height = SIZES[size]
-    await overview.set_viewport_size({"width": width, "height": height})
-    await overview.emulate_media(reduced_motion="reduce")
-    await set_theme(overview.context, web, theme)
+    await member.set_viewport_size({"width": width, "height": height})
+    await member.emulate_media(reduced_motion="reduce")
+    await set_theme(member.context, web, theme)
     paths = ("/rules", f"/rule-builder?rule={rule}", "/rule-builder?kind=sequence", "/rule-builder?tab=yaml")
     for place, path in enumerate(paths):
-        await overview.goto(path)
-        await live(overview)
+        await member.goto(path)
+        await live(member)
         if rule in path:
-            await expect(overview.get_by_text("(as it is now)")).to_be_attached(timeout=15_000)
-            await expect(overview.get_by_role("slider", name="Cooldown")).to_be_visible()
-        await overview.screenshot(path=screenshots / f"rules-{place}-{theme}-{size}.png", full_page=True)
-        assert await serious(overview) == [], path
-        assert await overview.evaluate("document.documentElement.scrollWidth") <= width, path
+            await expect(member.get_by_text("(as it is now)")).to_be_attached(timeout=15_000)
+            await expect(member.get_by_role("slider", name="Cooldown")).to_be_visible()
+        await screenshots.take(member, f"rules-{place}-{theme}-{size}", full_page=True)
+        assert await serious(member) == [], path
+        assert await member.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -22,16 +22,16 @@ RULE = {
 
 
 @shared_loop
-async def rules(web: Web, org: Org, overview: Page) -> Page:
+async def rules(web: Web, org: Org, member: Page) -> Page:
     """The page with two rules, of which the first was changed once and fired twice today."""
     first = await web.services.rules.create(org.id, {**RULE, "cooldown": "5m"}, by=org.founded.user_id)
     await web.services.rules.patch(org.id, first.id, {"when": {"at_least": 5}})
     await web.services.rules.create(org.id, {**RULE, "name": "Slow search", "severity": "critical"})
     for hours in (1, 2, 50):
         await rows.firing(web.services.database, org.id, first.id, ago=timedelta(hours=hours))
-    await overview.goto("/rules")
-    await live(overview)
-    return overview
+    await member.goto("/rules")
+    await live(member)
+    return member
 
 
 async def mode(web: Web, org: Org, name: str) -> str:

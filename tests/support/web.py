@@ -44,6 +44,7 @@ class Org:
     """An organisation, its owner's e-mail, and a key that may do everything."""
 
     founded: Founded
+    name: str
     email: str
     key: str
 
@@ -74,7 +75,7 @@ class Web:
         email = f"owner@{name.lower()}.test"
         founded = await self.services.users.found(org=name, email=email, password=PASSWORD, name="Mira Kern")
         _, key = await self.services.keys.create(founded.org_id, scopes=["*"])
-        return Org(founded, email, key)
+        return Org(founded, name, email, key)
 
 
 @asynccontextmanager
