@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.databases import Databases
-from tests.support.web import PASSWORD, Org, Web, running_web
+from tests.support.sharing import once_a_file, share_a_loop, shared_loop
+from tests.support.web import NAMES, PASSWORD, Org, Web, running_web
 
 FLAGS = [
     "--no-sandbox",
@@ -30,16 +30,8 @@ FLAGS = [
 ]
 
 
-NAMES = (f"Acme{number}" for number in count(1))
-
-shared_loop = pytest_asyncio.fixture(loop_scope="session")
-once_a_file = pytest_asyncio.fixture(scope="module", loop_scope="session")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    share_a_loop(items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.store.alerts import AlertFilter
-from tests.browser.conftest import Screenshots, live, shared_loop
+from tests.browser.conftest import Screenshots, live
 from tests.support import eventually, rows
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web
 
 pytestmark = pytest.mark.browser

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import live, shared_loop
+from tests.browser.conftest import live
 from tests.support import rows
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web
 
 pytestmark = pytest.mark.browser

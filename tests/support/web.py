@@ -6,6 +6,7 @@ import atexit
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import httpx
@@ -33,6 +34,8 @@ from tests.support.waiting import eventually
 
 PASSWORD = "correct horse battery"
 SECRET = b"a secret of thirty-two characters"
+NAMES = (f"Acme{number}" for number in count(1))
+"""Of organisations, none of them twice: tests may share a server."""
 
 LAUNCHER = Launcher()
 """Of the queries of all servers: what they are forked from takes most of a second to start."""
