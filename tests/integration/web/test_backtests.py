@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.support import rows
+from tests.support.sharing import shared_loop
 from tests.support.waiting import eventually
 from tests.support.web import Org, Web, paged, running_web
 
@@ -25,7 +26,13 @@ RULE: dict[str, Any] = {
 DAY = {"from": "2026-01-31T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 
 
-@pytest.fixture
+@shared_loop
+async def web(own_web: Web) -> Web:
+    """Of each test: they narrow its limits, and fill its places."""
+    return own_web
+
+
+@shared_loop
 async def stored(web: Web, org: Org) -> None:
     """Five minutes of failures, one every ten seconds, and one of the next day."""
     for number in (*range(30), 9_000):

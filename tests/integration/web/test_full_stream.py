@@ -7,6 +7,7 @@ import gzip
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+import pytest_asyncio
 import redis
 
 from signaldesk.embedded import EmbeddedValkey
 from signaldesk.intake.server import Shared, serve
 from signaldesk.model.event import decode
 from tests.support import eventually_now
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web, running_web
 
 REQUESTS: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
@@ -30,18 +33,18 @@ REQUESTS: list[tuple[list[dict[str, Any]], dict[str, str]]] = [
 WANTED = Counter({"plain": 600, "own id": 3, "keyed": 1})
 
 
-@pytest.fixture
+@shared_loop
 async def web(database_url: str, own_valkey: EmbeddedValkey) -> AsyncIterator[Web]:
     async with running_web(database_url, own_valkey.url) as web:
         yield web
 
 
-@pytest.fixture
+@shared_loop
 async def org(web: Web) -> Org:
     return await web.found("Acme")
 
 
-@pytest.fixture(params=["ingest", "web"])
+@pytest_asyncio.fixture(loop_scope="session", params=["ingest", "web"])
 async def client(request: pytest.FixtureRequest, web: Web, org: Org) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the lean server of the ingest process, or the web server."""
     if request.param == "web":
@@ -51,7 +54,9 @@ async def client(request: pytest.FixtureRequest, web: Web, org: Org) -> AsyncIte
     shared = Shared(intake=web.desk.intake, keys=web.desk.key_ring, handover=None)
     server = await serve("127.0.0.1", 0, shared)
     port = server.sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=org.headers) as client:
+    async with httpx.AsyncClient(
+        verify=False, base_url=f"http://127.0.0.1:{port}", headers=org.headers
+    ) as client:
         yield client
     server.close()
     await server.wait_closed()
@@ -115,6 +120,12 @@ async def test_a_redis_that_takes_nothing(
     assert await taken(web, org) == WANTED
 
 
+@cache
+def packed(bomb: Callable[[], bytes]) -> bytes:
+    """At the top of the file every worker would pack every bomb, whoever runs the test."""
+    return gzip.compress(bomb(), 9)
+
+
 @pytest.mark.parametrize(
     ("bomb", "status"),
     [
@@ -129,8 +140,7 @@ async def test_a_gzip_bomb_is_refused(
     client: httpx.AsyncClient, bomb: Callable[[], bytes], status: int
 ) -> None:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    # Packed here: at the top of the file every worker would pack every bomb, whoever runs the test.
-    answer = await client.post("/api/v1/events", content=gzip.compress(bomb(), 9), headers=headers)
+    answer = await client.post("/api/v1/events", content=packed(bomb), headers=headers)
     assert answer.status_code == status
     assert "Traceback" not in answer.text
 

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from tornado.websocket import websocket_connect
 from signaldesk.intake.handover import SocketHandover
 from signaldesk.web.handover import HEAD_MAX, Frames
 from tests.support import eventually
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web, hang_up
 
 FIRST_READ = 17
@@ -46,15 +48,26 @@ async def tiny_ingest(path: Path) -> AsyncIterator[int]:
     giver.close()
 
 
-@pytest.fixture
+@shared_loop
+async def web(own_web: Web) -> Web:
+    """Can be handed connections from one place only."""
+    return own_web
+
+
+@shared_loop
 async def port(web: Web, tmp_path: Path) -> AsyncIterator[int]:
     await web.server.receive(tmp_path / "handover.sock")
     async with tiny_ingest(tmp_path / "handover.sock") as port:
         yield port
 
 
+def caller(url: str, **options: Any) -> httpx.AsyncClient:
+    """Reads no certificates, of which there are many, for a connection without TLS."""
+    return httpx.AsyncClient(base_url=url, verify=False, **options)
+
+
 async def test_a_handed_over_connection_is_answered_and_kept(port: int, org: Org) -> None:
-    async with httpx.AsyncClient(base_url=f"http://localhost:{port}", headers=org.headers) as client:
+    async with caller(f"http://localhost:{port}", headers=org.headers) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/api/v1/me")).status_code == 200
         body = {"name": "x" * 100, "scopes": ["*"]}
@@ -63,7 +76,7 @@ async def test_a_handed_over_connection_is_answered_and_kept(port: int, org: Org
 
 async def test_a_body_may_come_before_and_after_the_handover(port: int, org: Org) -> None:
     events = [{"type": "a", "payload": {"x": "y" * 1000}} for _ in range(1000)]
-    async with httpx.AsyncClient(base_url=f"http://localhost:{port}", headers=org.headers) as client:
+    async with caller(f"http://localhost:{port}", headers=org.headers) as client:
         answer = await client.post("/api/v1/events", json=events)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1000)
 
@@ -72,7 +85,7 @@ async def test_the_clients_own_address_is_seen(web: Web, port: int, monkeypatch:
     seen: list[tuple[str, str]] = []
     throttle = web.services.throttle
     monkeypatch.setattr(type(throttle), "check", lambda _self, address, email: seen.append((address, email)))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with caller(f"http://127.0.0.1:{port}") as client:
         await client.post("/api/v1/auth/login", json={"email": "a@b.test", "password": "x" * 12})
     assert seen == [("127.0.0.1", "a@b.test")]
 
@@ -89,7 +102,7 @@ async def test_a_socket_can_be_upgraded_after_the_handover(
 
 async def test_many_connections_at_once_get_their_own_answers(port: int) -> None:
     async def ask(i: int) -> bool:
-        async with httpx.AsyncClient(base_url=f"http://localhost:{port}") as client:
+        async with caller(f"http://localhost:{port}") as client:
             answer = await client.get("/healthz", headers={"X-Request-ID": f"request-{i}"})
             return answer.headers["X-Request-ID"] == f"request-{i}"
 
@@ -105,7 +118,10 @@ async def test_a_giver_that_talks_nonsense_is_dropped_and_the_next_one_is_served
     writer.write(struct.pack(">I", HEAD_MAX + 1))
     assert await reader.read() == b""
     writer.close()
-    async with tiny_ingest(path) as port, httpx.AsyncClient(base_url=f"http://localhost:{port}") as client:
+    async with (
+        tiny_ingest(path) as port,
+        caller(f"http://localhost:{port}") as client,
+    ):
         assert (await client.get("/healthz")).status_code == 200
 
 

@@ -37,7 +37,7 @@ async def test_the_form_logs_in_and_leads_back_without_any_script(
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
     me = (await stranger.get("/api/v1/me")).json()
-    assert (me["email"], me["role"], me["org"]["slug"]) == (org.email, "owner", "acme")
+    assert (me["email"], me["role"], me["org"]["slug"]) == (org.email, "owner", org.name.lower())
     assert (await stranger.get("/")).headers["Location"] == "/overview"
     assert (await stranger.get("/login")).headers["Location"] == "/overview"
 

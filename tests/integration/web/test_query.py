@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support import rows
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web, running_web
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
-@pytest.fixture
+@shared_loop
 async def three(web: Web, org: Org) -> None:
     """Three events of the organisation, two types."""
     for number, country in enumerate(("DE", "FR", "DE"), 1):

@@ -14,12 +14,13 @@ from sqlalchemy import insert
 from signaldesk.ids import new_id
 from signaldesk.store import tables as t
 from tests.support import rows
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web, paged
 
 COOLDOWN = timedelta(minutes=5)
 
 
-@pytest.fixture
+@shared_loop
 async def rule(client: httpx.AsyncClient) -> UUID:
     body = {
         "name": "Checkout failures",

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.support.sharing import shared_loop
 from tests.support.web import Org, Web, paged
 
 RULE: dict[str, Any] = {
@@ -202,7 +203,7 @@ async def test_going_back_to_a_channel_that_is_gone_is_refused(client: httpx.Asy
 # --- many at once --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
+@shared_loop
 async def three(client: httpx.AsyncClient) -> list[str]:
     """Addresses of rules B, a and C."""
     each, sure = {"kind": "each"}, "100% sure"
