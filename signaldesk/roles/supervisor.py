@@ -12,13 +12,14 @@ However this process ends, even by kill -9, the others end with it: each holds a
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from signaldesk.errors import Unavailable
@@ -97,13 +98,14 @@ class Supervisor:
         servers: Servers,
         listeners: Sequence[socket.socket],
     ) -> tuple[Running, bool]:
-        urls, store, _ = await asyncio.gather(
-            servers.start(), asyncio.to_thread(_import_store), family.start()
+        fresh = settings.database_url is None and not (settings.data_dir / "postgres").exists()
+        urls, schema, _ = await asyncio.gather(
+            servers.start(), asyncio.to_thread(_import_schema, fresh=fresh), family.start()
         )
         log.debug("servers are there")
         if settings.redis_url is not None:  # a bundled one answers already
             await _named("SIGNALDESK_REDIS_URL", _reach_redis(urls.redis))
-        upgrading = asyncio.to_thread(store.upgrade, urls.database)
+        upgrading = asyncio.to_thread(schema.bring_up_to_date, urls.database)
         await (upgrading if settings.database_url is None else _named("SIGNALDESK_DATABASE_URL", upgrading))
         log.debug("schema is current")
         family.tell(assignment.encode(_overrides(settings), urls, place.handover))
@@ -117,7 +119,7 @@ class Supervisor:
         )
         place.announce(running)
         await _until_ready(host, port, place.handover)
-        return running, await asyncio.to_thread(store.anybody, urls.database)
+        return running, await asyncio.to_thread(schema.anybody, urls.database)
 
 
 class Family:
@@ -165,11 +167,16 @@ async def _reach_redis(url: str) -> None:
     await reach(url)
 
 
-def _import_store() -> Any:
-    """The schema's migrations and one question; importing them takes long enough to do it in a thread."""
-    from signaldesk.store import health, migrate
+def _import_schema(*, fresh: bool) -> ModuleType:
+    """`store.schema`; importing it takes long enough to do it in a thread.
 
-    return SimpleNamespace(upgrade=migrate.upgrade, anybody=health.anybody)
+    `fresh`: there is no database yet. Then the tool that migrates is loaded too, while that is being made.
+    """
+    from signaldesk.store import schema
+
+    if fresh:
+        importlib.import_module("signaldesk.store.migrate")
+    return schema
 
 
 def with_addresses(settings: Settings, listeners: Sequence[socket.socket]) -> Settings:

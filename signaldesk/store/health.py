@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import psycopg
 from sqlalchemy import text
 
 from signaldesk import statements
-from signaldesk.errors import Unavailable
+from signaldesk.store import schema
 from signaldesk.store.database import Database
-from signaldesk.store.urls import libpq_url
 
 
 class Server(NamedTuple):
@@ -72,12 +70,10 @@ class Health:
 
         The same as `migrate.status` says, without loading the tool that migrates.
         """
-        versions = statements.folder("sql") / "postgres" / "migrations" / "versions"
-        newest = max(file.name.partition("_")[0] for file in versions.glob("[0-9]*.py"))
         if not (await self._rows("has_schema"))[0][0]:
-            return None, newest
+            return None, schema.newest()
         rows = await self._rows("schema")
-        return (rows[0][0] if rows else None), newest
+        return (rows[0][0] if rows else None), schema.newest()
 
     async def server(self) -> Server:
         return Server(*(await self._rows("server"))[0])
@@ -117,12 +113,3 @@ class Health:
     async def _rows(self, name: str, **values: Any) -> list[Any]:
         async with self._database.system() as connection:
             return list(await connection.execute(text(self._sql[name]), values))
-
-
-def anybody(url: str) -> bool:
-    """Whether there is any user yet. Needs no pool and no event loop. Raises Unavailable."""
-    try:
-        with psycopg.connect(libpq_url(url), connect_timeout=3) as connection:
-            return connection.execute("SELECT FROM users LIMIT 1").fetchone() is not None
-    except psycopg.OperationalError as error:
-        raise Unavailable("the database is away", retry_after=1) from error

@@ -1,5 +1,7 @@
 """The schema: built by migrations, described by tables, equal."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -11,7 +13,7 @@ from sqlalchemy import create_engine
 
 from signaldesk import statements
 from signaldesk.errors import Unavailable
-from signaldesk.store import migrate
+from signaldesk.store import migrate, schema
 from signaldesk.store.tables import TENANT, metadata
 from signaldesk.store.urls import libpq_url, sqlalchemy_url
 
@@ -31,6 +33,24 @@ def test_every_earlier_state_is_brought_to_the_newest_schema(empty_database_url:
     migrate.upgrade(empty_database_url, earlier)
     assert migrate.status(empty_database_url).current == earlier
     assert migrate.upgrade(empty_database_url).current == REVISIONS[-1]
+
+
+def test_a_start_migrates_what_is_not_current(empty_database_url: str) -> None:
+    assert schema.stamped(empty_database_url) is None
+    schema.bring_up_to_date(empty_database_url)
+    assert schema.stamped(empty_database_url) == schema.newest() == REVISIONS[-1]
+    assert not schema.anybody(empty_database_url)
+
+
+def test_a_start_with_a_current_schema_loads_no_tool_for_migrating(database_url: str) -> None:
+    start = (
+        "import sys; from signaldesk.store import schema; schema.bring_up_to_date(sys.argv[1]);"
+        "print({'alembic', 'sqlalchemy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", start, database_url], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_upgrading_twice_changes_nothing(database_url: str) -> None:
@@ -84,5 +104,6 @@ def test_the_tenant_role_owns_nothing_and_cannot_log_in(database_url: str) -> No
 
 
 def test_a_database_that_is_not_there_is_named_as_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="cannot be reached"):
-        migrate.upgrade(f"postgresql://nobody@/none?host={tmp_path}")
+    for bring in (migrate.upgrade, schema.bring_up_to_date):
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            bring(f"postgresql://nobody@/none?host={tmp_path}")
