@@ -18,6 +18,7 @@ from bokeh.document import Document
 from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.contexts import BokehSessionContext
 from bokeh.server.tornado import BokehTornado
+from bokeh.settings import settings as bokeh_settings
 from panel.io.application import Application
 from panel.io.server import DocHandler, WSHandler
 from tornado.ioloop import IOLoop
@@ -250,6 +251,8 @@ def build(context: Context, patterns: list[Any], **settings: Any) -> BokehTornad
 
     It must be built inside the running event loop.
     """
+    # Bokeh looks each document through for mistakes of its author, and does no more than log them.
+    bokeh_settings.perform_document_validation = False
     pages = find_pages()
     host = PageHost(context, pages)
     application = BokehTornado(

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bokeh.core.validation.check import check_integrity
 from bokeh.document import Document
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -59,6 +60,17 @@ async def test_a_page_shows_its_figures_before_any_script_runs(member: httpx.Asy
     for words in ("Events per second", "All quiet", "Acme", "Waiting for the first event"):
         assert words in answer.text
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_bokeh_finds_no_mistake_in_any_page(web: Web, member: httpx.AsyncClient) -> None:
+    """The server does not look for them: it would at each visit."""
+    await close_sessions(web)
+    for page in find_pages():
+        assert (await member.get(page.path)).status_code == 200
+        (session,) = _sessions(web)
+        found = check_integrity(session.document.models)
+        assert (found.error, found.warning) == ([], []), page.path
+        await close_sessions(web)
 
 
 async def test_every_script_of_a_page_is_allowed_by_its_policy_and_none_by_eval(
@@ -165,9 +177,9 @@ async def test_a_page_that_is_left_stops_listening(web: Web, member: httpx.Async
 
 
 def _connections(web: Web) -> list[int]:
+    return [session.connection_count for session in _sessions(web)]
+
+
+def _sessions(web: Web) -> list[Any]:
     application: Any = web.server.application
-    return [
-        session.connection_count
-        for context in application.applications.values()
-        for session in context.sessions
-    ]
+    return [session for context in application.applications.values() for session in context.sessions]
