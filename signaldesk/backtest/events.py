@@ -14,13 +14,14 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.clock import MICROS
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.model.event import Event
+
+if TYPE_CHECKING:
+    import duckdb
 
 KNOWN = (
     *("id", "type", "source", "timestamp", "received_at", "lane", "clock_skewed"),
@@ -77,6 +78,8 @@ class Events:
         """
         if isinstance(source, Events):
             return source
+        import duckdb
+
         connection = duckdb.connect(":memory:")
         connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
         if hasattr(source, "reader"):  # `desk.events(…)`: into the table as they arrive
@@ -161,6 +164,8 @@ class Events:
 
 def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
     """Make the view `given` of what was given."""
+    import duckdb
+
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -204,6 +209,8 @@ class _Loader:
 
     def load(self) -> tuple[dict[str, str], set[str]]:
         """Make the table `events`; its fields, and which of its own columns there are."""
+        import duckdb
+
         fields = {name: f"f{n}" for n, name in enumerate(set(self._columns) - set(KNOWN))}
         fields = {name: f"f{n}" for n, name in enumerate(sorted(fields))}
         own = {name for name in self._columns if name in ("id", "payload")}

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-import duckdb
-
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.clock import to_us
@@ -20,6 +18,8 @@ from signaldesk.rules import document
 from signaldesk.rules.document import kinds
 
 if TYPE_CHECKING:
+    import duckdb
+
     from signaldesk.catalog.rules import RuleCatalog
     from signaldesk.store.rules import StoredRule
 
@@ -53,6 +53,8 @@ def load(
     They go straight into a table of DuckDB, on the connection given or one of their own. Raises Invalid for a
     range that is none or that lies before what is kept, and for events that need more memory than there is.
     """
+    import duckdb
+
     if until <= since:
         raise _fault("to", "does not come after `from`; nothing lies between them")
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})

@@ -9,32 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
-
-import pyarrow as pa
 
 from signaldesk.clock import iso
 from signaldesk.filters import Filter, Kind
 from signaldesk.filters.duckdb_sql import Columns, Stored, duckdb_expression, duckdb_value
 from signaldesk.filters.tree import Field
-from signaldesk.history.files import PREFIX, with_fields, with_uuids
 from signaldesk.model.glob import like
 from signaldesk.store.arrow_events import COLUMNS
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FieldPath = tuple[str, ...]
 ALL = "*"
+PREFIX = "payload."
+"""Of the names of columns that are payload fields."""
 
 _PLAIN = ", ".join(f'"{name}"' for name in COLUMNS[:-1])
-_TYPES = {
-    "id": pa.binary(16),
-    **dict.fromkeys(("timestamp", "received_at"), pa.timestamp("us", "UTC")),
-    "clock_skewed": pa.bool_(),
-    "partition": pa.int16(),
-    "idx": pa.int32(),
-    **dict.fromkeys(("behind", "position"), pa.int64()),
-}
-"""Of columns that are no texts."""
 _SQL_TYPES = {Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN", Kind.TEXT: "VARCHAR"}
 _KINDS = {"BIGINT": Kind.NUMBER, "DOUBLE": Kind.NUMBER, "BOOLEAN": Kind.BOOLEAN, "VARCHAR": Kind.TEXT}
 
@@ -142,13 +135,25 @@ class Cut:
 
 def tail_of(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
     """Rows out of Postgres as a file would have them: with columns for payload fields."""
+    from signaldesk.history.files import with_fields, with_uuids
+
     found, kinds = with_fields(events.combine_chunks()) if events.num_rows else (events, {})
     return with_uuids(found), kinds
 
 
 def without_tail() -> tuple[pa.Table, dict[str, str]]:
     """The same for no rows at all."""
-    return tail_of(pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS]).empty_table())
+    import pyarrow as pa
+
+    types = {  # of columns that are no texts
+        "id": pa.binary(16),
+        **dict.fromkeys(("timestamp", "received_at"), pa.timestamp("us", "UTC")),
+        "clock_skewed": pa.bool_(),
+        "partition": pa.int16(),
+        "idx": pa.int32(),
+        **dict.fromkeys(("behind", "position"), pa.int64()),
+    }
+    return tail_of(pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS]).empty_table())
 
 
 def _dotted(where: Filter | None) -> Iterable[FieldPath]:

@@ -17,10 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from signaldesk.history import fields
+from signaldesk.history.cut import PREFIX
 from signaldesk.store.arrow_events import COLUMNS
 
-PREFIX = "payload."
-"""Of the names of columns that are payload fields."""
 _MARKS = "signaldesk.positions"
 TYPES_MOST = 200
 """Beyond so many types a file does not say which are in it."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
-
-import duckdb
 
 from signaldesk import log
 from signaldesk.clock import from_us
@@ -21,6 +19,9 @@ from signaldesk.model.glob import matcher
 from signaldesk.settings import Settings
 from signaldesk.store.arrow_events import ArrowEvents
 from signaldesk.store.history_book import HistoryBook, HistoryFile
+
+if TYPE_CHECKING:
+    import duckdb
 
 _BATCH = 20_000
 _KEPT_DAYS: int = Settings.model_fields["history_days"].default

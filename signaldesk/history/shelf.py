@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Protocol
-
-import pyarrow as pa
-import pyarrow.fs
+from typing import TYPE_CHECKING, Protocol
 
 from signaldesk.errors import SettingsError, SignalDeskError, Unavailable
 from signaldesk.ids import new_id
+
+if TYPE_CHECKING:
+    import pyarrow.fs
 
 _UNFINISHED = ".unfinished"
 _FORGOTTEN = 86_400
@@ -73,6 +73,9 @@ def shelf(url: str | None, data_dir: Path) -> Shelf:
     """The shelf that `history_url` names; `history` in the data folder without one. Raises SettingsError."""
     if url is None:
         return Folder(data_dir / "history")
+    import pyarrow as pa
+    import pyarrow.fs
+
     try:
         system, root = pyarrow.fs.FileSystem.from_uri(url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
@@ -188,6 +191,8 @@ class ObjectStore:
         _tidy(self._cache)
 
     def listing(self) -> Iterator[tuple[str, int]]:
+        import pyarrow.fs
+
         with _reached():
             found = self._system.get_file_info(
                 pyarrow.fs.FileSelector(self._base, allow_not_found=True, recursive=True)

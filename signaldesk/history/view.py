@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from signaldesk.filters import Kind
-from signaldesk.history.cut import Cut
-from signaldesk.history.files import PREFIX
+from signaldesk.history.cut import PREFIX, Cut
 from signaldesk.history.sandbox import wire
 from signaldesk.history.sandbox.fields import reading
 

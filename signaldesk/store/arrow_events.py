@@ -1,21 +1,27 @@
-"""Stored events as Arrow tables: the way to take very many of them out of Postgres at once."""
+"""Stored events as Arrow tables: the way to take very many of them out of Postgres at once.
+
+Arrow and the driver are loaded with the first of them: whoever may be asked for a table loads them otherwise
+when it starts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import adbc_driver_postgresql as adbc
 import orjson
-import pyarrow as pa
-from adbc_driver_manager import AdbcConnection, AdbcStatement, OperationalError
 from psycopg import sql
 
 from signaldesk.errors import Unavailable
 from signaldesk.model.glob import like
 from signaldesk.store.urls import libpq_url
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from adbc_driver_manager import AdbcConnection
 
 COLUMNS = (
     "id", "type", "source", "timestamp", "received_at", "lane", "clock_skewed", "behind", "partition",
@@ -63,6 +69,8 @@ class ArrowEvents:
     ) -> pa.Table:
         """An organisation's events with `after` < position and an event time in [since, until), as of one
         moment; `types` may be globs, none of them is all. Reads as that tenant."""
+        from adbc_driver_manager import AdbcStatement
+
         given = {"org": org_id, "partition": partition, "after": after, "since": since, "until": until}
         tests = ["org_id = {org}", "partition = {partition}", "position > {after}"]
         if types and "*" not in types:
@@ -87,6 +95,9 @@ class ArrowEvents:
         Not by way of the driver's DB-API: that imports pandas and Polars, a second of a core for whoever
         wants to know a number. What breaks off while rows arrive is an OSError here.
         """
+        import adbc_driver_postgresql as adbc
+        from adbc_driver_manager import AdbcConnection, OperationalError
+
         try:
             with adbc.connect(self._url) as database, AdbcConnection(database) as connection:
                 connection.set_autocommit(False)
@@ -97,6 +108,9 @@ class ArrowEvents:
 
 def _fetch(connection: AdbcConnection, query: sql.Composed) -> pa.Table:
     """The rows of a query. Its values are in its text: with parameters the driver is half as fast."""
+    import pyarrow as pa
+    from adbc_driver_manager import AdbcStatement
+
     with AdbcStatement(connection) as statement:
         statement.set_sql_query(query.as_string())
         rows, _ = statement.execute_query()
@@ -109,11 +123,15 @@ def _fetch(connection: AdbcConnection, query: sql.Composed) -> pa.Table:
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
+    import pyarrow as pa
+
     return pa.schema([pa.field(one.name, one.type) for one in schema])
 
 
 def _spread(events: pa.Table, partition: int) -> pa.Table:
     """The columns that were left out because most rows have the same in them."""
+    import pyarrow as pa
+
     rows, unusual = events.num_rows, events["unusual"]
     columns = {
         "lane": pa.repeat(pa.scalar(""), rows),

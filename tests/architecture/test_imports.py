@@ -41,6 +41,14 @@ def test_an_import_that_does_more_is_noticed(run: Run, tmp_path: Path) -> None:
     assert found["threads"] == 1
 
 
+def test_the_web_role_starts_without_what_reads_history(run: Run) -> None:
+    """DuckDB and Arrow take a while; the first request that needs them loads them."""
+    modules = ("roles.web", "history.history", "history.finding", "backtest.bench", "backtest.jobs.jobs")
+    imports = ", ".join(f"signaldesk.{name}" for name in modules)
+    loaded = json.loads(run("-c", MODULES_AFTER.format(module=imports)))
+    assert {"duckdb", "pyarrow", "adbc_driver_manager"}.intersection(loaded) == set()
+
+
 @pytest.mark.parametrize("module", ["signaldesk", "signaldesk.cli", "signaldesk.client", "signaldesk.here"])
 def test_the_command_line_and_the_client_load_nothing_heavy(run: Run, module: str) -> None:
     if importlib.util.find_spec(module) is None:
