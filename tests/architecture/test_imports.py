@@ -49,6 +49,16 @@ def test_the_web_role_starts_without_what_reads_history(run: Run) -> None:
     assert {"duckdb", "pyarrow", "adbc_driver_manager"}.intersection(loaded) == set()
 
 
+def test_arrow_makes_its_arrays_without_pandas_in_the_process_of_a_backtest(run: Run) -> None:
+    said = run(
+        "-c",
+        "import sys, pyarrow; from signaldesk.backtest.jobs.child import WithoutPandas;"
+        "sys.meta_path.insert(0, WithoutPandas());"
+        "print(pyarrow.array([1, 2]).to_pylist(), 'pandas' in sys.modules)",
+    )
+    assert said.split("\n")[0] == "[1, 2] False"
+
+
 @pytest.mark.parametrize("module", ["signaldesk", "signaldesk.cli", "signaldesk.client", "signaldesk.here"])
 def test_the_command_line_and_the_client_load_nothing_heavy(run: Run, module: str) -> None:
     if importlib.util.find_spec(module) is None:

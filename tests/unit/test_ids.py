@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from uuid import RFC_4122, UUID
+from uuid import RFC_4122, UUID, uuid5
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaldesk.ids import derived_id, new_id, new_ids, new_secret
+from signaldesk.ids import NAMESPACE, derived_id, new_id, new_ids, new_secret
 
 
 def test_new_ids_are_uuid7_and_sort_by_when_they_were_made() -> None:
@@ -53,6 +53,11 @@ def test_a_derived_id_stays_the_same_for_ever() -> None:
 def test_other_parts_make_another_id(one: list[str], other: list[str]) -> None:
     # A separator keeps ("ab", "c") and ("a", "bc") apart; nothing at all is the same as one empty part.
     assert (derived_id(*one) == derived_id(*other)) is ((one or [""]) == (other or [""]))
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3))
+def test_a_derived_id_is_a_uuid5_of_its_parts(parts: list[str]) -> None:
+    assert derived_id(*parts) == uuid5(NAMESPACE, "\x1f".join(parts))
 
 
 def test_a_secret_says_what_it_is_and_cannot_be_guessed() -> None:
