@@ -15,9 +15,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.support.databases import Databases
 from tests.support.sharing import once_a_file, share_a_loop, shared_loop
-from tests.support.web import NAMES, PASSWORD, Org, Web, running_web
+from tests.support.sharing import org as org
+from tests.support.sharing import web_with_pages as web_with_pages
+from tests.support.web import PASSWORD, Org, Web
 
 FLAGS = [
     "--no-sandbox",
@@ -55,13 +56,6 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 @once_a_file
-async def web(databases: Databases, worker_redis_url: str) -> AsyncIterator[Web]:
-    with databases.fresh(migrated=True) as database_url:
-        async with running_web(database_url, worker_redis_url, pages=True) as web:
-            yield web
-
-
-@once_a_file
 async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
     context = await browser.new_context(
         base_url=web.url,
@@ -71,11 +65,6 @@ async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
     )
     yield context
     await context.close()
-
-
-@shared_loop
-async def org(web: Web) -> Org:
-    return await web.found(next(NAMES))
 
 
 @shared_loop

@@ -9,25 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.databases import Databases
-from tests.support.sharing import once_a_file, share_a_loop, shared_loop
-from tests.support.web import NAMES, PASSWORD, Org, Web, running_web
+from tests.support.sharing import org as org
+from tests.support.sharing import share_a_loop, shared_loop
+from tests.support.sharing import web_with_pages as web_with_pages
+from tests.support.web import PASSWORD, Org, Web
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     share_a_loop(items, Path(__file__).parent)
-
-
-@once_a_file
-async def web(databases: Databases, worker_redis_url: str) -> AsyncIterator[Web]:
-    with databases.fresh(migrated=True) as database_url:
-        async with running_web(database_url, worker_redis_url, pages=True) as web:
-            yield web
-
-
-@shared_loop
-async def org(web: Web) -> Org:
-    return await web.found(next(NAMES))
 
 
 @shared_loop

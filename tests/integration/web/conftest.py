@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.databases import Databases
 from tests.support.sharing import once_a_file, share_a_loop, shared_loop
+from tests.support.sharing import org as org
 from tests.support.web import NAMES, Org, Web, running_web
 
 
@@ -32,11 +33,6 @@ async def own_web(database_url: str, redis_url: str) -> AsyncIterator[Web]:
     """A server of the test's own, which it may change; a file may have it for its `web`."""
     async with running_web(database_url, redis_url) as web:
         yield web
-
-
-@shared_loop
-async def org(web: Web) -> Org:
-    return await web.found(next(NAMES))
 
 
 @shared_loop
