@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,21 +30,48 @@ class Reasons:
 
     def give(self, owed: Sequence[Owed]) -> None:
         """Give firings their value, bounds, evidence and words."""
-        rows_of = self._replay.members(self._columns, np.array([one.row for one in owed], np.int64))
+        rest = owed
+        if self._replay.settles:
+            times = self._columns.times[_rows(owed)].tolist()
+            own = [one.time == time for one, time in zip(owed, times, strict=True)]
+            self._settled([one for one, its in zip(owed, own, strict=True) if its])
+            rest = [one for one, its in zip(owed, own, strict=True) if not its]
+        rows_of = self._replay.members(self._columns, _rows(rest))
+        for one, known, members in zip(rest, rows_of, self._names(rows_of, self._named), strict=True):
+            window = self._window(known, members)
+            self._judge.load(window, None)
+            self._replay.recall(self._columns, window, one.row, members)
+            self._explain(one, window)
+
+    def _settled(self, owed: Sequence[Owed]) -> None:
+        """The same where what is measured is known, and only the evidence has to be looked up."""
+        rows = _rows(owed)
+        first = self._replay.latest(self._columns, rows)
+        rows_of = [self._columns.members(*one) for one in zip(rows.tolist(), first.tolist(), strict=True)]
+        for one, known, members in zip(owed, rows_of, self._names(rows_of, self.ids), strict=True):
+            window = self._window(known, members)
+            self._replay.settle(self._columns, window, one.row)
+            self._explain(one, window)
+
+    def _explain(self, one: Owed, window: Window) -> None:
+        firing, why = one.firing, self._judge.verdict(window, one.time, one.firing.event.id)
+        firing.value, firing.at_least, firing.threshold = why.value, why.at_least, why.threshold
+        firing.window_from, firing.window_to = why.window_from, why.window_to
+        firing.evidence, firing.words = why.evidence, why.words
+
+    def _names(self, rows_of: list[Ints], names: Callable[[Ints], list[bytes]]) -> Iterator[list[bytes]]:
+        """The names of each of these rows, looked up all at once."""
         wanted = np.zeros(len(self._columns), bool)
         for known in rows_of:
             wanted[known] = True
         rows = np.flatnonzero(wanted)
-        named = self._named(rows)
-        for one, known in zip(owed, rows_of, strict=True):
-            members = [named[place] for place in np.searchsorted(rows, known).tolist()]
-            window = self._window(known, members)
-            self._replay.recall(self._columns, window, one.row, members)
-            why = self._judge.verdict(window, one.time, one.firing.event.id)
-            firing = one.firing
-            firing.value, firing.at_least, firing.threshold = why.value, why.at_least, why.threshold
-            firing.window_from, firing.window_to = why.window_from, why.window_to
-            firing.evidence, firing.words = why.evidence, why.words
+        named = names(rows)
+        places = np.searchsorted(rows, [int(known[0]) if len(known) else 0 for known in rows_of])
+        for known, at in zip(rows_of, places.tolist(), strict=True):
+            if len(known) and known[-1] - known[0] == len(known) - 1:  # nearly always: none of them came late
+                yield named[at : at + len(known)]
+            else:
+                yield [named[place] for place in np.searchsorted(rows, known).tolist()]
 
     def ask(self, rows: Ints, threshold: float | None) -> tuple[Bools, Bools]:
         """For each row whether the condition holds, and whether its value is back at `threshold`."""
@@ -57,6 +84,7 @@ class Reasons:
             window = self._window(
                 others, [name + suffix for name, suffix in zip(names, suffixes, strict=False)]
             )
+            self._judge.load(window, None)
             time = int(self._columns.times[row])
             holds[at] = self._judge.holds(window, time, row.to_bytes(16, "big"), suffixes[-1])
             value = self._judge.value(window, time) if threshold is not None else None
@@ -81,5 +109,8 @@ class Reasons:
         else:
             together = sorted(zip(times.tolist(), members, strict=True))
             window.fill([(member, time) for time, member in together])
-        self._judge.load(window, None)
         return window
+
+
+def _rows(owed: Sequence[Owed]) -> Ints:
+    return np.array([one.row for one in owed], np.int64)

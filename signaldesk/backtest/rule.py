@@ -16,6 +16,7 @@ from typing import Any
 from signaldesk.backtest.engine import judged
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
+from signaldesk.backtest.heap import set_aside
 from signaldesk.backtest.labels import read as read_labels
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.sweep import Sweep, grid, run
@@ -165,12 +166,14 @@ def backtest(
     """The same for a rule with an identity, whose alerts so get their own ids; times are µs."""
     if lateness is None:
         lateness = Settings.model_fields["allowed_lateness"].default * 1_000_000
-    found, why = judged(
-        events, saved, others=others, since=since, until=until, lateness=lateness, columns=columns, step=step
-    )
     first = since if since is not None else events.first or 0
     last = until if until is not None else max(events.clock or 0, first)
-    return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why)
+    with set_aside():
+        found, why = judged(
+            events, saved,
+            others=others, since=since, until=until, lateness=lateness, columns=columns, step=step,
+        )  # fmt: skip
+        return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why)
 
 
 def swept(

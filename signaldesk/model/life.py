@@ -7,6 +7,7 @@ nothing by the clock and holds nothing back without a reason; see `telling` for 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -263,14 +264,14 @@ class Lives:
             return False
         others = self._ground.told.get(firing.group.rule_id, {})
         since = firing.time - CROWD_WITHIN
-        near = sum(at > since for id_, at in others.items() if id_ != alert.id)
+        near = sum(1 for id_, at in others.items() if at > since and id_ != alert.id)
         return near >= self._storm_after
 
     def _note_told(self, rule_id: UUID, alert_id: UUID, at: int) -> None:
         told = self._ground.told.setdefault(rule_id, {})
         told[alert_id] = at
         if len(told) > self._storm_after + 1:
-            del told[min(told, key=lambda one: told[one])]
+            del told[min(told.items(), key=itemgetter(1))[0]]
 
     def _gather(self, firing: Firing, alert: Alert) -> None:
         rule_id = firing.group.rule_id

@@ -194,6 +194,17 @@ class Replay:
         """What the judge appends to the ids of its members; None: nothing."""
         return None
 
+    settles: bool = False
+    """Whether `settle` knows what is measured at a row's own time, so that a reason takes no `members`."""
+
+    def latest(self, columns: Columns, rows: Ints) -> Ints:
+        """For each of these rows the first one whose id the judge may name as evidence."""
+        raise NotImplementedError
+
+    def settle(self, columns: Columns, window: Window, row: int) -> None:
+        """Make the judge's `memory` of what is measured at this row; the window has the `latest` ids."""
+        raise NotImplementedError
+
     def recall(self, columns: Columns, window: Window, row: int, members: list[bytes]) -> None:
         """What a verdict needs of the judge's `memory` after `holds` was true of this row.
 

@@ -14,7 +14,7 @@ from signaldesk.model.event import Event
 from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
-from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
+from signaldesk.rules._kind import EVIDENCE_MAX, SKIP, Judge, Kind, Replay, Verdict, Wanted
 from signaldesk.rules._parameters import Share, ValueText, Within, value_of
 from signaldesk.rules._series import EXACT, Series
 from signaldesk.rules._tallies import Hits, Sums, finite, packed
@@ -198,7 +198,7 @@ class _Judge(Judge):
 
 
 class _Replay(Replay):
-    exact = True
+    exact = settles = True
 
     def __init__(self, condition: Change, judge: _Judge) -> None:
         self.judge = judge
@@ -258,6 +258,19 @@ class _Replay(Replay):
 
     def first(self, columns: Columns, rows: Ints) -> Ints:
         return columns.after(rows, columns.times[rows] - self.judge.span)
+
+    def latest(self, columns: Columns, rows: Ints) -> Ints:
+        return columns.newest(rows, EVIDENCE_MAX, self.judge.width)
+
+    def settle(self, columns: Columns, window: Window, row: int) -> None:
+        from signaldesk.rules._past.settled import Counted, Settled, Values
+
+        rows_of = [columns.inside(row, *bounds) for bounds in self._windows(columns)]
+        if self.wanted:
+            values = columns.samples[self.wanted[0].text]
+            window.memory = Settled([Values(values[rows].tolist()) for rows in rows_of])
+        else:
+            window.memory = Settled([Counted(len(rows)) for rows in rows_of])
 
     def suffixes(self, columns: Columns, rows: Any) -> list[bytes] | None:
         if not self.wanted:
