@@ -1,7 +1,7 @@
 """`up`: everything in one go, in the order that makes it quick.
 
 1. Take the data folder and the port: what cannot work fails before anything is started.
-2. Start the processes: `web` first, because importing Panel takes longest.
+2. Start the processes: `web` first, because it has most to import.
 3. Meanwhile start the bundled servers, and migrate.
 4. Tell the processes where the servers are, and wait until /readyz says yes.
 5. Keep everything running until a signal; then stop in order, so that nothing waits for something gone.
@@ -12,7 +12,6 @@ However this process ends, even by kill -9, the others end with it: each holds a
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -98,9 +97,8 @@ class Supervisor:
         servers: Servers,
         listeners: Sequence[socket.socket],
     ) -> tuple[Running, bool]:
-        fresh = settings.database_url is None and not (settings.data_dir / "postgres").exists()
         urls, schema, _ = await asyncio.gather(
-            servers.start(), asyncio.to_thread(_import_schema, fresh=fresh), family.start()
+            servers.start(), asyncio.to_thread(_import_schema), family.start()
         )
         log.debug("servers are there")
         if settings.redis_url is not None:  # a bundled one answers already
@@ -167,15 +165,10 @@ async def _reach_redis(url: str) -> None:
     await reach(url)
 
 
-def _import_schema(*, fresh: bool) -> ModuleType:
-    """`store.schema`; importing it takes long enough to do it in a thread.
-
-    `fresh`: there is no database yet. Then the tool that migrates is loaded too, while that is being made.
-    """
+def _import_schema() -> ModuleType:
+    """`store.schema`; importing it takes long enough to do it in a thread."""
     from signaldesk.store import schema
 
-    if fresh:
-        importlib.import_module("signaldesk.store.migrate")
     return schema
 
 

