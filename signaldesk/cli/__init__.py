@@ -63,16 +63,16 @@ class _Shown:
     traceback = False
 
 
-def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit."""
-    sys.exit(exit_code(sys.argv[1:] if args is None else args))
+def main(args: list[str] | None = None, *, begun: object = None) -> NoReturn:
+    """Run the command line and exit. `begun` is handed to the command as its context's object."""
+    sys.exit(exit_code(sys.argv[1:] if args is None else args, begun=begun))
 
 
-def exit_code(args: list[str]) -> int:
+def exit_code(args: list[str], *, begun: object = None) -> int:
     """Run one command; its exit code. Whatever goes wrong becomes one line on standard error."""
     command: Any = typer.main.get_command(build())
     try:
-        code = command.main(args, prog_name="signaldesk", standalone_mode=False)
+        code = command.main(args, prog_name="signaldesk", standalone_mode=False, obj=begun)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except SignalDeskError as error:

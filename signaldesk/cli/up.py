@@ -29,6 +29,7 @@ FOUNDED_WITHIN = 10.0
 
 @GROUP.command("up", rich_help_panel="Run it")
 def up(
+    context: typer.Context,
     demo: Annotated[
         bool, typer.Option("--demo", help="Make an example organisation and keep a lively shop going.")
     ] = False,
@@ -50,14 +51,6 @@ def up(
       signaldesk up --demo
       signaldesk up --data ./desk --port 8080
     """
-    from signaldesk.roles import cradle
-
-    # What takes longest is begun first: the processes' imports, while we do our own.
-    with cradle.early() as begun:
-        _up(begun, demo=demo, data=data, host=host, port=port)
-
-
-def _up(begun: Begun, *, demo: bool, data: Path | None, host: str | None, port: int | None) -> None:
     from signaldesk import settings as settings_module
     from signaldesk.roles import logs
     from signaldesk.roles.supervisor import Supervisor
@@ -68,6 +61,7 @@ def _up(begun: Begun, *, demo: bool, data: Path | None, host: str | None, port: 
     logs.configure(settings)
     welcome = partial(_welcome_demo, settings.data_dir, time.time()) if demo else partial(_welcome, data)
     more = ["shop"] if demo else []
+    begun: Begun | None = context.obj  # by `signaldesk.__main__`, before it imported us
     asyncio.run(Supervisor(settings, more=more, begun=begun, on_ready=welcome).run())
 
 
