@@ -14,6 +14,7 @@ from signaldesk.filters import moments
 from signaldesk.filters.canonical import operand_text
 from signaldesk.filters.faults import each
 from signaldesk.filters.grammar import fault
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.like import MAX_PATTERN, BadPattern, matcher
 from signaldesk.filters.operands import VALUES, Operands, foreign, only, unwrapped
 from signaldesk.filters.tree import (
@@ -36,7 +37,7 @@ from signaldesk.filters.tree import (
     joined,
     negated,
 )
-from signaldesk.filters.values import in_kind, kind_of
+from signaldesk.filters.values import in_kind
 
 _OPERATORS: dict[type[exp.Expr], Operator] = {
     exp.EQ: "=",

@@ -32,8 +32,7 @@ from signaldesk.filters.tree import (
     Path,
     Truth,
 )
-from signaldesk.filters.values import ATTRIBUTES, PAYLOAD
-from signaldesk.filters.vocabulary import KEYWORDS
+from signaldesk.filters.words import ATTRIBUTES, KEYWORDS, PAYLOAD
 
 _SUMS = ("+", "-")
 """What binds less than `*`, `/` and `%`."""

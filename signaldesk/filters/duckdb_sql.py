@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from signaldesk.filters.duckdb_numbers import EXACT, compare_float, compare_number, double
 from signaldesk.filters.duckdb_values import Columns, Stored, Values, literal, quoted
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.like import to_sql
 from signaldesk.filters.tree import (
     MIRROR,
@@ -34,7 +35,6 @@ from signaldesk.filters.tree import (
     Term,
     Truth,
 )
-from signaldesk.filters.values import kind_of
 
 __all__ = ["Columns", "Stored", "duckdb_expression", "duckdb_value"]
 

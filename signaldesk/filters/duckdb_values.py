@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from signaldesk.filters import moments, zones
 from signaldesk.filters.duckdb_numbers import number_key, whole_and_rest
 from signaldesk.filters.functions import ARITHMETIC, FUNCTIONS, PARTS, REGEX, SINCE_1970
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.python_values import is_exact
 from signaldesk.filters.regex import for_duckdb
 from signaldesk.filters.tree import Attribute, Call, Coalesce, Constant, Field, Kind, Operand, Part, Path
-from signaldesk.filters.values import kind_of
 
 SQL_TYPES = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "DOUBLE", Kind.BOOLEAN: "BOOLEAN"}
 _JSON_TYPES = {

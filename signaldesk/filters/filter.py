@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from signaldesk.filters.build import build
 from signaldesk.filters.canonical import canonical
-from signaldesk.filters.grammar import read
 from signaldesk.filters.predicate import Predicate, compile_predicate
 from signaldesk.filters.tree import And, Condition, Path, paths
 
@@ -34,6 +32,10 @@ class Filter:
 
 def parse(text: str) -> Filter:
     """The filter that a text says. Raises InvalidFilter with every fault found, each with a mend."""
+    # The parser takes a tenth of a second to load, and many a process never meets a filter.
+    from signaldesk.filters.build import build
+    from signaldesk.filters.grammar import read
+
     tree = build(read(text))
     return Filter(
         text=text,

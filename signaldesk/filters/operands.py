@@ -24,8 +24,9 @@ from signaldesk.filters.functions import (
     Function,
 )
 from signaldesk.filters.grammar import fault
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.tree import Attribute, Call, Coalesce, Constant, Kind, Operand, Part
-from signaldesk.filters.values import kind_of, number, value_of
+from signaldesk.filters.values import number, value_of
 from signaldesk.filters.vocabulary import ALLOWED
 
 MAX_TERMS = 200

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.like import matcher
 from signaldesk.filters.python_values import PARAMETERS, Values, joined_checks
 from signaldesk.filters.tree import (
@@ -34,7 +35,6 @@ from signaldesk.filters.tree import (
     Term,
     Truth,
 )
-from signaldesk.filters.values import kind_of
 
 Predicate: TypeAlias = Callable[[dict[str, Any], str, str | None, int], bool]
 """(payload, type, source, timestamp in microseconds UTC) -> whether the filter is true.

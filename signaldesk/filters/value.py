@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from signaldesk.filters.build import Builder
 from signaldesk.filters.canonical import canonical, operand_text
 from signaldesk.filters.duckdb_sql import duckdb_expression, duckdb_value
 from signaldesk.filters.duckdb_values import SQL_TYPES, Columns
-from signaldesk.filters.grammar import fault, read
-from signaldesk.filters.operands import is_condition
+from signaldesk.filters.kinds import kind_of
 from signaldesk.filters.predicate import ValueOf, compile_truth, compile_value
 from signaldesk.filters.tree import Condition, Constant, Field, Kind, Operand, Path, paths
-from signaldesk.filters.values import kind_of
 
 __all__ = ["Value", "parse_value"]
 
@@ -54,6 +51,11 @@ class Value:
 
 def parse_value(text: str) -> Value:
     """The value that a text says. Raises InvalidFilter with every fault found, each with a mend."""
+    # As in `filter.parse`: loaded by whoever meets one.
+    from signaldesk.filters.build import Builder
+    from signaldesk.filters.grammar import fault, read
+    from signaldesk.filters.operands import is_condition
+
     node = read(text)
     if is_condition(node):
         condition = Builder().condition(node)

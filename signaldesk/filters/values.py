@@ -9,13 +9,9 @@ from sqlglot import exp
 
 from signaldesk.filters import moments
 from signaldesk.filters.faults import InvalidFilter
-from signaldesk.filters.functions import FUNCTIONS
 from signaldesk.filters.grammar import fault
-from signaldesk.filters.tree import Attribute, Call, Coalesce, Constant, Field, Kind, Operand, Part, Path
-
-ATTRIBUTES = ("type", "source", "timestamp")
-PAYLOAD = "payload"
-"""The word before a path that says it is the payload's: `payload.type` is not the event's type."""
+from signaldesk.filters.tree import Attribute, Constant, Field, Kind, Operand, Path
+from signaldesk.filters.words import ATTRIBUTES, PAYLOAD
 
 MAX_DIGITS = 400
 
@@ -79,22 +75,6 @@ def in_kind(constant: Constant, kind: Kind | None, node: exp.Expr) -> Constant:
             f"write {moments.EXAMPLE if kind is Kind.MOMENT else 'text in quotes'}",
         )
     return constant
-
-
-def kind_of(operand: Operand) -> Kind | None:
-    """What a value is known to be before any event is there; None for a payload field."""
-    match operand:
-        case Field():
-            return None
-        case Call(function):
-            return FUNCTIONS[function].result
-        case Part():
-            return Kind.NUMBER
-        case Coalesce(arguments):
-            kinds = {kind_of(argument) for argument in arguments}
-            return kinds.pop() if len(kinds) == 1 else None
-        case _:
-            return operand.kind
 
 
 def _path_of(node: exp.Expr) -> tuple[Path, bool]:

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from sqlglot import TokenType
 
-KEYWORDS: dict[str, TokenType] = {
-    "AND": TokenType.AND,
-    "OR": TokenType.OR,
-    "NOT": TokenType.NOT,
-    "IN": TokenType.IN,
-    "BETWEEN": TokenType.BETWEEN,
-    "LIKE": TokenType.LIKE,
-    "ILIKE": TokenType.ILIKE,
-    "ESCAPE": TokenType.ESCAPE,
-    "IS": TokenType.IS,
-    "NULL": TokenType.NULL,
-    "TRUE": TokenType.TRUE,
-    "FALSE": TokenType.FALSE,
-}
+from signaldesk.filters import words
+
+KEYWORDS: dict[str, TokenType] = {word: TokenType[word] for word in words.KEYWORDS}
 
 OPERATORS: dict[str, TokenType] = {
     "=": TokenType.EQ,
