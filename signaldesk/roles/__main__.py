@@ -1,9 +1,9 @@
 """The nursery of `up`: imports what a role needs, at the latest when one is asked for, and forks for it.
 
 Importing everything takes a good second of a core; four processes that each did it would keep a small
-machine busy for longer than a start may take. Whoever has most to do comes first, and goes on preparing
-itself while we import for the next. It also makes a role that died come back at once, and lets the
-processes share the memory of what they have in common. Nothing here may start a thread: fork copies only one.
+machine busy for longer than a start may take. Whoever has most to import comes first. It also makes a role
+that died come back at once, and lets the processes share the memory of what they have in common. Nothing
+here may start a thread: fork copies only one.
 
 Run as `python -m signaldesk.roles FD`, where FD is a socket to `nursery.Nursery`, which says what to bear.
 """
@@ -28,7 +28,7 @@ FIRST = "web"
 
 def main(line: socket.socket) -> int:
     # What is imported will never be garbage: looking through it again and again costs a tenth of the start,
-    # and would later un-share the memory. A child collects again once it has prepared itself.
+    # and would later un-share the memory. A child collects again.
     gc.disable()
     from signaldesk.roles.role import load
 

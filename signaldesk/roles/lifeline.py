@@ -1,4 +1,4 @@
-"""The life of a process of `up`: it prepares, is told where the servers are, works, and never outlives `up`.
+"""The life of a process of `up`: it is told where the servers are, works, and never outlives `up`.
 
 Its lifeline is a pipe whose other end only `up` holds. The first line in it is the assignment; its end means
 that `up` is gone, however it went.
@@ -23,8 +23,6 @@ def live(names: Sequence[str], line: int, listeners: Sequence[int]) -> int:
     from signaldesk.roles.role import load
 
     roles = [load(name) for name in names]
-    for role in roles:
-        role.prepare()
     gc.enable()
     told = _first_line(line)
     if not told:

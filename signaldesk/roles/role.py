@@ -21,14 +21,12 @@ Main = Callable[["Desk", Assignment, asyncio.Event], Awaitable[None]]
 class Role:
     """One kind of process.
 
-    `uvloop`: whether it runs on uvloop instead of asyncio's own loop. `prepare` does what takes long and
-    needs no server; it is called once before `main`.
+    `uvloop`: whether it runs on uvloop instead of asyncio's own loop.
     """
 
     name: str
     main: Main
     uvloop: bool = False
-    prepare: Callable[[], object] = lambda: None
 
 
 def load(name: str) -> Role:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import gc
 
 from prometheus_client import CollectorRegistry
 
@@ -15,7 +15,7 @@ from signaldesk.roles.listening import bind
 from signaldesk.roles.role import Role
 from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
-from signaldesk.web import pages, server
+from signaldesk.web import server
 from signaldesk.web.hub import Hub
 from signaldesk.web.plant import Plant
 from signaldesk.web.services import Services
@@ -25,13 +25,26 @@ log = get_logger(__name__)
 
 async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     listeners = () if told.handover else bind(told.settings.host, told.settings.port)
-    async with server.running(services(desk)) as web:
+    async with server.running(services(desk)) as web, asyncio.TaskGroup() as group:
         if told.handover is not None:
             await web.receive(told.handover)
         else:
             web.serve(listeners)
             log.info("listening", at=told.settings.base_url)
+        opening = group.create_task(_open_pages(web))
         await stop.wait()
+        opening.cancel()
+
+
+async def _open_pages(web: server.WebServer) -> None:
+    """Served last: everything else is there a second or two before Panel is."""
+    gc.disable()  # what is imported is never garbage
+    try:
+        await web.open_pages()
+    finally:
+        gc.freeze()
+        gc.enable()
+    log.debug("the pages are open")
 
 
 def services(desk: Desk) -> Services:
@@ -68,10 +81,4 @@ def services(desk: Desk) -> Services:
     )
 
 
-def prepare() -> None:
-    """Import Panel and the pages, which takes seconds."""
-    importlib.import_module("signaldesk.web.page_server")
-    pages.find_pages()
-
-
-ROLE = Role("web", main, prepare=prepare)
+ROLE = Role("web", main)

@@ -246,8 +246,8 @@ class PageSocket(WSHandler):
         return bool(payload.get("whose") == self.current_user)
 
 
-def build(context: Context, patterns: list[Any], **settings: Any) -> BokehTornado:
-    """The Tornado application: our routes first, then the pages, then Bokeh's scripts.
+def build(context: Context, **settings: Any) -> BokehTornado:
+    """The Tornado application of the pages and of Bokeh's scripts.
 
     It must be built inside the running event loop.
     """
@@ -273,7 +273,7 @@ def build(context: Context, patterns: list[Any], **settings: Any) -> BokehTornad
         default_handler_args={"context": context},
         **settings,
     )
-    contexts = application.applications
+    contexts, patterns = application.applications, []
     for page in pages:
         given = {
             "context": context,
@@ -281,8 +281,7 @@ def build(context: Context, patterns: list[Any], **settings: Any) -> BokehTornad
             "application_context": contexts[page.path],
             "bokeh_websocket_path": f"{page.path}/ws",
         }
-        patterns = [
-            *patterns,
+        patterns += [
             (f"{page.path}/ws", PageSocket, given),
             (f"{page.path}/{UNWANTED}", Missing, {"context": context}),
             (page.path, PageDocument, given),

@@ -10,7 +10,7 @@ from signaldesk.pages_folder import load_apps
 
 
 def find_pages() -> list[Any]:
-    """Every `PAGE` of `apps/`, in the order of the sidebar. Imports Panel: three seconds, once."""
+    """Every `PAGE` of `apps/`, in the order of the sidebar. Imports Panel, once."""
     apps = load_apps()
     kind = importlib.import_module("apps.page").Page
     return sorted(registry.members(apps, "PAGE", kind), key=lambda page: page.order)

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RedirectHandler
 from tornado.websocket import WebSocketClosedError
 
@@ -32,6 +33,10 @@ from signaldesk.web.routes import API
 from signaldesk.web.services import Services
 from signaldesk.web.site import Landing, LogInPage, LogOut, Missing
 from signaldesk.web.socket import Socket
+from signaldesk.web.workbench import Workbench
+
+if TYPE_CHECKING:
+    from bokeh.server.tornado import BokehTornado
 
 log = get_logger(__name__)
 
@@ -81,7 +86,10 @@ def url_table(context: Context) -> list[Any]:
 
 
 def build(services: Services, *, pages: bool = True) -> Application:
-    """The application; `pages=False` leaves the workbench out, and with it Panel. Needs a running loop."""
+    """The application; `pages=False` leaves the workbench out, and with it Panel. Needs a running loop.
+
+    The workbench has no pages until `WebServer.open_pages` was called; a request for one waits for that.
+    """
     base_url = services.settings.base_url
     cookies = Cookies(secret=services.secret, secure=base_url.startswith("https://"))
     doorkeeper = Doorkeeper(
@@ -96,13 +104,12 @@ def build(services: Services, *, pages: bool = True) -> Application:
         "websocket_ping_interval": 20,
         "websocket_ping_timeout": 20,
     }
+    table = url_table(context)
     if pages:
-        from signaldesk.web import page_server
-
-        with_pages: Application = page_server.build(context, url_table(context), **settings)
-        return with_pages
+        workbench = Workbench(context, **settings)
+        return Application([*table, Rule(AnyMatches(), workbench)], workbench=workbench, **settings)
     settings |= {"default_handler_class": Missing, "default_handler_args": {"context": context}}
-    return Application(url_table(context), **settings)
+    return Application(table, **settings)
 
 
 class WebServer:
@@ -111,6 +118,7 @@ class WebServer:
     def __init__(self, application: Application) -> None:
         self.application = application
         self._lines = application.settings["lines"]
+        self._workbench: Workbench | None = application.settings.get("workbench")
         self._http = HTTPServer(
             application,
             max_body_size=FORM_BYTES,
@@ -141,14 +149,25 @@ class WebServer:
         self._receiver = Receiver(path, self._http)
         await self._receiver.start()
 
+    @property
+    def pages(self) -> BokehTornado:
+        """The application of the pages, once they are open."""
+        assert self._workbench is not None
+        return self._workbench.application
+
+    async def open_pages(self) -> None:
+        """Load the pages and serve them. Takes a second of a core, the first time in a process."""
+        if self._workbench is not None:
+            await self._workbench.open()
+
     async def close(self) -> None:
         """Stop listening, end what is open."""
         if self._receiver is not None:
             await self._receiver.close()
         self._http.stop()
         await self._hang_up()
-        if hasattr(self.application, "stop"):
-            self.application.stop()
+        if self._workbench is not None:
+            self._workbench.close()
         await self._http.close_all_connections()
 
     async def _hang_up(self) -> None:
@@ -168,10 +187,7 @@ async def running(services: Services, *, pages: bool = True) -> AsyncIterator[We
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(services.hub)
         await stack.enter_async_context(services.ring)
-        application = build(services, pages=pages)
-        if hasattr(application, "start"):
-            application.start()
-        server = WebServer(application)
+        server = WebServer(build(services, pages=pages))
         stack.push_async_callback(server.close)
         yield server
 

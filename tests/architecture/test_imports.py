@@ -49,6 +49,21 @@ def test_the_web_role_starts_without_what_reads_history(run: Run) -> None:
     assert {"duckdb", "pyarrow", "adbc_driver_manager"}.intersection(loaded) == set()
 
 
+def test_the_web_role_starts_without_pages_the_parser_of_filters_and_migrations(run: Run) -> None:
+    """Each is a good part of the time until `up` is ready; they are loaded after that, or when needed."""
+    loaded = json.loads(run("-c", MODULES_AFTER.format(module="signaldesk.roles.web")))
+    assert {"panel", "bokeh", "sqlglot", "alembic"}.intersection(loaded) == set()
+
+
+def test_logs_are_written_without_rich_which_others_may_still_load(run: Run) -> None:
+    said = run(
+        "-c",
+        "import sys, signaldesk.log; print('rich' in sys.modules);"
+        "import rich; print(sys.modules['rich'] is rich)",
+    )
+    assert said.split() == ["False", "True"]
+
+
 def test_arrow_makes_its_arrays_without_pandas_in_the_process_of_a_backtest(run: Run) -> None:
     said = run(
         "-c",

@@ -83,9 +83,18 @@ class Web:
 
 @asynccontextmanager
 async def running_web(
-    database_url: str, redis_url: str, *, pages: bool = False, port: int = 0, **settings: Any
+    database_url: str,
+    redis_url: str,
+    *,
+    pages: bool = False,
+    opened: bool = True,
+    port: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[Web]:
-    """A server; it is its own origin, so its port is chosen before anything else."""
+    """A server; it is its own origin, so its port is chosen before anything else.
+
+    `opened`: with its pages open already, if it has any.
+    """
     port = port or _free_port()
     url = f"http://localhost:{port}"
     desk = Desk(Settings(base_url=url, **settings), Urls(database_url, redis_url), launcher=LAUNCHER)
@@ -94,6 +103,8 @@ async def running_web(
     try:
         async with server.running(services, pages=pages) as web:
             web.listen("127.0.0.1", port)
+            if opened:
+                await web.open_pages()
             yield Web(url, web, services, desk, feed)
     finally:
         await desk.close()

@@ -41,7 +41,7 @@ async def connect(
 
 async def close_sessions(web: Web) -> None:
     """What the server does every few seconds to pages without a browser."""
-    application: Any = web.server.application
+    application: Any = web.server.pages
     for context in application.applications.values():
         await context._cleanup_sessions(-1)
 
@@ -181,5 +181,5 @@ def _connections(web: Web) -> list[int]:
 
 
 def _sessions(web: Web) -> list[Any]:
-    application: Any = web.server.application
+    application: Any = web.server.pages
     return [session for context in application.applications.values() for session in context.sessions]
