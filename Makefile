@@ -10,6 +10,8 @@ SOAK    ?= 25
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 SHELL     := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# What Python has compiled is kept, also where the environment says otherwise: every process would do it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .SILENT:
@@ -19,9 +21,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 up: $(READY)  ## Start everything and serve http://localhost:5006 (ARGS="--demo" for a lively example)
 	$(BIN)/signaldesk up $(ARGS)
 
-# What Python and pytest have compiled is kept, also where the environment says otherwise: each worker and each
-# process that a test starts would compile it anew.
-test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY)  ## Run all tests: style, types, the import contract and everything else (ARGS="-k rules")
 	$(BIN)/python -m compileall -q signaldesk apps tests/support
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
