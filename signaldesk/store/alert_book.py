@@ -98,20 +98,20 @@ class AlertBook:
         if not asked:
             return ground
         unresolved, earlier, *lately = asked
-        for row in unresolved:
+        for row in unresolved.fetchall():
             alert = _alert(row)
             ground.alerts[alert.group] = alert
-        for row in earlier:
+        for row in earlier.fetchall():
             group = GroupRef(row.rule_id, row.lane, row.group_key)
             opening = Opening(to_us(row.at), row.flapping, _us(row.notified_at))
             ground.earlier.setdefault(group, []).append(opening)
         if lately:
             told, storms, silences = lately
-            for row in told:
+            for row in told.fetchall():
                 ground.told.setdefault(row.rule_id, {})[row.id] = to_us(row.at)
-            for row in storms:
+            for row in storms.fetchall():
                 ground.storms[row.rule_id] = _storm(row)
-            for row in silences:
+            for row in silences.fetchall():
                 ground.silences.setdefault(row.org_id, []).append(_silence(row))
         return ground
 
@@ -129,7 +129,7 @@ class AlertBook:
         ]
         extended: set[UUID] = set()
         if again:
-            found = connection.execute(self._sql["extend_changes"], {"rows": as_json(again)})
+            found = connection.execute(self._sql["extend_changes"], {"rows": as_json(again)}).fetchall()
             extended = {row.alert_id for row in found}
         rows = [
             _change(
@@ -157,12 +157,7 @@ class AlertBook:
         return notices
 
     def _put_notices(self, connection: Connection, notices: list[Notice]) -> None:
-        rows = [
-            notice._asdict()
-            | {"message": orjson.Fragment(notice.message), "received_at": from_us(notice.received_at)}
-            for notice in notices
-        ]
-        put(connection, self._sql["put_notifications"], rows)
+        put(connection, self._sql["put_notifications"], [_notice_row(notice) for notice in notices])
 
     def _tell_of_storms(self, connection: Connection, storms: list[Storm], compose: Compose) -> None:
         """One message for each channel: it grows while it waits; what was begun is followed by another."""
@@ -175,13 +170,18 @@ class AlertBook:
         }
         waiting: set[UUID] = set()
         if latest:
-            waiting = {row.id for row in connection.execute(self._sql["waiting"], {"ids": list(latest)})}
+            found = connection.execute(self._sql["waiting"], {"ids": list(latest)}).fetchall()
+            waiting = {row.id for row in found}
+        notices: list[dict[str, Any]] = []
         for storm in storms:
-            self._tell_of_storm(connection, storm, waiting, compose)
+            notices += self._messages_of(connection, storm, waiting, compose)
+        put(connection, self._sql["gather"], notices)
+        put(connection, self._sql["keep_storms"], [_storm_row(storm) for storm in storms])
 
-    def _tell_of_storm(
+    def _messages_of(
         self, connection: Connection, storm: Storm, waiting: set[UUID], compose: Compose
-    ) -> None:
+    ) -> list[dict[str, Any]]:
+        """The rows of a storm's messages; it then knows which they are."""
         firing = storm.firing
         assert firing is not None
         numbers: dict[UUID, int] = {}
@@ -189,24 +189,11 @@ class AlertBook:
             number = storm.messages.get(str(channel), 0)
             grows = bool(number) and storm_message(storm.id, channel, number) in waiting
             numbers[channel] = number if grows else number + 1
+        rows = []
         for notice in self._composed(connection, [Gathered(storm, firing, numbers)], compose):
-            wait = GATHER_FIRST if numbers[notice.channel_id] == 1 else GATHER_LATER
-            values = notice._asdict() | {"received_at": from_us(notice.received_at), "wait": wait}
-            connection.execute(self._sql["gather"], values)
-            storm.messages[str(notice.channel_id)] = numbers[notice.channel_id]
-        connection.execute(
-            self._sql["keep_storm"],
-            {
-                "id": storm.id,
-                "org_id": storm.org_id,
-                "rule_id": storm.rule_id,
-                "since": from_us(storm.since),
-                "until": from_us(storm.until),
-                "alerts": storm.alerts,
-                "groups": as_json(storm.groups),
-                "messages": as_json(storm.messages),
-            },
-        )
+            number = storm.messages[str(notice.channel_id)] = numbers[notice.channel_id]
+            rows.append(_notice_row(notice) | {"wait": GATHER_FIRST if number == 1 else GATHER_LATER})
+        return rows
 
 
 def storm_message(storm_id: UUID, channel_id: UUID, number: int) -> UUID:
@@ -330,6 +317,24 @@ def _alert(row: Any) -> Alert:
         flapping=row.flapping,
         storm_id=row.storm_id,
     )
+
+
+def _notice_row(notice: Notice) -> dict[str, Any]:
+    message, received_at = orjson.Fragment(notice.message), from_us(notice.received_at)
+    return notice._asdict() | {"message": message, "received_at": received_at}
+
+
+def _storm_row(storm: Storm) -> dict[str, Any]:
+    return {
+        "id": storm.id,
+        "org_id": storm.org_id,
+        "rule_id": storm.rule_id,
+        "since": from_us(storm.since),
+        "until": from_us(storm.until),
+        "alerts": storm.alerts,
+        "groups": storm.groups,
+        "messages": storm.messages,
+    }
 
 
 def _storm(row: Any) -> Storm:

@@ -8,13 +8,13 @@
 | `sd:{pN}:sent:TOKEN` | string, 2 min | an append that was done; a retry after a lost reply adds nothing |
 | `sd:{pN}:answer:ORG:DIGEST` | string, 24 h | the answer given to an `Idempotency-Key` |
 | `sd:{pN}:id:ORG:LANE:ID` | string, 24 h | an event id of the client's own; again, it is the same event |
-| `sd:{pN}:w:SERIES:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = event id, score = event |
-| | | time (µs); what is noted beside it is a member of score -inf |
+| `sd:{pN}:w:SERIES:RULE:VERSION:LANE:GROUP` | sorted set | a window: member = a run of event ids and their |
+| | | times (msgpack), score = the newest of these (µs); what is noted beside it has score -inf |
 | `sd:{pN}:timers:SERIES` | sorted set | deadlines: member = a group of a rule (msgpack), score = |
 | | | event time (µs); without a rule, a lane's clock |
-| `sd:{pN}:windows` | hash, 4 d | `epoch` of the windows' owner, the stream `position` up to which they hold |
-| | | everything, their `series`: another one when they were lost and rebuilt; `torn` while a save that can |
-| | | only be used whole is under way |
+| `sd:{pN}:windows:runs` | hash, 4 d | `epoch` of the windows' owner, the stream `position` up to which they |
+| | | hold everything, their `series`: another one when they were lost and rebuilt; `torn` while a save that |
+| | | can only be used whole is under way |
 | `sd:ticket:DIGEST` | string, 30 s | a WebSocket ticket, used once |
 | `sd:live:ORG` | pub/sub | what happens in an organisation, for its open pages |
 | `sd:keys` | pub/sub | "an API key was revoked" |
@@ -61,7 +61,7 @@ def timers(partition: int, series: str) -> str:
 
 
 def windows(partition: int) -> str:
-    return f"sd:{{p{partition}}}:windows"
+    return f"sd:{{p{partition}}}:windows:runs"
 
 
 def ticket(token: str) -> str:

@@ -103,11 +103,16 @@ FOR UPDATE
 
 -- name: gather
 INSERT INTO notifications (id, org_id, channel_id, message, received_at, next_attempt_at)
-VALUES (%(id)s, %(org_id)s, %(channel_id)s, %(message)s, %(received_at)s, now() + make_interval(secs => %(wait)s))
+SELECT id, org_id, channel_id, message, received_at, now() + make_interval(secs => wait)
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, channel_id uuid, message jsonb, received_at timestamptz, wait float)
 ON CONFLICT (id) DO UPDATE SET message = EXCLUDED.message
 
--- name: keep_storm
+-- name: keep_storms
 INSERT INTO storms (id, org_id, rule_id, since, until, alerts, groups, messages)
-VALUES (%(id)s, %(org_id)s, %(rule_id)s, %(since)s, %(until)s, %(alerts)s, %(groups)s, %(messages)s)
+SELECT id, org_id, rule_id, since, until, alerts, groups, messages
+FROM jsonb_to_recordset(%(rows)s) AS r (
+    id uuid, org_id uuid, rule_id uuid, since timestamptz, until timestamptz, alerts bigint, groups jsonb,
+    messages jsonb)
 ON CONFLICT (id) DO UPDATE
 SET until = EXCLUDED.until, alerts = EXCLUDED.alerts, groups = EXCLUDED.groups, messages = EXCLUDED.messages

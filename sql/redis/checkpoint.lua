@@ -1,15 +1,15 @@
--- Write a checkpoint: windows as sorted sets of event ids by event time, and deadlines. Only for the owner who took
--- the windows last, and only when they stand where he left them: a frozen owner who wakes up, or one whose windows
--- were lost, writes nothing.
+-- Write a checkpoint: windows as sorted sets of runs of members by event time, and deadlines. Only for the owner who
+-- took the windows last, and only when they stand where he left them: a frozen owner who wakes up, or one whose
+-- windows were lost, writes nothing.
 -- KEYS[1]  where the windows stand: a hash of epoch, position, series   KEYS[2] deadlines, a sorted set
 -- KEYS[3…] the windows' sorted sets
 -- ARGV[1]  epoch of the owner   ARGV[2] position before   ARGV[3] position after   ARGV[4] `last` for the last part
 --          of a checkpoint, which moves the position; `torn` when the windows are good for nothing until that one
 --          comes, else `more`   ARGV[5] seconds the hash is kept   ARGV[6] and the deadlines
--- ARGV[7]  for each of KEYS[3…], big-endian: 1 byte of flags (1 begin with a clean slate, 2 notes follow), 4 bytes
---          seconds to keep the set, 4 bytes number of new members, then of each its score (8 bytes, double), 2 bytes
---          length and the member; then the notes, with -inf as score and 4 bytes length. One packed argument,
---          because packing a hundred thousand costs the client more than all the rest.
+-- ARGV[7]  for each of KEYS[3…], big-endian: 1 byte of flags (1 begin with a clean slate, 2 the last member is notes
+--          and replaces those that are there), 4 bytes seconds to keep the set, 4 bytes number of members, then of
+--          each its score (8 bytes, double), 4 bytes length and itself. One packed argument, because packing a
+--          hundred thousand costs the client more than all the rest.
 -- ARGV[8]  deadlines: score (-inf: there is none any more), 4 bytes length and the member, one after the other
 -- Returns 1, or 0 when nothing was written. The same call again, after a lost reply, changes nothing.
 local stands = redis.call('HMGET', KEYS[1], 'epoch', 'position')
@@ -23,25 +23,18 @@ for i = 3, #KEYS do
   if flags % 2 == 1 then
     redis.call('UNLINK', KEYS[i])
   end
+  if flags >= 2 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '-inf')
+  end
   local written = count > 0
   while count > 0 do
     -- in parts, because a call takes only so many arguments
     local part, args = math.min(count, 2000), {}
     for j = 1, part do
-      local score, length
-      score, length, at = struct.unpack('>dI2', blob, at)
-      args[2 * j - 1], args[2 * j] = score, string.sub(blob, at, at + length - 1)
-      at = at + length
+      args[2 * j - 1], args[2 * j], at = struct.unpack('>dI4c0', blob, at)
     end
     redis.call('ZADD', KEYS[i], unpack(args))
     count = count - part
-  end
-  if flags >= 2 then
-    local _, length
-    _, length, at = struct.unpack('>dI4', blob, at)
-    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '-inf')
-    redis.call('ZADD', KEYS[i], '-inf', string.sub(blob, at, at + length - 1))
-    at, written = at + length, true
   end
   if written then
     redis.call('EXPIRE', KEYS[i], keep)
@@ -49,10 +42,8 @@ for i = 3, #KEYS do
 end
 local timers, place = ARGV[8], 1
 while place <= #timers do
-  local due, length
-  due, length, place = struct.unpack('>dI4', timers, place)
-  local member = string.sub(timers, place, place + length - 1)
-  place = place + length
+  local due, member
+  due, member, place = struct.unpack('>dI4c0', timers, place)
   if due == -math.huge then
     redis.call('ZREM', KEYS[2], member)
   else

@@ -282,7 +282,7 @@ class Lab:
 
     async def empty_windows(self) -> None:
         """What is left when Redis loses everything but the stream."""
-        for pattern in ("sd:*:w:*", "sd:*:windows"):
+        for pattern in ("sd:*:w:*", "sd:*:windows:*"):
             if names := [name async for name in self.redis.scan_iter(pattern)]:
                 await self.redis.delete(*names)
 

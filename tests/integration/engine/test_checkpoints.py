@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from signaldesk.ids import new_id
-from signaldesk.stream import windows
+from signaldesk.stream import keys, windows
 from signaldesk.stream.windows import Change, Changes, WindowStore
 from tests.support.lab import Crashed, Lab, Life, Owner
 
@@ -55,7 +55,7 @@ async def settled(lab: Lab, owner: Owner) -> None:
     assert await owner.work_off()
     position = str(owner.partition.committed).encode()
     async with asyncio.timeout(PATIENCE_S):
-        while await lab.redis.hget(f"sd:{{p{lab.partition}}}:windows", "position") != position:
+        while await lab.redis.hget(keys.windows(lab.partition), "position") != position:
             await asyncio.wait([owner.task], timeout=0.001)
 
 
@@ -156,3 +156,20 @@ async def test_windows_are_not_trusted_when_only_some_of_their_notes_were_writte
     assert await heir.take(2) == left
     await heir.save(20, Changes([], []))
     assert await WindowStore(lab.redis, lab.partition).take(3) == 20
+
+
+async def test_members_come_back_by_time_and_once_however_many_runs_they_were_written_in(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "_RUN", 2)
+    store = WindowStore(lab.redis, lab.partition)
+    await store.take(1)
+    key = store.key(new_id(), 1, "", "ada")
+    ids = [bytes([n]) * 16 for n in range(6)]
+    await store.save(10, Changes([Change(key, False, (ids[:5], [3, 4, 5, 5, 8]), 60, b"noted")], []))
+    await store.save(20, Changes([Change(key, False, (ids[3:], [5, 8, 9]), 60, b"noted anew")], []))
+    ((members, notes),) = await store.load([key])
+    assert members == list(zip(ids, [3, 4, 5, 5, 8, 9], strict=True))
+    assert notes == b"noted anew"
+    await store.save(30, Changes([Change(key, True, ([ids[5]], [9]), 60)], []))
+    assert await store.load([key]) == [([(ids[5], 9)], b"")]
