@@ -97,7 +97,7 @@ class Sink:
     def resolve(self, state: State, time: int, reason: str) -> None:
         """The group's alert is over by itself; if none is open, this comes to nothing."""
         watch = state.watch
-        if self.replaying is not None or watch.saved.rule.shadow:
+        if self.replaying is not None or watch.saved.rule.shadow or _never_fired(state):
             return
         ref, values = state.ref(self._lane), group.values(watch.by, state.key)
         self._outcomes.append(
@@ -143,6 +143,16 @@ class Sink:
         times, since, until, first, last, reason = state.held
         values = group.values(state.watch.by, state.key)
         return Held(self._org_id, state.ref(self._lane), values, reason, since, until, times, first, last)
+
+
+def _never_fired(state: State) -> bool:
+    """Whether there can be no alert of the group.
+
+    Where memory does not hold every past, that is not known; nor of a group that waits from the beginning
+    of its rule on: it may have one although no event has come yet.
+    """
+    watch = state.watch
+    return state.last_fired is None and watch.complete and (bool(watch.by) or not watch.judge.begins)
 
 
 def _inactive(state: State, time: int) -> bool:
