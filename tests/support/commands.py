@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import pytest
 
+from tests.support.staying import Staying
 from tests.support.waiting import eventually_now
 from tests.support.warm import WarmCommands
 
@@ -73,27 +74,38 @@ class Terminal:
         return lines[0].removeprefix("signaldesk: ")
 
     @contextmanager
-    def running(self, *words: str | Path) -> Iterator[Process]:
-        """A command that goes on until the end of the block, which is a Ctrl-C."""
+    def running(self, *words: str | Path, cold: bool = False) -> Iterator[Process]:
+        """A command that goes on until the end of the block, which is a Ctrl-C.
+
+        `cold`: by an interpreter that has imported nothing yet.
+        """
+        start = self._started if cold else self._forked
         name = "-".join(str(word).strip("-") for word in words[:2])
         logs = [
             self.folder / f"{name}-{number}.{kind}" for number in (time.time_ns(),) for kind in ("out", "err")
         ]
         with logs[0].open("wb") as out, logs[1].open("wb") as err:
-            started = subprocess.Popen(
-                [*COMMAND, *map(str, words)],
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+            started = start([*map(str, words)], out, err)
         process = Process(started, *logs)
         try:
             yield process
         finally:
             process.end()
+
+    def _started(self, words: list[str], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+
+    def _forked(self, words: list[str], out: IO[bytes], err: IO[bytes]) -> Staying:
+        with Path(os.devnull).open("rb") as nothing:
+            return WARM.start(words, self.folder, self.environment(), [nothing, out, err])
 
     def environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALDESK_")}
@@ -104,7 +116,7 @@ class Terminal:
 class Process:
     """A command that is running."""
 
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Staying
     out_file: Path
     err_file: Path
 

@@ -1,8 +1,8 @@
 """A process that has imported every command, and forks for each that a test runs.
 
 A command is a process of its own all the same, with its own folder, environment and exit code; it only does
-not spend a second of a core on imports that the next test would spend again. What starting costs is measured
-elsewhere.
+not spend a second of a core on imports that the next test would spend again, and seconds where it serves.
+What starting costs is measured elsewhere.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any
+from typing import IO, Any, NoReturn
+
+from tests.support import staying
 
 HEAVY = (
     "anyio",
@@ -63,6 +66,28 @@ class WarmCommands:
         patience: float,
     ) -> int:
         """Its exit code; `files` are its input, output and error stream. Raises TimeoutError."""
+        answer = self._ask(words, folder, environment, files, patience)
+        if answer == b"late":
+            raise TimeoutError(f"`signaldesk {' '.join(words)}` took longer than {patience} s")
+        return int(answer)
+
+    def start(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], files: Sequence[IO[Any]]
+    ) -> staying.Staying:
+        """A command that goes on while others run."""
+        read, write = os.pipe()
+        with os.fdopen(write, "wb", buffering=0) as pipe:
+            self._ask(words, folder, environment, [*files, pipe], None)
+        return staying.Staying(os.fdopen(read, "rb", buffering=0))
+
+    def _ask(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: dict[str, str],
+        files: Sequence[IO[Any]],
+        patience: float | None,
+    ) -> bytes:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
@@ -72,9 +97,7 @@ class WarmCommands:
             answer = self._socket.recv(64)
         if not answer:
             raise RuntimeError("the process that runs commands is gone")
-        if answer == b"late":
-            raise TimeoutError(f"`signaldesk {' '.join(words)}` took longer than {patience} s")
-        return int(answer)
+        return answer
 
     def _start(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -96,25 +119,42 @@ class WarmCommands:
 
 def serve(asked: socket.socket) -> None:
     """Run what is asked for until nobody can ask any more."""
+    guards: list[int] = []
     while True:
-        head, files, _, _ = socket.recv_fds(asked, 4, 3)
+        head, files, _, _ = socket.recv_fds(asked, 4, 4)
         if not head:
             return
         length, said = int.from_bytes(head, "big"), b""
         while len(said) < length:
             said += asked.recv(length - len(said))
         words, folder, environment, patience = json.loads(said)
-        pid = os.fork()
-        if not pid:
-            asked.close()
-            become(words, folder, environment, files)
+        if patience is None:
+            *streams, pipe = files
+            _prepare_to_stay()
+            command = partial(become, asked, words, folder, environment, streams)
+            guards = [*staying.reaped(guards), staying.guard(command, pipe)]
+            answer = b"begun"
+        elif pid := os.fork():
+            answer = _end(pid, patience)
+        else:
+            become(asked, words, folder, environment, files)
         for file in files:
             os.close(file)
-        asked.sendall(_end(pid, patience))
+        asked.sendall(answer)
 
 
-def become(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:
+@cache
+def _prepare_to_stay() -> None:
+    """Import, when the first command stays, what those need; most runs of some tests have none."""
+    staying.prepare()
+    gc.freeze()
+
+
+def become(
+    asked: socket.socket, words: list[str], folder: str, environment: dict[str, str], files: list[int]
+) -> NoReturn:
     """Be the command from here on."""
+    asked.close()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)

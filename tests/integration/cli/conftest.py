@@ -49,8 +49,9 @@ def acme(servers: Terminal, database_url: str) -> Terminal:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Desk]:
+def installed(folder: Path, shared_servers: SharedServers) -> Iterator[Desk]:
     """An installation with its first organisation."""
+    shared_servers.new_cluster(folder / "data" / "postgres")
     terminal = Terminal(folder, {"SIGNALDESK_DATA_DIR": str(folder / "data")})
     with up(terminal, folder / "data") as running:
         terminal.run(
@@ -61,10 +62,10 @@ def installed(folder: Path) -> Iterator[Desk]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="package")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers) -> Iterator[Desk]:
     """An installation for tests with types of events of their own, which they leave as they found it."""
-    with installed(tmp_path_factory.mktemp("desk")) as desk:
+    with installed(tmp_path_factory.mktemp("desk"), shared_servers) as desk:
         yield desk
 
 

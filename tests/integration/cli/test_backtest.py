@@ -12,6 +12,7 @@ from signaldesk.clock import MICROS, from_us
 from tests.integration.cli.conftest import Desk, installed
 from tests.support.commands import Terminal
 from tests.support.history import HOUR, START, HistoryLab, event
+from tests.support.run import SharedServers
 from tests.support.waiting import eventually_now
 
 RULE = """
@@ -26,9 +27,9 @@ SINCE, UNTIL = AT.isoformat(), (AT + timedelta(hours=1)).isoformat()
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers) -> Iterator[Desk]:
     """An installation of these tests' own, in which there is nothing else to judge."""
-    with installed(tmp_path_factory.mktemp("desk")) as desk:
+    with installed(tmp_path_factory.mktemp("desk"), shared_servers) as desk:
         yield desk
 
 

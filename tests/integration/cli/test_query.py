@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.cli.conftest import Desk, installed
 from tests.support.commands import Terminal
+from tests.support.run import SharedServers
 from tests.support.waiting import eventually_now
 
 SQL = (
@@ -20,9 +21,9 @@ SQL = (
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers) -> Iterator[Desk]:
     """An installation of these tests' own, in which there is nothing else to count."""
-    with installed(tmp_path_factory.mktemp("desk")) as desk:
+    with installed(tmp_path_factory.mktemp("desk"), shared_servers) as desk:
         yield desk
 
 

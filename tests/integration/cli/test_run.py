@@ -27,7 +27,8 @@ BEGUN = {
 @pytest.mark.parametrize("role", NAMES)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_role_stops_when_asked_to(servers: Terminal, role: str, how: signal.Signals) -> None:
-    with servers.running("run", role, *(["--port", "0"] if role in ("web", "ingest") else [])) as process:
+    port = ["--port", "0"] if role in ("web", "ingest") else []
+    with servers.running("run", role, *port, cold=how is signal.SIGTERM) as process:
         process.says(BEGUN[role])
         assert process.stop(how) == 0
         assert '"level": "error"' not in process.err

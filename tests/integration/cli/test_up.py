@@ -15,15 +15,16 @@ import pytest
 from tests.integration.cli.conftest import PASSWORD, Desk, installed
 from tests.support import eventually_now
 from tests.support.commands import Terminal, family, free_port, living, up
+from tests.support.run import SharedServers
 
 EVENT = {"type": "checkout_failed", "payload": {"country": "DE", "amount": 99}}
 GONE_WITHIN = 2.0
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory, shared_servers: SharedServers) -> Iterator[Desk]:
     """An installation of these tests' own, whose processes they end."""
-    with installed(tmp_path_factory.mktemp("desk")) as desk:
+    with installed(tmp_path_factory.mktemp("desk"), shared_servers) as desk:
         yield desk
 
 
