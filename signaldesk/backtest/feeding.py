@@ -10,7 +10,7 @@ import orjson
 
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.lookup import Lookup, Seen
-from signaldesk.backtest.matched import Matched
+from signaldesk.backtest.matched import Matched, Rung
 from signaldesk.backtest.outcome import Came
 from signaldesk.backtest.reasons import Owed, Reasons
 from signaldesk.backtest.recorded import Recorded
@@ -71,6 +71,8 @@ class Feeding:
         self._steps = steps
         self._at = self._now = 0
         """How many of the steps have been taken."""
+        self._judging = -1
+        self._until = 0
         self._armed: Bools | None = None
         self._whole = live
         """Of rules with deadlines: groups of which a row that is shown stands for no others."""
@@ -94,20 +96,18 @@ class Feeding:
 
         `due`: for some rows the end of their quiet time, as rows that are not shown put it off.
         """
-        self._due = due
+        self._due, self._until = due, self._end(until)
         came: list[Came] = []
         for page in self._pages(rows):
             for one in page:
                 self._show(one, bool(holds[one.row]), bool(back[one.row]))
             came += self._outcomes()
-        end = self._end(until)
-        last, self._now = 0, 0
-        if self._steps is not None and len(self._steps):
-            self._pass(len(self._steps))
-            last = self._steps.place(len(self._steps) - 1).position
-            self._now = len(self._steps)
-        self._lane.sink.begin(Stored(self._lane.org_id.bytes, self._lane.name, last + 1, end, [], {}))
-        self._lane.pass_time(end)
+        steps = len(self._steps) if self._steps is not None else 0
+        if steps:
+            self._pass(steps)
+        self._now = steps
+        self._lane.sink.begin(self._nothing(steps))
+        self._lane.pass_time(self._until)
         return came + self._outcomes()
 
     def _pages(self, rows: Ints) -> Iterator[list[_Row]]:
@@ -115,12 +115,19 @@ class Feeding:
         rows = rows[np.argsort(self._columns.came[rows], kind="stable")]
         for start in range(0, len(rows), _PAGE):
             page = rows[start : start + _PAGE]
-            came = self._columns.came[page].tolist()
             groups = self._columns.groups(page).tolist()
-            seen = self._lookup.events(came)
-            yield [_Row(*one) for one in zip(page.tolist(), groups, came, seen, strict=True)]
+            seqs, seen = self._matched.seqs(page).tolist(), self._matched.seen(self._lookup, page)
+            yield [_Row(*one) for one in zip(page.tolist(), groups, seqs, seen, strict=True)]
+
+    def at(self) -> tuple[int, int]:
+        """At which step something is judged or a deadline comes, and, if that is right after an event was
+        judged, which one; else -1."""
+        return self._now, self._judging
 
     def _show(self, one: _Row, holds: bool, back: bool) -> None:
+        if (rung := self._matched.timers.get(one.row)) is not None:
+            self._show_rung(one, rung, holds, back)
+            return
         lane, watch = self._lane, self._watch
         row, number, seq, (event, received, mark, position) = one
         stored = Stored(lane.org_id.bytes, lane.name, position, received, [event], {})
@@ -131,11 +138,8 @@ class Feeding:
             lane.sink.begin(stored)
             lane.pass_time(self._steps.place(step).clock)
             self._at = self._now = step + 1
-        key = self._keys.get(number)
-        if key is None and number not in self._keys:
-            key = self._keys[number] = self._matched.key(number)
-            self._numbers[key] = number
-        state = watch.states.get(key) or lane.enter(watch, key)
+        state = self._state(number)
+        key = state.key
         if self._armed is not None:
             (self._said.idle.discard if self._armed[row] else self._said.idle.add)(key)
         if self._live[number]:
@@ -149,13 +153,52 @@ class Feeding:
             sample = holds
             self._said.back, self._said.rows[key] = back, row
             self._remind(state, row)
+        self._judging = seq
         lane.judge(Entry(stored, [(watch, state, event, mark, sample)], mark, []))
+        self._judging = -1
+        self._shown(state, row)
+
+    def _show_rung(self, one: _Row, rung: Rung, holds: bool, back: bool) -> None:
+        """A deadline came of a part of the rule, and that held: see `timing.composites`."""
+        lane, state, row = self._lane, self._state(one.group), one.row
+        self._pass(rung.step)
+        self._now = rung.step
+        lane.sink.begin(self._nothing(rung.step))
+        lane.pass_time(rung.upto)
+        self._said.back, self._said.rows[state.key] = back, row
+        self._remind(state, row)
+        state.keep_event(rung.event)
+        timing.evaluated(lane, state, rung.event, int(self._columns.times[row]), holds, timer=True)
+        lane.timers.set(state)
+        self._shown(state, row)
+
+    def _state(self, number: int) -> State:
+        """Of a group by its number."""
+        key = self._keys.get(number)
+        if key is None and number not in self._keys:
+            key = self._keys[number] = self._matched.key(number)
+            self._numbers[key] = number
+        return self._watch.states.get(key) or self._lane.enter(self._watch, key)
+
+    def _shown(self, state: State, row: int) -> None:
+        """After a row was judged."""
+        lane = self._lane
         lane.dirty.clear()
         if row in self._due:
             state.due_quiet = self._due[row]
             lane.timers.set(state)
         for failed in lane.set_aside:
             raise Invalid(f"the rule {failed.name!r} fails: {failed.error}")
+
+    def _nothing(self, step: int) -> Stored:
+        """What is stored at a step, or in the end, when only time goes on."""
+        org, name = self._lane.org_id.bytes, self._lane.name
+        steps = self._steps
+        if steps is not None and step < len(steps):
+            place = steps.place(step)
+            return Stored(org, name, place.position, place.received, [], {})
+        last = steps.place(len(steps) - 1).position if steps is not None and len(steps) else 0
+        return Stored(org, name, last + 1, self._until, [], {})
 
     def _remind(self, state: State, row: int) -> None:
         """Of later rows of its group that were not shown, before one that came late."""
@@ -167,9 +210,9 @@ class Feeding:
         lane, steps = self._lane, self._steps
         assert steps is not None
         while (at := max(self._at, steps.first_after(lane.timers.next))) < step:
-            place, self._now = steps.place(at), at
-            lane.sink.begin(Stored(lane.org_id.bytes, lane.name, place.position, place.received, [], {}))
-            lane.pass_time(place.clock)
+            self._now = at
+            lane.sink.begin(self._nothing(at))
+            lane.pass_time(steps.place(at).clock)
 
     def _rung(self, state: State) -> None:
         """A deadline was met: remind the group of its latest event, and of the members of its window."""

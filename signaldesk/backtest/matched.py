@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from signaldesk import filters
 from signaldesk.backtest import groups
 from signaldesk.backtest.events import Events
+from signaldesk.backtest.lookup import Lookup, Seen
+from signaldesk.backtest.steps import Steps
 from signaldesk.filters.duckdb_sql import Columns as Parts
 from signaldesk.filters.duckdb_sql import Stored, duckdb_expression
 from signaldesk.filters.duckdb_values import Values, quoted
 from signaldesk.filters.tree import Kind, Path
 from signaldesk.model import glob, group
+from signaldesk.model.event import Event
 from signaldesk.model.group import Key
 from signaldesk.rules._blocks import by_blocks
 from signaldesk.rules._columns import Columns, Ints
@@ -47,6 +50,17 @@ class Question(NamedTuple):
     lateness: int
 
 
+class Rung(NamedTuple):
+    """What stands behind a row at which no event came, but a deadline of a part of the rule."""
+
+    event: Event
+    """The latest event of that part's group."""
+    step: int
+    """At which of the `Steps` the deadline comes …"""
+    upto: int
+    """… and before which time (µs) the rule's own deadlines come first."""
+
+
 class Matched:
     """The columns of a rule, and the way back from a row to its event and its group."""
 
@@ -62,6 +76,8 @@ class Matched:
         self._values: groups.Numbered | None = None
         self._numbers: NDArray[Any] = np.zeros(len(columns.starts), np.int32)
         self._lock = RLock()
+        self.timers: dict[int, Rung] = {}
+        """Rows at which a deadline came."""
         self.known: dict[str, Any] = {}
         """What was worked out of them for the first of several rules that ask the same question."""
 
@@ -75,6 +91,23 @@ class Matched:
         """More than any place in the stream."""
         places = (self.columns.came, self.too_late)
         return 1 + max(int(some.max(initial=-1)) for some in places)
+
+    def seqs(self, rows: Ints) -> Ints:
+        """For each of these rows the place of its event in the stream."""
+        found: Ints = self.columns.came[rows]
+        return found
+
+    def ids(self, lookup: Lookup, rows: Ints) -> list[bytes]:
+        """The ids of some rows' events."""
+        return lookup.ids(self.seqs(rows).tolist())
+
+    def seen(self, lookup: Lookup, rows: Ints) -> list[Seen]:
+        """The events of some rows."""
+        return lookup.events(self.seqs(rows).tolist())
+
+    def clocks(self, steps: Steps, rows: Ints) -> Ints:
+        """For each of these rows how far time is (µs) before it is judged."""
+        return steps.clocks(self.seqs(rows))
 
     def once(self, name: str, work: Callable[[], T]) -> T:
         """What this comes to, worked out for the first rule only."""

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from signaldesk.backtest.lookup import Lookup
+from signaldesk.backtest.matched import Matched
 from signaldesk.model.outcome import Firing
 from signaldesk.model.window import Window
-from signaldesk.rules._columns import Bools, Columns, Ints
+from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import Judge, Replay
 
 
@@ -25,8 +26,9 @@ class Owed(NamedTuple):
 class Reasons:
     """Fills windows with the members that had come by the time of a row, and asks the judge."""
 
-    def __init__(self, lookup: Lookup, columns: Columns, replay: Replay, judge: Judge) -> None:
-        self._lookup, self._columns, self._replay, self._judge = lookup, columns, replay, judge
+    def __init__(self, lookup: Lookup, matched: Matched, replay: Replay, judge: Judge) -> None:
+        self._lookup, self._matched, self._replay, self._judge = lookup, matched, replay, judge
+        self._columns = matched.columns
 
     def give(self, owed: Sequence[Owed]) -> None:
         """Give firings their value, bounds, evidence and words."""
@@ -99,7 +101,7 @@ class Reasons:
 
     def ids(self, rows: Ints) -> list[bytes]:
         """The ids of some rows' events."""
-        return self._lookup.ids(self._columns.came[rows].tolist())
+        return self._matched.ids(self._lookup, rows)
 
     def _window(self, rows: Ints, members: list[bytes]) -> Window:
         window = Window()

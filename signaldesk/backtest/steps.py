@@ -57,6 +57,10 @@ class Steps:
         """The step before this event is judged."""
         return 2 * int(np.searchsorted(self._seq, seq))
 
+    def before_all(self, seqs: NDArray[Any]) -> Ints:
+        """The same for each of these."""
+        return 2 * self._places(seqs)
+
     def clocks(self, seqs: NDArray[Any]) -> Ints:
         """How far time is before each of these events is judged."""
         found: Ints = self._clock[2 * self._places(seqs)]

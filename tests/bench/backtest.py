@@ -28,6 +28,7 @@ USERS = 5_000
 NEED, WITHIN = 27, 60
 """Events, and seconds, of the count rule: four bursts of seven in a minute."""
 SWEEP: dict[str, Any] = {"at_least": range(22, 72), "within": ["10s", "20s", "30s", "45s", "60s"]}
+WAITING = "composite, of parts that wait"
 STEP = 8_640
 """Microseconds between two events."""
 
@@ -99,6 +100,18 @@ def composite() -> tuple[Any, list[Any]]:
     return Rule.composite(all=["often", "dear"], within="10m", by="customer", cooldown="1h"), [often, dear]
 
 
+def waiting() -> tuple[Any, list[Any]]:
+    """One of parts that wait for deadlines, beside one that holds at a tenth of the events."""
+    from signaldesk.backtest.rule import Rule
+
+    silent = Rule.absence("checkout", name="silent", within="30m", by="customer")
+    lasting = counting().with_(name="lasting", **{"for": "10s"})
+    failed = Rule.each("checkout", name="failed", where="NOT ok", by="customer")
+    parts = [silent, lasting, failed]
+    asked: dict[str, Any] = {"any": ["silent", "lasting"], "all": ["failed"], "within": "10m"}
+    return Rule.composite(**asked, by="customer", cooldown="1h"), parts
+
+
 def loaded(count: int) -> Any:
     """So many events, after a few others were judged: what is loaded once is loaded by now."""
     from signaldesk.backtest.events import Events
@@ -128,8 +141,8 @@ def measured(send: Connection, count: int) -> None:
     timed("count", lambda: rule.backtest(events), said)
     for name, other in others().items():
         timed(name, lambda: other.backtest(events), said)  # noqa: B023 - called at once
-    whole, parts = composite()
-    timed("composite", lambda: whole.backtest(events, others=parts), said)
+    for name, (whole, parts) in {"composite": composite(), WAITING: waiting()}.items():
+        timed(name, lambda: whole.backtest(events, others=parts), said)  # noqa: B023 - called at once
     timed("sweep", lambda: rule.sweep(events, progress=False, **SWEEP), lambda f: f"{len(f.points)} points")
     send.send(("memory", _memory(), f"{before:.2f} GiB while the events were loaded"))
 
@@ -194,7 +207,7 @@ def run(bench: Bench) -> None:
     lines = {
         "count": line("grouped count, compared with SQL by hand", "×", 1.2),
         "sweep": line("sweep of 50 × 5 points, compared with one backtest", "×", 10),
-        **{name: line(name, "s", 5) for name in [*others(), "composite"]},
+        **{name: line(name, "s", 5) for name in [*others(), "composite", WAITING]},
         "memory": line("most memory while these were judged", "GiB", 4),
         "preview, first": line("preview of a million events, the first", "s", 0.3),
         "preview, next": line("the next one, with another threshold", "s", 0.3),

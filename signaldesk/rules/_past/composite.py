@@ -42,11 +42,16 @@ class CompositeReplay(Replay):
         return np.zeros(len(columns), bool)  # nothing is measured
 
     def unfit(self, columns: Columns) -> Bools | None:
-        """Groups that forget moments to which something late may reach back."""
-        late = columns.tardy
+        """Groups that may have forgotten moments to which something late reached back."""
+        late = columns.late
         if columns.exact:
-            late &= np.diff(columns.ends, prepend=0) > self._most
-        return late if late.any() else None
+            first = columns.after(late, columns.times[late] - self._within)
+            late = late[columns.after(late, columns.peaks) - first >= self._most]
+        if not len(late):
+            return None
+        found = np.zeros(len(columns.starts), bool)
+        found[columns.groups(late)] = True
+        return found
 
     def first(self, columns: Columns, rows: Ints) -> Ints:
         return columns.after(rows, columns.times[rows] - self._within)

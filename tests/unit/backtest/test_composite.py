@@ -32,6 +32,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 FILTERS = ["amount > 1", "amount <= 1", "amount <> 2", "amount IS NOT NULL"]
 BUSY = [{"kind": "each"}, {"kind": "count", "at_least": 2, "within": "3s"}]
+BUSY_PARTS = [{"event": "y", "when": when} for when in BUSY]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,9 +61,12 @@ def stream(comings: list[Any]) -> list[Event]:
     return found
 
 
-def both(rules: list[dict[str, Any]], events: list[Event]) -> tuple[Backtest, Backtest]:
-    """In columns, if that can be, and by the fold."""
-    *others, one = [saved(document.parse(rule), number) for number, rule in enumerate(rules)]
+def both(
+    rules: list[dict[str, Any]], events: list[Event], *, whole_first: bool = False
+) -> tuple[Backtest, Backtest]:
+    """In columns, if that can be, and by the fold. `whole_first`: its id is the least."""
+    ids = range(9, -1, -1) if whole_first else range(10)
+    *others, one = [saved(document.parse(rule), id_) for rule, id_ in zip(rules, ids, strict=False)]
     loaded = Events.of(table(events))
     said: dict[str, Any] = {"others": others, "since": START, "lateness": LATENESS}
     return backtest(one, loaded, **said), backtest(one, loaded, **said, columns=False)
@@ -132,36 +136,120 @@ def test_a_part_that_held_later_in_the_stream_was_not_on_before() -> None:
     assert told(columns) == told(fold)
 
 
-def test_late_events_of_a_group_with_many_moments_are_judged_by_the_fold() -> None:
-    comings = [(1000, 0, {"n": n}) for n in range(1_100)] + [(1000, 500_000, {"n": 0})]
+WAITING: list[dict[str, Any]] = [
+    {"event": "y", "when": {"kind": "absence", "within": "2s"}},
+    {"event": "y", "where": "amount > 1", "when": {"kind": "absence", "within": "2s"}},
+    {"event": "y", "when": {"kind": "absence", "within": "3s"}, "resolve": {"quiet_for": "1s"}},
+    {"event": "y", "when": {"kind": "count", "at_least": 2, "within": "3s"}, "for": "1s"},
+    {
+        "event": "y",
+        "where": "amount <= 2",
+        "when": {"kind": "count", "at_least": 1, "within": "3s"},
+        "for": "2s",
+    },
+    {
+        "when": {
+            "kind": "sequence",
+            "steps": [{"event": "y", "where": "amount > 1"}],
+            "missing": {"event": "y", "where": "amount <= 1"},
+            "within": "2s",
+        }
+    },
+]
+
+
+@examples(40)
+@given(data=st.data(), comings=_comings, options=OPTIONS, whole_first=st.booleans())
+def test_parts_that_wait_come_to_what_the_fold_makes_of_them(
+    data: st.DataObject, comings: list[Any], options: dict[str, Any], whole_first: bool
+) -> None:
+    by = data.draw(st.sampled_from([{}, {"by": "country"}]))
+    others = [*WAITING, *BUSY_PARTS]
+    parts = [
+        {"name": name, **data.draw(st.sampled_from(others if name != "a" else WAITING)), **by}
+        for name in NAMES[: data.draw(st.integers(1, 3))]
+    ]
+    whole = {"name": "x", "when": data.draw(composites(len(parts))), **options, **by}
+    columns, fold = both([*parts, whole], stream(comings), whole_first=whole_first)
+    assert told(columns) == told(fold)
+
+
+@examples(25)
+@given(data=st.data(), gaps=st.lists(st.sampled_from([1, 500, 1000, 2000, 3000]), min_size=12))
+def test_parts_that_wait_are_judged_in_columns_where_nothing_is_late(
+    data: st.DataObject, gaps: list[int]
+) -> None:
+    countries = ["FR", "DE", "DE"]
+    comings = [(1000 * gap, 0, {"amount": n % 4, "country": countries[n % 3]}) for n, gap in enumerate(gaps)]
+    by = data.draw(st.sampled_from([{}, {"by": "country"}]))
+    parts = [{"name": name, **data.draw(st.sampled_from(WAITING)), **by} for name in NAMES]
+    whole = {"name": "x", "when": data.draw(composites(3)), **by}
+    columns, fold = both([*parts, whole], stream(comings))
+    assert columns.how == "columns"
+    assert told(columns) == told(fold)
+
+
+def test_two_parts_that_hold_at_one_deadline_are_one_firing() -> None:
+    parts = [{"name": name, **WAITING[0]} for name in ("a", "b")]
+    whole = {"name": "x", "when": {"kind": "composite", "any": ["a", "b"], "within": "1s"}}
+    columns, fold = both([*parts, whole], stream([(1_000_000, 0, {}), (5_000_000, 0, {})]))
+    assert columns.how == "columns"
+    assert [firing.time - START for firing in columns.firings] == [3_000_000]
+    assert told(columns) == told(fold)
+
+
+def test_a_part_may_hold_before_any_event_came() -> None:
+    parts = [{"name": "a", **WAITING[0]}]
+    whole = {"name": "x", "when": {"kind": "composite", "all": ["a"], "within": "1s"}, "for": "500ms"}
+    columns, fold = both([*parts, whole], stream([(5_000_000, 0, {})]))
+    assert columns.how == "columns"
+    assert columns.firings[0].event.id == bytes(16)
+    assert told(columns) == told(fold)
+
+
+def test_groups_of_a_part_that_are_judged_event_by_event_are_no_hindrance() -> None:
+    events = stream([(1000, 0, {"country": "DE" if n % 9 else "FR"}) for n in range(100)])
+    events.insert(50, events[49])  # delivered twice
+    count = {"kind": "count", "at_least": 5, "within": "8ms"}
+    part = {"name": "a", "event": "y", "by": "country", "when": count}
+    whole = {"name": "x", "by": "country", "when": {"kind": "composite", "all": ["a"], "within": "3ms"}}
+    columns, fold = both([part, whole], events)
+    assert columns.how == "columns"
+    assert told(columns) == told(fold)
+
+
+def test_what_reaches_back_over_more_moments_than_are_kept_is_judged_by_the_fold() -> None:
     rules = [
         {"name": "a", "event": "y", "when": {"kind": "each"}},
         {"name": "x", "when": {"kind": "composite", "all": ["a"], "within": "1ms"}},
     ]
+    for late, how in ((900_000, "columns"), (1_100_000, "fold: parts of it hold so often")):
+        comings = [(1000, 0, {"n": n}) for n in range(1_200)] + [(1000, late, {"n": 0})]
+        columns, fold = both(rules, stream(comings))
+        assert columns.how.startswith(how)
+        assert told(columns) == told(fold)
+
+
+def test_a_deadline_that_was_over_when_it_was_set_is_judged_by_the_fold_where_parts_share_events() -> None:
+    rules = [
+        {"name": "a", **WAITING[0], "by": "country"},
+        {"name": "b", "event": "y", "when": {"kind": "each"}, "by": "country"},
+        {"name": "x", "when": {"kind": "composite", "all": ["a", "b"], "within": "1s"}, "by": "country"},
+    ]
+    de, fr = {"country": "DE"}, {"country": "FR"}
+    comings = [(1000, 0, de), (3_000_000, 0, de), (1000, 2_500_000, fr), (1000, 0, de)]
     columns, fold = both(rules, stream(comings))
-    assert columns.how.startswith("fold: parts of it hold so often")
+    assert columns.how == "fold: deadlines of a part were over when late events set them"
     assert told(columns) == told(fold)
 
 
-@pytest.mark.parametrize(
-    ("part", "why"),
-    [
-        ({"when": {"kind": "absence", "within": "5s"}}, "of its part a: it waits for deadlines"),
-        ({"when": BUSY[1], "for": "1s"}, "of its part a: it waits for deadlines"),
-        (
-            {"when": {"kind": "each"}, "by": "country"},
-            "its part a groups by other fields, or has parts itself",
-        ),
-    ],
-    ids=["absence", "for", "by"],
-)
-def test_it_is_said_why_a_composite_rule_is_folded(part: dict[str, Any], why: str) -> None:
+def test_it_is_said_why_a_composite_rule_is_folded() -> None:
     rules = [
-        {"name": "a", "event": "y", **part},
+        {"name": "a", "event": "y", "when": {"kind": "each"}, "by": "country"},
         {"name": "x", "when": {"kind": "composite", "all": ["a"], "within": "1s"}},
     ]
     columns, _ = both(rules, stream([(1000, 0, {}) for _ in range(3)]))
-    assert columns.how == f"fold: {why}"
+    assert columns.how == "fold: its part a groups by other fields, or has parts itself"
 
 
 def _without(rule: dict[str, Any], name: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 import pytest
 
@@ -54,6 +56,36 @@ def events(request: pytest.FixtureRequest) -> Events:
 @pytest.mark.parametrize("name", RULES)
 def test_columns_find_what_the_fold_finds(events: Events, name: str) -> None:
     columns, fold = RULES[name].backtest(events), RULES[name].backtest(events, columns=False)
+    assert (columns.how, fold.how.partition(":")[0]) == ("columns", "fold")
+    assert len(fold.firings) > 0
+    assert columns.as_json() | {"summary": {}} == fold.as_json() | {"summary": {}}
+
+
+JOBS: dict[str, Any] = {"by": "who", "event": "job"}
+PARTS = {
+    "silent": R.absence(name="silent", within="1m", **JOBS),
+    "many": R.count(name="many", at_least=3, within="20s", **JOBS),
+    "long": R.count(name="long", at_least=2, within="20s", for_="10s", **JOBS),
+    "odd": R.anomaly("*", name="odd", bin="1m", min_history="30m", score=1.1, by="who"),
+    "missed": R.sequence(
+        name="missed", by="who", steps=[{"event": "view"}], missing={"event": "job"}, within="40s"
+    ),
+}
+WHOLES: dict[str, dict[str, Any]] = {
+    "silence, or something odd": {"any": ["silent", "odd"], "within": "1m"},
+    "silence after something odd": {"all": ["odd", "silent"], "within": "10m", "cooldown": "5m"},
+    "long, and nothing missed": {"all": ["long"], "none": ["missed"], "within": "30s", "for": "30s"},
+    "anything, until it is quiet": {"any": [*PARTS], "within": "10s", "resolve": {"quiet_for": "2m"}},
+    "many, and no silence": {"all": ["many"], "none": ["silent"], "within": "5m", "cooldown": "10m"},
+}
+
+
+@pytest.mark.parametrize("name", WHOLES)
+def test_columns_find_what_the_fold_finds_of_parts_that_wait(events: Events, name: str) -> None:
+    fields = {"for_" if field == "for" else field: value for field, value in WHOLES[name].items()}
+    rule, others = R.composite(by="who", **fields), [*PARTS.values()]
+    columns = rule.backtest(events, others=others)
+    fold = rule.backtest(events, others=others, columns=False)
     assert (columns.how, fold.how.partition(":")[0]) == ("columns", "fold")
     assert len(fold.firings) > 0
     assert columns.as_json() | {"summary": {}} == fold.as_json() | {"summary": {}}
