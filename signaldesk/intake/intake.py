@@ -78,7 +78,7 @@ class Taken(NamedTuple):
 
     def answer(self) -> bytes:
         """The body of the 202."""
-        rejected = orjson.dumps(self.rejected)
+        rejected = orjson.dumps(self.rejected) if self.rejected else b"[]"
         return b'{"accepted":%d,"ids":[%b],"rejected":%b}' % (len(self.events), self.ids, rejected)
 
 

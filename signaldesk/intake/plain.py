@@ -9,9 +9,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import Any
 
-import orjson
-
-from signaldesk.intake.check import DEPTH_MAX, Wrong, source_of, time_of, type_of
+from signaldesk.intake.check import DEPTH_MAX, Wrong, compact, source_of, time_of, type_of
 from signaldesk.model.event import Event
 
 _REMEMBERED = 10_000
@@ -37,7 +35,7 @@ class PlainBatches:
             return None
         try:
             return self._columns(values, body, ids, now_us)
-        except (KeyError, TypeError, Wrong):  # no object, no type, no payload, one too deep to write, …
+        except (KeyError, TypeError, RecursionError, Wrong):  # no object, no type, one too deep to write, …
             return None
 
     def _columns(self, values: list[Any], body: bytes, ids: list[bytes], now_us: int) -> list[Event] | None:
@@ -47,7 +45,7 @@ class PlainBatches:
             return None
         for name in set(types) - self._types:
             _remember(self._types, type_of({"type": name}))
-        payloads = list(map(orjson.dumps, objects))
+        payloads = list(map(compact, objects))
         if _may_be_deep(body, payloads):
             return None
         others = sum(map(len, values)) - 2 * len(values)
