@@ -79,7 +79,7 @@ class Terminal:
 
     folder: Path
     warm: WarmCommands | None = None
-    """Runs `signaldesk`; without it, and where it serves, it is what the installation put on the PATH."""
+    """Runs `signaldesk`, also for `make up`; without it, it is what the installation put on the PATH."""
     jobs: list[Job] = field(default_factory=list)
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -214,6 +214,8 @@ class Terminal:
         """The command with our ports instead of the documentation's, and make with this environment."""
         for known, ours in self.ports.items():
             command = re.sub(rf"(?<=:){known}\b|(?<=--port ){known}\b", ours, command)
+        if self.warm is not None:
+            return re.sub(r"\bmake up\b", "signaldesk up", command)
         prefix = Path(sys.executable).parents[1]
         return re.sub(r"\bmake up\b", f"make VENV={prefix} -o {prefix}/.ready up", command)
 
@@ -224,8 +226,7 @@ class Terminal:
             return  # it runs already
         number, mark = len(self.jobs), uuid4().hex
         script, log = self.folder / f"job-{number}.sh", self.folder / f"job-{number}.log"
-        installed = f"PATH={Path(sys.executable).parent}:$PATH\n"
-        script.write_text(installed + self._here(command) + "\n", encoding="utf-8")
+        script.write_text(self._here(command) + "\n", encoding="utf-8")
         # With job control a job has a process group of its own, and Ctrl-C is not ignored in it.
         start = f"set -m; bash {script} > {log} 2>&1 < /dev/null & echo $!; set +m; echo {mark}\n"
         said = await self._say(start, mark, where)

@@ -31,6 +31,10 @@ class Staying:
         self.returncode: int | None = None
         self.pid = int(_line(pipe))
 
+    def fileno(self) -> int:
+        """Something can be read there once it has ended."""
+        return self._pipe.fileno()
+
     def poll(self) -> int | None:
         """Its exit code, if it has ended; negative: the signal that killed it."""
         return self._look(0)
