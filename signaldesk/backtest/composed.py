@@ -186,7 +186,7 @@ def _with_deadlines(rows: _Rows, rung: Sequence[_Rung], known: dict[Key, int], s
 def concerned(matched: Sequence[Matched]) -> Ints:
     """Places of the events that any of these judges."""
     found = np.zeros(max((one.size for one in matched), default=0), bool)
-    for one in matched:
+    for one in {id(one): one for one in matched}.values():
         found[one.columns.came] = True
     return np.flatnonzero(found)
 

@@ -198,6 +198,10 @@ class Single:
         value is back, and all that came late: time does not go back for them.
         """
         columns = self.columns
+        if not (len(columns.late) or back.any() or live.any() or jumped.any()):
+            hit = np.flatnonzero(holds)
+            after = hit[hit + 1 < len(columns)] + 1
+            return np.union1d(hit, after[columns.group[after] == columns.group[after - 1]])
         order = np.arange(len(columns))
         if len(columns.late):
             order = np.lexsort((columns.came, columns.group))

@@ -83,9 +83,10 @@ class _Part(Single):
                 noted = self._live_only(live, steps, span)
         rung = [Deadline(one.time, one.at[0], one.key, one.event) for one in noted if one.timer]
         came = np.array([one.at[1] for one in noted if not one.timer], np.int64)
-        own = np.flatnonzero(np.isin(self.columns.came, came)) if len(came) else came
+        if len(came):
+            rows = np.union1d(rows, np.flatnonzero(np.isin(self.columns.came, came)))
         overdue = [one.at[1] for one in noted if one.timer and one.at[1] >= 0]
-        return Part(self.saved.id, self.matched, np.union1d(rows, own), rung), overdue
+        return Part(self.saved.id, self.matched, rows, rung), overdue
 
     def _known(self) -> tuple[Bools, Bools, Bools]:
         live = self._live()

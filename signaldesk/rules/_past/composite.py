@@ -57,7 +57,7 @@ class CompositeReplay(Replay):
         return columns.after(rows, columns.times[rows] - self._within)
 
     def recall(self, columns: Columns, window: Window, row: int, members: list[bytes]) -> None:
-        (rows,) = self.members(columns, np.array([row]))
+        rows = columns.members(row, int(columns.within(self._within)[row]))
         held, times = columns.samples[ON][rows].tolist(), columns.times[rows].tolist()
         memory: dict[str, Window] = {}
         for number, name in enumerate(self._names):
