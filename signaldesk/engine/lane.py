@@ -7,14 +7,14 @@ own watermark, windows, deadlines and cooldowns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import orjson
 
 from signaldesk.engine import timing
 from signaldesk.engine.outcomes import Sink
-from signaldesk.engine.state import State
+from signaldesk.engine.state import DIRTY, DUE, State
 from signaldesk.engine.timers import Timers
 from signaldesk.engine.watch import Predicate, Watch
 from signaldesk.model import group
@@ -22,6 +22,9 @@ from signaldesk.model.event import Event
 from signaldesk.model.group import Key
 from signaldesk.model.outcome import SetAside, Stored
 from signaldesk.rules._kind import SKIP, Judge
+
+if TYPE_CHECKING:
+    from signaldesk.engine.snapshot import Snapshot
 
 _MINUTE = 60_000_000
 _DAY = 86_400_000_000
@@ -102,6 +105,8 @@ class Lane:
         """States entered into memory whose past is still to be loaded."""
         self.dirty: list[State] = []
         """States whose windows changed since the checkpoint."""
+        self.snapshot: Snapshot | None = None
+        """The latest save: of what is due in it nothing may change before it was taken."""
         self.minutes: dict[tuple[int, str], list[int]] = {}
         """(minute, event type) -> [events, matched] since the checkpoint."""
         self.days: dict[int, int] = {}
@@ -144,12 +149,17 @@ class Lane:
             if state.due is not None:
                 state.due = None
                 if not state.dirty:
-                    state.dirty = True
+                    state.dirty = DIRTY
                     self.dirty.append(state)
         watch.states.clear()
 
     def fails(self, watch: Watch, error: Exception) -> None:
-        """The rule failed: it is not judged from here on, as if it had been deleted. Others go on."""
+        """The rule failed: it is not judged from here on, as if it had been deleted. Others go on.
+
+        Lack of memory is raised again: it is nothing that a rule can be blamed for.
+        """
+        if isinstance(error, MemoryError):
+            raise error
         if self.watches.get(watch.id) is not watch:
             return
         self.set_aside.append(SetAside.of(watch.saved, error, self.sink.received_at))
@@ -353,6 +363,8 @@ class Lane:
                 self._ring_before(clock)
             time = event.timestamp
             try:
+                if state.dirty == DUE:
+                    self.secure(state)
                 holds = watch.judge.holds(state, time, event.id, sample)
                 if watch.plain:
                     if holds:
@@ -363,8 +375,6 @@ class Lane:
                     state.at = time
                 if watch.windowed and (not state.dirty or len(state.times) > state.limit):
                     self.tidy(state, watermark)
-            except MemoryError:
-                raise
             except Exception as error:
                 self.fails(watch, error)
         return clock
@@ -404,11 +414,10 @@ class Lane:
     def _ring_before(self, clock: int) -> None:
         while (state := self.timers.pop(clock)) is not None:
             try:
+                self.secure(state)
                 timing.ring(self, state)
                 self.timers.set(state)
                 self.tidy(state, self.mark)
-            except MemoryError:
-                raise
             except Exception as error:
                 self.fails(state.watch, error)
             if self.held:
@@ -422,8 +431,14 @@ class Lane:
         if len(state.times) > state.limit:
             watch.judge.thin(state, watermark - watch.reach)
         if not state.dirty:
-            state.dirty = True
+            state.dirty = DIRTY
             self.dirty.append(state)
+
+    def secure(self, state: State) -> None:
+        """Before a state changes: a save under way shall write it as it is."""
+        if state.dirty == DUE:
+            assert self.snapshot is not None
+            self.snapshot.take(self, state)
 
     def forget_counts(self) -> None:
         """Drop what was counted: it has been written down before."""

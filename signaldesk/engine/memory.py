@@ -12,7 +12,8 @@ import msgspec
 from signaldesk import log
 from signaldesk.engine import timing
 from signaldesk.engine.lane import Lane
-from signaldesk.engine.state import State
+from signaldesk.engine.snapshot import Snapshot
+from signaldesk.engine.state import SAVED, State
 from signaldesk.engine.timers import NEVER
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import Invalid
@@ -22,10 +23,9 @@ from signaldesk.model.rule import SavedRule
 from signaldesk.rules import document
 from signaldesk.rules.document import kinds
 from signaldesk.store.ledger import Ledger, RuleRow
-from signaldesk.stream.windows import KEPT, Change, Changes, WindowStore
+from signaldesk.stream.windows import WindowStore
 
 _MINUTE = 60_000_000
-_SECOND = 1_000_000
 _LOOKED_UP = 10_000
 """Groups whose latest firing is asked for in one question."""
 _IDLE_BATCHES = 1_000
@@ -223,8 +223,6 @@ class Memory:
             if not state.watch.plain:
                 lane.timers.set(state)
                 timing.start(lane, state)
-        except MemoryError:
-            raise
         except Exception as error:
             lane.fails(state.watch, error)
 
@@ -290,41 +288,28 @@ class Memory:
             lane.minutes, lane.days, lane.events = {}, {}, 0
         return tallies
 
-    def changes(self) -> Changes:
-        """Take out what the checkpoint lacks; must be saved before the next call."""
-        found = Changes([], [])
-        for lane in self.lanes.values():
-            dirty, lane.dirty = lane.dirty, []
-            timed = False
-            for state in dirty:
-                state.dirty = False
-                rewrite = state.rewrite
-                keep_for = KEPT + state.watch.reach // _SECOND
-                try:
-                    key, notes = self._key(lane, state), state.notes()
-                    due = None if state.due is None else state.deadline()
-                except Exception as error:
-                    lane.fails(state.watch, error)
-                    continue
-                found.windows.append(Change(key, rewrite, state.unsaved(), keep_for, notes))
-                if not state.watch.plain:
-                    timed = True
-                    found.timers.append((_timer(lane, state), due))
-            if timed:
-                found.timers.append((_timer(lane, None), lane.clock))
+    def snapshot(self) -> Snapshot:
+        """What the checkpoint lacks, as of now; must be saved before the next call.
+
+        What it does not lack, because the save before wrote it, may leave memory.
+        """
         self._make_room()
         self._close_imports()
+        found = Snapshot(self._key, _timer)
+        for lane in self.lanes.values():
+            found.add(lane)
         return found
 
     def _close_imports(self) -> None:
-        """Let lanes of imports leave memory that nothing came for in a while; they are saved by now."""
+        """Let lanes of imports leave memory that nothing came for in a while, and that are saved."""
         for place, lane in list(self.lanes.items()):
             self.known_lanes[place] = lane.watermark
-            if lane.name and lane.batch < self._batch - _IDLE_BATCHES and lane.timers.waiting() == NEVER:
+            idle = lane.batch < self._batch - _IDLE_BATCHES
+            if lane.name and idle and not lane.dirty and lane.timers.waiting() == NEVER:
                 del self.lanes[place]
 
     def _make_room(self) -> None:
-        """Let states leave memory that were not used for long; all of them are saved by now."""
+        """Let states leave memory that are saved, and were not used for long."""
         watches = [watch for lane in self.lanes.values() for watch in lane.watches.values()]
         total = sum(len(watch.states) for watch in watches)
         if total <= self._most_states:
@@ -333,7 +318,7 @@ class Memory:
             state
             for watch in watches
             for state in watch.states.values()
-            if state.touched < self._batch and state.due is None
+            if state.touched < self._batch and state.due is None and state.dirty == SAVED
         ]
         states.sort(key=lambda state: state.touched)
         for state in states[: total - self._most_states * 3 // 4]:

@@ -27,6 +27,7 @@ from signaldesk.engine.lane import Lane, Matched
 from signaldesk.engine.memory import Memory
 from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
+from signaldesk.engine.snapshot import Snapshot
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
 from signaldesk.model.outcome import Batch, Firing, Poison, Stored, in_short
@@ -34,7 +35,7 @@ from signaldesk.store.alert_book import Compose
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
-from signaldesk.stream.windows import Changes, WindowsLost, WindowStore
+from signaldesk.stream.windows import WindowsLost, WindowStore
 
 _BATCH_EVENTS = 8_192
 """How many events a batch aims at when there is a backlog."""
@@ -151,6 +152,8 @@ class Partition:
             await self._save_done()
             await self._checkpoint(windows=True)
             await self._save_done()
+            if self._memory.set_aside:  # their windows could not be written down
+                await self._set_rules_aside()
         except WindowsLost as error:
             self._log.warning("the next owner will rebuild the windows", reason=error.detail)
 
@@ -326,7 +329,6 @@ class Partition:
             else:  # right away: the groups that were just found are still in the processor's cache
                 self._take_in(lane, matched, batch)
         if lacking:
-            await self._save_done()  # the past of a group that left memory may still be on its way
             await self._again(self._memory.fill)
         for lane, matched in later:
             self._take_in(lane, matched, batch)
@@ -374,8 +376,8 @@ class Partition:
         if windows:
             self._saved = batch.after
             self._cadence.begun(now)
-            changes = self._memory.changes()
-            self._saving = asyncio.create_task(self._save(committing, batch.after, changes))
+            snapshot = self._memory.snapshot()
+            self._saving = asyncio.create_task(self._save(committing, batch.after, snapshot))
 
     async def _commit(self, batch: Batch) -> None:
         """Write the batch down, repeating until Postgres took it."""
@@ -390,14 +392,14 @@ class Partition:
         self.committed = batch.after
         self.claim = self.claim._replace(tries=0)
 
-    async def _save(self, committing: asyncio.Task[None], position: int, changes: Changes) -> None:
+    async def _save(self, committing: asyncio.Task[None], position: int, snapshot: Snapshot) -> None:
         """Once the batch is committed, write the windows to Redis, while further batches are judged."""
         await asyncio.wait([committing])
         if committing.cancelled() or committing.exception() is not None:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await self._again(lambda: self._windows.save(position, changes))
+        await self._again(lambda: self._windows.save(position, snapshot))
         self._cadence.took(loop.time() - began)
 
     async def _commit_done(self) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SHOWN = 4096
 """Bytes of the latest event's payload that are kept: what a message can show of it."""
 
+SAVED, DIRTY, DUE = 0, 1, 2
+"""The checkpoint has a state as it is; it has not; it has not, and the save under way is to have it so."""
+
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -75,7 +78,7 @@ class State(Window):
         self.last_fired: int | None = None
         self.held: list[Any] | None = None
         """[times, since, until, first event, last event, reason]"""
-        self.dirty = False
+        self.dirty = SAVED
         self.touched = 0
         """The number of the batch that used it last; what is long unused may leave memory."""
         self.due: int | None = None

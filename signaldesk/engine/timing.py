@@ -84,10 +84,9 @@ def composites(lane: Lane, *, timer: bool = False) -> None:
             if watch.active_from >= lane.sink.position:
                 continue  # replayed: from before the rule
             whole = watch.states.get(state.key) or lane.enter(watch, state.key)
+            lane.secure(whole)
             try:
                 holds = watch.judge.holds(whole, time, event.id, state.watch.saved.rule.name)
-            except MemoryError:
-                raise
             except Exception as error:
                 lane.fails(watch, error)
             else:
@@ -101,8 +100,6 @@ def composites(lane: Lane, *, timer: bool = False) -> None:
             evaluated(lane, whole, event, time, holds, timer=timer)
             lane.timers.set(whole)
             lane.tidy(whole, lane.mark)
-        except MemoryError:
-            raise
         except Exception as error:
             lane.fails(whole.watch, error)
     lane.held = []

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Iterator
-from itertools import zip_longest
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -23,8 +21,6 @@ from signaldesk.stream.client import Redis, Script, outage
 _CHUNK = 1_000
 _RUN = 5_000
 """Members of a run, at most."""
-_HEAVY = 20_000
-"""Members of a portion: no more, unless a single window has. Redis does nothing else meanwhile."""
 _CHANGE = struct.Struct(">BII")
 _SCORED = struct.Struct(">dI")
 _PREFIXES_MAX = 10_000
@@ -34,8 +30,6 @@ KEPT = 8 * 86_400
 """Seconds an untouched window stays. Where the windows stand is forgotten after half of that, so that windows
 of which some may be gone are never trusted but rebuilt from Postgres."""
 
-
-T = TypeVar("T")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[bytes], list[int]]).decode
@@ -61,6 +55,18 @@ class Changes(NamedTuple):
     timers: list[tuple[bytes, int | None]]
 
 
+class Portions(Protocol):
+    """What a checkpoint writes, one part after the other."""
+
+    def portion(self) -> Changes | None:
+        """The part that is next, the same one until it is `written`; None when all of them are.
+
+        Those with notes or deadlines come last.
+        """
+
+    def written(self) -> None: ...
+
+
 class WindowsLost(SignalDeskError):
     """The windows in Redis are not as this owner left them: they must be rebuilt from the stored events."""
 
@@ -80,7 +86,7 @@ class WindowStore:
         self._partition = partition
         self._key = keys.windows(partition)
         self._epoch = 0
-        self._position = 0
+        self._position = self._coming = 0
         self._series = ""
         self._prefixes: dict[tuple[UUID, int, str], str] = {}
         self._take = Script(redis, "take")
@@ -94,7 +100,8 @@ class WindowStore:
         args = [epoch, secrets.token_hex(4), int(anew), KEPT // 2]
         async with outage():
             position, series = await self._take([self._key], args)
-        self._epoch, self._position, self._series = epoch, int(position), series.decode()
+        self._epoch, self._series = epoch, series.decode()
+        self._position = self._coming = int(position)
         self._prefixes.clear()
         return self._position
 
@@ -131,7 +138,8 @@ class WindowStore:
         async with outage():
             answers: list[Any] = await pipe.execute()
         *said, stands = answers
-        if stands != [str(self._epoch).encode(), str(self._position).encode()]:
+        # A save under way may have come to its end without the answer being here yet.
+        if stands not in [[b"%d" % self._epoch, b"%d" % at] for at in (self._position, self._coming)]:
             raise WindowsLost(f"the windows stand at {stands}, not at {self._position}")
         return said
 
@@ -139,23 +147,27 @@ class WindowStore:
     def _timers(self) -> str:
         return keys.timers(self._partition, self._series)
 
-    async def save(self, position: int, changes: Changes) -> None:
-        """Write the changes, then the position. Repeating it does no harm.
+    async def save(self, position: int, portions: Portions) -> None:
+        """Write all portions, then the position. Repeating it goes on with the portion it failed at.
 
-        Nor does dying in the middle: members are ids, and come twice without effect. Notes and deadlines do
-        not; they come last, and whoever finds that only some of them were written does not trust the windows.
+        Dying in the middle does no harm: members come twice without effect. Notes and deadlines do not; they
+        come last, and whoever finds that only some of them were written does not trust the windows.
         """
-        parts = _parts(changes)
-        for number, (part, deadlines) in enumerate(parts, 1):
-            packed = [b"".join(map(_packed, part)), b"".join(_packed_timer(*timer) for timer in deadlines)]
-            noted = deadlines or any(change.notes for change in part)
-            stage = "last" if number == len(parts) else "torn" if noted else "more"
-            args = [self._epoch, self._position, position, stage, KEPT // 2, KEPT, *packed]
-            async with outage():
-                written = await self._write([self._key, self._timers, *(change.key for change in part)], args)
-            if not written:
-                raise WindowsLost(f"the windows do not stand at {self._position} any more")
+        self._coming = position
+        while (part := portions.portion()) is not None:
+            noted = bool(part.timers) or any(change.notes for change in part.windows)
+            await self._put(position, part, "torn" if noted else "more")
+            portions.written()
+        await self._put(position, Changes([], []), "last")
         self._position = position
+
+    async def _put(self, position: int, part: Changes, stage: str) -> None:
+        packed = [b"".join(map(_packed, part.windows)), b"".join(_packed_timer(*one) for one in part.timers)]
+        args = [self._epoch, self._position, position, stage, KEPT // 2, KEPT, *packed]
+        async with outage():
+            written = await self._write([self._key, self._timers, *(one.key for one in part.windows)], args)
+        if not written:
+            raise WindowsLost(f"the windows do not stand at {self._position} any more")
 
 
 def _split(found: list[tuple[bytes, float]]) -> tuple[list[tuple[bytes, int]], bytes]:
@@ -171,37 +183,6 @@ def _split(found: list[tuple[bytes, float]]) -> tuple[list[tuple[bytes, int]], b
 
 def _by_time(member: tuple[bytes, int]) -> tuple[int, bytes]:
     return member[1], member[0]
-
-
-Part = tuple[list[Change], list[tuple[bytes, int | None]]]
-
-
-def _parts(changes: Changes) -> list[Part]:
-    """The changes in portions: first the windows without notes, then the others and the deadlines."""
-    plain = [change for change in changes.windows if not change.notes]
-    noted = [change for change in changes.windows if change.notes]
-    parts: list[Part] = [(part, []) for part in _portions(plain)]
-    both = zip_longest(_portions(noted), _chunks(changes.timers))
-    parts += [(part or [], deadlines or []) for part, deadlines in both]
-    return parts or [([], [])]
-
-
-def _portions(windows: list[Change]) -> Iterator[list[Change]]:
-    part: list[Change] = []
-    members = 0
-    for change in windows:
-        size = len(change.fresh[0])
-        if part and (len(part) == _CHUNK or members + size > _HEAVY):
-            yield part
-            part, members = [], 0
-        part.append(change)
-        members += size
-    if part:
-        yield part
-
-
-def _chunks(all_: list[T]) -> list[list[T]]:
-    return [all_[start : start + _CHUNK] for start in range(0, len(all_), _CHUNK)]
 
 
 def _packed(change: Change) -> bytes:

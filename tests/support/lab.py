@@ -148,9 +148,9 @@ class FaultyWindows(WindowStore):
         async with self.faults.at("load"):
             return await super().load(names)
 
-    async def save(self, position: int, changes: Changes) -> None:
+    async def _put(self, position: int, part: Changes, stage: str) -> None:
         async with self.faults.at("save"):
-            await super().save(position, changes)
+            await super()._put(position, part, stage)
 
 
 class FaultyStream(EventStream):

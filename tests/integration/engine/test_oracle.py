@@ -14,9 +14,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 
 from signaldesk.clock import to_us
+from signaldesk.engine import snapshot
 from signaldesk.engine.partition import _SLACK as SLACK
 from signaldesk.ids import derived_id
 from signaldesk.model.rule import SavedRule
@@ -31,6 +33,12 @@ AFTERWARDS_S = 7200.0
 """How long, on its clock, a scenario goes on with nothing but deadlines."""
 
 
+@pytest.fixture(name="_small_portions")
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save takes a few windows at a time, and much is judged in between."""
+    monkeypatch.setattr(snapshot, "_WINDOWS", 2)
+
+
 @settings(
     max_examples=EXAMPLES * SOAK,
     phases=tuple(Phase) if SHRINK else (Phase.reuse, Phase.generate),
@@ -38,7 +46,9 @@ AFTERWARDS_S = 7200.0
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=scenarios)
-async def test_the_engine_does_what_the_oracle_says(lab: Lab, steps: list[Step]) -> None:
+async def test_the_engine_does_what_the_oracle_says(
+    lab: Lab, _small_portions: None, steps: list[Step]
+) -> None:
     run = Run(lab)
     try:
         for step in steps:
