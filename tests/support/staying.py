@@ -2,7 +2,8 @@
 
 Such a command has a session of its own. A guard, its parent, waits for it and writes down how it ended: first
 the process id goes through a pipe, and in the end the exit code. Whoever holds the other end of the pipe may
-treat the command like one that it started itself: `Staying`.
+treat the command like one that it started itself: `Staying`. When that end is closed, as by a run of tests
+that was killed, the command is told to stop.
 
 The nursery of an `up` is forked likewise. Should it die, its successor starts as it does everywhere.
 """
@@ -54,6 +55,10 @@ class Staying:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
+    def forget(self) -> None:
+        """Want to know no more of it; it is told to stop."""
+        self._pipe.close()
+
     def _look(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._pipe], [], [], timeout)[0]:
             self.returncode = int(_line(self._pipe))
@@ -82,7 +87,6 @@ def guard(become: Callable[[], None], pipe: int) -> int:
     """Fork a guard, which forks the command that `become` becomes; the guard's process id."""
     if guard := os.fork():
         return guard
-    code = 1
     try:
         pid = os.fork()
         if not pid:
@@ -93,12 +97,23 @@ def guard(become: Callable[[], None], pipe: int) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         os.write(pipe, b"%d\n" % pid)
+        _wait(pid, pipe)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.write(pipe, b"%d\n" % code)
     except BrokenPipeError:  # nobody wants to know any more
         pass
     finally:
         os._exit(0)
+
+
+def _wait(pid: int, pipe: int) -> None:
+    """Until the command ends; when nobody is there any more to hear of it, it is told to."""
+    watch, ended = select.poll(), os.pidfd_open(pid)
+    watch.register(ended, select.POLLIN)
+    watch.register(pipe, 0)  # the error that it has no reader is always told
+    if ended not in dict(watch.poll()):
+        os.kill(pid, signal.SIGTERM)
+    os.close(ended)
 
 
 def _fork_the_nursery() -> None:

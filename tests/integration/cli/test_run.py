@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from signaldesk.embedded import EmbeddedPostgres
 from signaldesk.roles import NAMES
 from signaldesk.store import migrate
 from tests.support import eventually_now
-from tests.support.commands import Terminal, ask, free_port
+from tests.support.commands import WARM, Terminal, ask, free_port, living
 
 BEGUN = {
     "web": "listening",
@@ -80,6 +81,14 @@ def test_while_it_waits_it_can_be_stopped(terminal: Terminal) -> None:
         process.says("waiting for Redis")
         assert process.stop(signal.SIGTERM) == 0
         assert "secret" not in process.err
+
+
+def test_nothing_stays_when_the_tests_are_gone(servers: Terminal) -> None:
+    with Path(os.devnull).open("r+b") as nothing:
+        staying = WARM.start(["run", "scheduler"], servers.folder, servers.environment(), [nothing] * 3)
+    assert staying.poll() is None
+    staying.forget()
+    eventually_now(lambda: not living({staying.pid}))
 
 
 def test_wrong_use_is_named_in_one_line(servers: Terminal) -> None:
