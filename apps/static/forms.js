@@ -122,7 +122,7 @@
 
   // --- alerts chosen in numbers; the list is drawn anew again and again, what is chosen stays -----------------
   const picked = new Set();
-  let focused = null;
+  let focused = null, typed = null;
   const show = () => {
     const boxes = [...deep("[data-pick]")];
     const there = new Set(boxes.map((box) => box.dataset.pick));
@@ -130,7 +130,8 @@
     for (const box of boxes) box.checked = picked.has(box.dataset.pick);
     for (const bulk of deep("[data-bulk]")) {
       bulk.hidden = !picked.size;
-      bulk.querySelector("[data-picked]").textContent = picked.size;
+      const count = bulk.querySelector("[data-picked]"), words = String(picked.size);
+      if (count.textContent !== words) count.textContent = words;  // whoever looks on would be told for nothing
       bulk.querySelector("[data-pick-all]").checked = picked.size === there.size;
     }
   };
@@ -141,16 +142,21 @@
     new MutationObserver(() => {
       show();
       const lost = focused && !root.activeElement && [...root.querySelectorAll("[data-keep]")].find((one) => one.dataset.keep === focused);
-      if (lost) lost.focus({ preventScroll: true });
+      if (!lost) return;
+      // A search field that is drawn anew while somebody types: a letter beside it would be a command.
+      if (typed !== null && lost.matches("[type=search]")) lost.value = typed;
+      lost.focus({ preventScroll: true });
     }).observe(root, { childList: true, subtree: true });
   };
   document.addEventListener("focusin", (event) => {
     const kept = hit(event, "[data-keep]");
+    if (focused !== (kept?.dataset.keep ?? null)) typed = null;
     focused = kept?.dataset.keep ?? null;
     if (kept) watch(kept.getRootNode());
   });
   document.addEventListener("pointerdown", (event) => { if (!hit(event, "[data-keep]")) focused = null; });
   document.addEventListener("input", (event) => {
+    typed = hit(event, "[type=search][data-keep]")?.value ?? null;
     const one = hit(event, "[data-pick]"), all = hit(event, "[data-pick-all]");
     if (one) { watch(one.getRootNode()); if (one.checked) picked.add(one.dataset.pick); else picked.delete(one.dataset.pick); }
     if (all) for (const box of deep("[data-pick]")) if (all.checked) picked.add(box.dataset.pick); else picked.delete(box.dataset.pick);

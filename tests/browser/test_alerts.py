@@ -104,6 +104,25 @@ async def test_filters_are_in_the_address_and_many_alerts_are_handled_at_once(
     assert complaints == []
 
 
+async def test_a_search_that_is_drawn_anew_keeps_what_is_typed(
+    web: Web, org: Org, alerts: Page, complaints: list[str]
+) -> None:
+    """Else the next letter would be a command: `a` acknowledges."""
+    await rows.alert(web.services.database, org.id, title="Late", severity="warning")
+    await alerts.goto("/alerts")
+    await live(alerts)
+    await alerts.keyboard.press("/")
+    await alerts.keyboard.type("l")
+    await alerts.evaluate("signaldesk.go('?state=open&severity=warning')")
+    await expect(alerts.locator("input[name=severity]")).to_have_value("warning")
+    await alerts.keyboard.type("ate")
+    await expect(alerts.get_by_role("searchbox", name="Search titles")).to_have_value("late")
+    await alerts.keyboard.press("Enter")
+    await expect(alerts.get_by_role("link", name="“late”")).to_be_visible()
+    await expect(alerts.get_by_role("link", name="Open 1")).to_be_visible()
+    assert complaints == []
+
+
 async def test_an_alert_is_assigned_commented_and_snoozed_for_an_hour(
     web: Web, org: Org, alerts: Page, complaints: list[str]
 ) -> None:
