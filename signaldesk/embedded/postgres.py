@@ -48,8 +48,9 @@ TUNING = {
 
 # Whoever may use the socket is who the kernel says he is: no password, and nobody else gets in.
 _HBA = f"local all all peer map={NAME}\n"
-_NOT_YET = ("57P03", "3D000")
-"""SQLSTATE of "starting up" and "shutting down", and of "no such database": whoever started it makes it."""
+_NOT_YET = ("57P03", "57P01", "57P02", "3D000")
+"""SQLSTATE of "starting up" and "shutting down", of a session that is ended by that or by a crash, and of
+"no such database": whoever started it makes it."""
 # As root the folder may lie where the server's account cannot walk to; where it stands it can always look.
 _HERE = "/proc/self/cwd"
 
