@@ -1,8 +1,8 @@
 """Window checkpoints: each window is a sorted set of runs, score = time of the run's newest member (µs).
 
-A run is what one save had to add: ids and times of members, by time. Busy windows gain twenty members between
-two saves, and a run of twenty costs Redis a tenth of what twenty members of a sorted set do. An event that is
-in two runs, because an owner died before he could note that he had written the first, counts once.
+A run is what one save had to add: ids and times of members, by time. Busy windows gain twenty members
+between two saves, each of which would cost Redis 5 µs as a member of its own. An event that is in two runs,
+because an owner died before he could note that he had written the first, counts once.
 """
 
 from __future__ import annotations
