@@ -14,9 +14,10 @@ from uuid import UUID
 from signaldesk.client.desk import Past
 from signaldesk.client.http import Answer, Refused, Unreachable
 from signaldesk.client.picked import COLUMNS, ORDER, Picked
-from signaldesk.client.rows import Batches, Stream, arriving
+from signaldesk.client.rows import Batches, Pieces, Stream, arriving
 from signaldesk.client.saved import Saved
-from signaldesk.errors import SettingsError
+from signaldesk.clock import MICROS
+from signaldesk.errors import SettingsError, SignalDeskError
 from signaldesk.local import opened
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class _Loaded(NamedTuple):
     others: list[SavedRule]
     against: SavedRule | None
     events: Events
+    missing: Sequence[str]
 
 
 class Here:
@@ -100,8 +102,12 @@ class Here:
         from signaldesk.clock import to_us
 
         loaded = self._loaded(wanted)
-        since, until = to_us(wanted.since), to_us(wanted.until) - 1
-        return backtest(loaded.saved, loaded.events, others=loaded.others, since=since, until=until)
+        found = backtest(
+            loaded.saved, loaded.events, others=loaded.others,
+            since=to_us(wanted.since), until=to_us(wanted.until) - 1, lateness=self._lateness,
+        )  # fmt: skip
+        found.missing = loaded.missing
+        return found
 
     def sweep(
         self,
@@ -122,10 +128,12 @@ class Here:
             if isinstance(labels, str)
             else labels
         )
-        return swept(
+        found = swept(
             loaded.saved, loaded.events, points, others=loaded.others, labels=known, progress=progress,
-            since=to_us(wanted.since), until=to_us(wanted.until) - 1,
+            since=to_us(wanted.since), until=to_us(wanted.until) - 1, lateness=self._lateness,
         )  # fmt: skip
+        found.missing = loaded.missing
+        return found
 
     def compare(self, wanted: Past, against: Rule | str, *, progress: bool) -> Comparison:
         from signaldesk.backtest.comparison import compared
@@ -133,10 +141,17 @@ class Here:
 
         loaded = self._loaded(wanted, against)
         assert loaded.against is not None
-        since, until = to_us(wanted.since), to_us(wanted.until) - 1
-        return compared(
-            loaded.saved, loaded.against, loaded.events, others=loaded.others, since=since, until=until
-        )
+        found = compared(
+            loaded.saved, loaded.against, loaded.events, others=loaded.others,
+            since=to_us(wanted.since), until=to_us(wanted.until) - 1, lateness=self._lateness,
+        )  # fmt: skip
+        found.missing = loaded.missing
+        return found
+
+    @property
+    def _lateness(self) -> int:
+        """That of rules that say nothing of their own (µs)."""
+        return self._desk.settings.allowed_lateness * MICROS
 
     def find(self, name: str) -> dict[str, Any] | None:
         known = self._wait(self._desk.rules.all(self._org))
@@ -173,14 +188,14 @@ class Here:
         loaded = stored.load(
             self._desk.history, org_id, every, wanted.since, wanted.until, now=now, replay=wanted.replay
         )
-        return _Loaded(judges.saved, others, old, loaded.events)
+        return _Loaded(judges.saved, others, old, loaded.events, loaded.missing)
 
     @contextmanager
-    def _ask(self, sql: str) -> Iterator[Iterator[bytes]]:
+    def _ask(self, sql: str) -> Iterator[Pieces]:
         result = self._wait(self._desk.queries.ask(self._org, sql, "arrow"))
         pieces = aiter(result)
         try:
-            yield iter(lambda: self._wait(anext(pieces, b"")), b"")
+            yield Pieces(iter(lambda: self._wait(anext(pieces, b"")), b""), result.missing)
         finally:
             result.close()
 
@@ -189,22 +204,22 @@ class Here:
         from datetime import timedelta
 
         from signaldesk.clock import from_us, to_us
+        from signaldesk.history.history import relation
 
         since = wanted.since
         if wanted.last is not None:
             since = from_us(self._desk.clock.now_us()) - timedelta(microseconds=wanted.last)
-        found = self._desk.history.relation(
+        cut = self._desk.history.cut(
             self._org,
             types=wanted.types,
             since=None if since is None else to_us(since),
             until=None if wanted.until is None else to_us(wanted.until),
-            where=wanted.where,
-            lane="",
         )
+        found = relation(cut, where=wanted.where, lane="")
         texts = {"id": "id::VARCHAR AS id", "payload": "payload::VARCHAR AS payload"}
         columns = ", ".join(texts.get(name, name) for name in COLUMNS.split(", "))
         with found.order(ORDER).project(columns).to_arrow_reader(_ROWS) as reader:
-            yield Batches(reader.schema, iter(reader))
+            yield Batches(reader.schema, iter(reader), cut.missing)
 
     def taken(self, delivery: Delivery) -> bytes:
         """Take events in. Raises as `Intake.accept` does."""
@@ -220,6 +235,9 @@ class Here:
         return self._wait(accept())
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise SignalDeskError("this desk is closed; connect again")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 

@@ -22,6 +22,7 @@ from signaldesk.backtest.bench import Bench, Stopped, Tried
 from signaldesk.backtest.sweep import Sweep
 from signaldesk.errors import Invalid, SignalDeskError
 from signaldesk.log import get_logger
+from signaldesk.model.damage import words
 from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 
@@ -248,6 +249,7 @@ class Tuner(pn.viewable.Viewer):
         self._figures.fill(
             "tuner/figures.html",
             tried=tried, fault=self._fault, labels=len(self._bench.labels) if self._bench else 0,
+            damage=words(self._bench.missing) if self._bench and self._bench.missing else "",
         )  # fmt: skip
         self._draw_heat()
 

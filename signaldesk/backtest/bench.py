@@ -22,7 +22,7 @@ from signaldesk.backtest.rule import backtest
 from signaldesk.backtest.sweep import Sweep, grid, run
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
-from signaldesk.history.history import History
+from signaldesk.history.history import History, relation
 from signaldesk.model.label import Label
 from signaldesk.model.rule import Mode, Rule
 from signaldesk.rules.document import kinds
@@ -67,10 +67,16 @@ class Bench:
         until: int | None = None,
         labels: Sequence[Label] = (),
         others: Sequence[Rule] = (),
+        missing: Sequence[str] = (),
+        lateness: int | None = None,
         patience: float | None = None,
     ) -> None:
-        """`patience` is how many seconds judging one rule may take."""
+        """`lateness` (µs) is that of rules that say nothing of their own; `patience` is how many seconds
+        judging one rule may take."""
         self.events = events
+        self.missing = missing
+        """Damaged files of history that would have had more events."""
+        self._lateness = lateness
         self._patience = patience
         self.since = since if since is not None else events.first or 0
         self.until = max(until if until is not None else (events.last or 0) + 1, self.since + 1)
@@ -122,8 +128,9 @@ class Bench:
         step(0)
         live = rule.model_copy(update={"mode": Mode.LIVE})
         return backtest(
-            unsaved(live), self.events, others=self._others, since=self.since, until=self.until, step=step
-        )
+            unsaved(live), self.events,
+            others=self._others, since=self.since, until=self.until, lateness=self._lateness, step=step,
+        )  # fmt: skip
 
     def _before(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:
         """What the rule that others are held against would have done: judged once."""
@@ -146,18 +153,21 @@ class Bench:
 _LIMITS = {"above", "at_least", "below", "at_most", "rise", "fall", "rise_by", "fall_by", "score"}
 
 
-def load(history: History, org_id: UUID, rules: Sequence[Rule], since: datetime, until: datetime) -> Events:
-    """An organisation's live events in [since, until) that these rules look at. Waits for the disk.
+def load(
+    history: History, org_id: UUID, rules: Sequence[Rule], since: datetime, until: datetime
+) -> tuple[Events, Sequence[str]]:
+    """An organisation's live events in [since, until) that these rules look at, and the damaged files that
+    would have had more of them. Waits for the disk.
 
     Raises Invalid when there are more than `MOST`.
     """
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
-    found = history.relation(org_id, types=types, since=to_us(since), until=to_us(until), lane="")
-    events = Events.of(found.project(_COLUMNS).limit(MOST + 1))
+    cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
+    events = Events.of(relation(cut, lane="").project(_COLUMNS).limit(MOST + 1))
     if len(events) > MOST:
         message = (
             f"more than {MOST:,} events of {', '.join(types[:3])} came since {since:%b %d, %H:%M}; "
             "look at a shorter time here, or run a backtest"
         )
         raise Invalid(message, errors=[FieldError("events", message)])
-    return events
+    return events, cut.missing

@@ -27,10 +27,14 @@ LABELS = 500
 class Benches:
     """Works as the organisation that it is made for."""
 
-    def __init__(self, *, history: History, rules: RuleCatalog, labels: LabelStore, org_id: UUID) -> None:
+    def __init__(
+        self, *, history: History, rules: RuleCatalog, labels: LabelStore, lateness: int, org_id: UUID
+    ) -> None:
+        """`lateness` (µs) is that of rules that say nothing of their own."""
         self._history = history
         self._rules = rules
         self._labels = labels
+        self._lateness = lateness
         self._org_id = org_id
 
     async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
@@ -40,12 +44,15 @@ class Benches:
         """
         others = await self._parts(rule)
         since, until = from_us(since_us), from_us(until_us)
-        events = await asyncio.to_thread(
+        events, missing = await asyncio.to_thread(
             bench.load, self._history, self._org_id, [rule, *others], since, until
         )
         known = await self._labels.page(self._org_id, limit=LABELS, since=since, until=until)
         labels = [Label(one.name, one.starts_at, one.ends_at, one.group, one.comment) for one in known]
-        return Bench(events, since=since_us, until=until_us, labels=labels, others=others, patience=PATIENCE)
+        return Bench(
+            events, since=since_us, until=until_us, labels=labels, others=others,
+            missing=missing, lateness=self._lateness, patience=PATIENCE,
+        )  # fmt: skip
 
     async def _parts(self, rule: Rule) -> list[Rule]:
         wanted = kinds()[rule.when.kind].parts(rule.when)

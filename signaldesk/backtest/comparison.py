@@ -33,6 +33,8 @@ class Comparison:
 
     def __init__(self, new: Backtest, old: Backtest) -> None:
         self.new, self.old = new, old
+        self.missing: Sequence[str] = ()
+        """Damaged files of history, whose events were not judged."""
         self.fewer = len(old.notifications) - len(new.notifications)
         """Messages that people would have been spared; negative when there are more."""
         self.both: list[Pair] = []
@@ -65,12 +67,14 @@ class Comparison:
         """The result in words."""
         told, before = len(self.new.notifications), len(self.old.notifications)
         new, old = repr(self.new.rule.name), repr(self.old.rule.name)
+        if new == old:
+            new, old = f"{new} as given", "the saved one"
         if self.fewer:
             times = f"{abs(self.fewer)} time{'s' if abs(self.fewer) != 1 else ''}"
             change = f"{times} {'fewer' if self.fewer > 0 else 'more'} than {old}"
             said = f"{new} would have notified {change} ({told} instead of {before})"
         else:
-            said = f"{new} would have notified as often as {old} ({told} times)"
+            said = f"{new} would have notified as often as {old} ({told} time{'s' if told != 1 else ''})"
         missed = f"{len(self.missed)} of {len(self.old.alerts)} alerts" if self.missed else "nothing"
         extra = f", with {len(self.extra)} that the other did not have" if self.extra else ""
         return f"{said} and missed {missed}{extra}"

@@ -12,6 +12,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
+from numbers import Number
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +32,10 @@ SKEW = 300 * MICROS
 """How far (µs) a timestamp may be ahead of its receipt where nobody has looked at that yet."""
 _PAGE = 50_000
 _LARGE = 1_000_000
+_MIXED = (
+    "holds values of several kinds, such as numbers and texts; make them alike, or give whole events as JSON "
+    "in a column `payload`"
+)
 _READERS = {
     ".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv", ".tsv": "read_csv",
     ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
@@ -177,23 +182,71 @@ def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
             connection.execute(f"CREATE VIEW given AS FROM {reader}({_text(str(path))})")
             connection.execute("FROM given LIMIT 1")
         except duckdb.Error as error:
-            raise Invalid(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
+            message = f"{path.name} cannot be read: it is damaged, cut off, or no {reader[5:]} file"
+            raise Invalid(f"{message}; take another copy of it ({_said(error)})") from None
         return
     if isinstance(source, duckdb.DuckDBPyRelation):
         source = source.to_arrow_table()
     elif isinstance(source, list):
-        import pyarrow
-
-        source = pyarrow.Table.from_pylist(source)
+        source = _table(source)
     elif hasattr(source, "to_arrow") or hasattr(source, "collect"):  # Polars
         source = (source.collect() if hasattr(source, "collect") else source).to_arrow()
+    elif hasattr(source, "select_dtypes"):
+        _check_kinds(source)
     try:
         connection.register("given", source)
-    except duckdb.Error:
+    except (duckdb.Error, TypeError):
         what = type(source).__name__
         raise Invalid(
             f"events cannot be read from a {what}; give a DataFrame, an Arrow table, a file or dicts"
         ) from None
+
+
+def _said(error: Exception) -> str:
+    """DuckDB's words, without the name of its error."""
+    return str(error).splitlines()[0].partition(" Error: ")[2] or str(error).splitlines()[0]
+
+
+def _table(events: list[Any]) -> Any:
+    """Dicts as an Arrow table. Raises Invalid when they are none, or a field has values of several kinds."""
+    import pyarrow
+
+    if not events:
+        raise Invalid("these are no events: the list is empty")
+    if wrong := [one for one in events if not isinstance(one, dict)]:
+        raise Invalid(f"these are no events: a {type(wrong[0]).__name__} is among them; give dicts")
+    names = dict.fromkeys(name for one in events for name in one)
+    columns, faults = {}, []
+    for name in names:
+        try:
+            columns[str(name)] = pyarrow.array([one.get(name) for one in events])
+        except pyarrow.ArrowException:
+            faults.append(FieldError(str(name), _MIXED))
+    if faults:
+        raise Invalid("these are no events", errors=faults)
+    return pyarrow.table(columns)
+
+
+def _check_kinds(frame: Any) -> None:
+    """Raises Invalid for columns of a pandas DataFrame with values of several kinds: DuckDB takes all of them
+    for texts then."""
+    from pandas.api.types import infer_dtype
+
+    mixed = [
+        FieldError(str(name), _MIXED)
+        for name in frame.columns
+        if frame[name].dtype == object
+        and infer_dtype(frame[name], skipna=True).startswith("mixed")
+        and len({_kind(one) for one in set(map(type, frame[name].dropna()))}) > 1
+    ]
+    if mixed:
+        raise Invalid("these are no events", errors=mixed)
+
+
+def _kind(type_: type) -> str:
+    if issubclass(type_, bool) or type_.__name__ == "bool":  # NumPy's as well
+        return "truth value"
+    return "number" if issubclass(type_, Number) else type_.__name__
 
 
 class _Loader:
@@ -222,10 +275,11 @@ class _Loader:
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
-            raise Invalid(f"these events cannot be read: {str(error).splitlines()[0]}") from None
+            raise Invalid(f"these events cannot be read: {_said(error)}") from None
         missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")
         if missing:
-            raise Invalid(f"{missing:,} events have no timestamp or no type; leave them out, or mend them")
+            have = "1 event has" if missing == 1 else f"{missing:,} events have"
+            raise Invalid(f"{have} no timestamp or no type; leave them out, or mend them")
         return fields, own
 
     def _one(self, query: str) -> Any:

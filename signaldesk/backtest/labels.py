@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from signaldesk.clock import to_us
-from signaldesk.errors import Invalid, NotFound
+from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.model.label import Label, read_csv
 from signaldesk.model.life import Alert
+
+Given = Sequence[Label] | Path | str
+"""Labels, or a CSV file of them."""
 
 
 class Score(NamedTuple):
@@ -50,6 +54,30 @@ def _meet(alert: Alert, label: Label) -> bool:
     # A CSV file knows texts only, and a rule without groups is about all of them.
     mine = alert.values
     return all(str(mine[name]) == str(value) for name, value in label.group.items() if name in mine)
+
+
+def known(given: Given) -> list[Label]:
+    """The labels that somebody gave. Raises as `read` does, and Invalid for what is no label."""
+    if isinstance(given, Path | str):
+        return read(Path(given))
+    faults, found = [], list(given)
+    for number, one in enumerate(found):
+        if (message := _wrong(one)) is not None:
+            faults.append(FieldError(f"labels[{number}]", message))
+    if faults:
+        raise Invalid("these are no labels", errors=faults)
+    return found
+
+
+def _wrong(one: Any) -> str | None:
+    """What is wrong with a label that somebody made."""
+    if not isinstance(one, Label):
+        return f"is a {type(one).__name__}; give sd.Label(name, starts_at, ends_at), or a CSV file of them"
+    for name in ("starts_at", "ends_at"):
+        moment = getattr(one, name)
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            return f"{name} is no time with a zone; write e.g. datetime(2026, 1, 31, 12, tzinfo=UTC)"
+    return "ends_at does not come after starts_at" if one.ends_at <= one.starts_at else None
 
 
 def read(path: Path) -> list[Label]:

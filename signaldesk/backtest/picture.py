@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bokeh.io import output_file, save
 from bokeh.models import ColumnDataSource, Title
@@ -11,7 +13,7 @@ from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
 from signaldesk.clock import from_us
-from signaldesk.model.message import number
+from signaldesk.model.message import group_text, many, number
 
 if TYPE_CHECKING:
     from signaldesk.backtest.result import Backtest
@@ -20,39 +22,61 @@ if TYPE_CHECKING:
 _RED, _SHADE = "#d62728", "#ff7f0e"
 
 
+class Shown(NamedTuple):
+    """What a picture needs of a backtest, wherever it ran; times are of the type that Bokeh takes."""
+
+    rule: str
+    since: datetime
+    until: datetime
+    firings: Sequence[tuple[datetime, float, str]]
+    """Time, value, group."""
+    alerts: Sequence[tuple[datetime, datetime, float]]
+    """From when to when, and its value."""
+    threshold: float | None
+
+
 def timeline(found: Backtest) -> Any:
     """Firings as points of time and value over the spans of their alerts."""
+    ends = [
+        max(one.resolved_at if one.resolved_at is not None else one.last_fired_at, one.opened_at + 1)
+        for one in found.alerts
+    ]
+    return drawn(
+        Shown(
+            found.rule.name,
+            from_us(found.since),
+            from_us(found.until),
+            [(from_us(one.time), one.value, group_text(one.values)) for one in found.firings],
+            [
+                (from_us(one.opened_at), from_us(end), one.value)
+                for one, end in zip(found.alerts, ends, strict=True)
+            ],
+            found.firings[-1].threshold if found.firings else None,
+        )
+    )
+
+
+def drawn(found: Shown) -> Any:
+    """The picture of `timeline`."""
+    firings, alerts = many(len(found.firings), "firing"), many(len(found.alerts), "alert")
     plot = figure(
-        title=f"{found.rule.name}: {len(found.firings)} firings, {len(found.alerts)} alerts",
-        x_axis_type="datetime", x_range=(from_us(found.since), from_us(found.until)),
+        title=f"{found.rule}: {firings}, {alerts}",
+        x_axis_type="datetime", x_range=(found.since, found.until),
         height=300, sizing_mode="stretch_width", tools="xpan,xwheel_zoom,box_zoom,hover,reset",
         tooltips=[("at", "@at{%F %T}"), ("value", "@value"), ("group", "@group")],
     )  # fmt: skip
     plot.hover.formatters = {"@at": "datetime"}
-    for alert in found.alerts:
-        end = alert.resolved_at if alert.resolved_at is not None else alert.last_fired_at
-        plot.varea(
-            x=[from_us(alert.opened_at), from_us(max(end, alert.opened_at + 1))], y1=[0, 0],
-            y2=[alert.value, alert.value], fill_color=_SHADE, fill_alpha=0.2,
-        )  # fmt: skip
-    source = ColumnDataSource(
-        {
-            "at": [from_us(one.time) for one in found.firings],
-            "value": [one.value for one in found.firings],
-            "group": [_group(one.values) for one in found.firings],
-        }
-    )
+    for start, end, value in found.alerts:
+        plot.varea(x=[start, end], y1=[0, 0], y2=[value, value], fill_color=_SHADE, fill_alpha=0.2)
+    ats, values, groups = zip(*found.firings, strict=True) if found.firings else ((), (), ())
+    source = ColumnDataSource({"at": list(ats), "value": list(values), "group": list(groups)})
     plot.scatter("at", "value", source=source, size=6, color=_RED)
     plot.yaxis.axis_label = "value"
-    if found.firings:
-        plot.hspan(y=found.firings[-1].threshold, line_dash="dashed", line_color="gray")
-        words = f"threshold {number(found.firings[-1].threshold)}"
+    if found.threshold is not None:
+        plot.hspan(y=found.threshold, line_dash="dashed", line_color="gray")
+        words = f"threshold {number(found.threshold)}"
         plot.add_layout(Title(text=words, text_font_size="9pt"), "below")
     return plot
-
-
-def _group(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 def write(plot: Any, path: Path) -> None:

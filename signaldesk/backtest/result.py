@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from signaldesk.backtest.outcome import Judged
 from signaldesk.clock import iso
 from signaldesk.model.life import STORM_AFTER, Alert, Ground, Lives, Over
-from signaldesk.model.message import number
+from signaldesk.model.message import group_text, many, number
 from signaldesk.model.outcome import Firing, Held, Resolution
 from signaldesk.model.rule import Rule
 from signaldesk.rules.document import kinds
@@ -46,6 +47,8 @@ class Backtest:
         self.how = f"{judged.how}: {why}" if why else judged.how
         self.events, self.matched, self.late = events, judged.matched, judged.late
         self.since, self.until = since, until
+        self.missing: Sequence[str] = ()
+        """Damaged files of history, whose events were not judged."""
         self.firings: list[Firing] = []
         resolutions: list[Resolution] = []
         for one in judged.came:
@@ -95,6 +98,7 @@ class Backtest:
             "late": self.late,
             "firings": len(self.firings),
             "alerts": len(self.alerts),
+            "threshold": self.firings[-1].threshold if self.firings else None,
             "notifications": len(self.notifications),
             "notifications_per_week": round(len(self.notifications) / self.weeks, 2),
             "suppressed": dict(sorted(held.items())),
@@ -140,13 +144,14 @@ class Backtest:
     @property
     def _words(self) -> str:
         return (
-            f"{len(self.firings)} firings, {len(self.alerts)} alerts, "
+            f"{many(len(self.firings), 'firing')}, {many(len(self.alerts), 'alert')}, "
             f"{self.summary['notifications_per_week']:g} notifications a week"
         )
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{iso(one.time)}</td><td>{_group(one.values)}</td><td>{_value(one)}</td></tr>"
+            f"<tr><td>{iso(one.time)}</td><td>{escape(group_text(one.values)) or '–'}</td>"
+            f"<td>{_value(one)}</td></tr>"
             for one in self.firings[:_SHOWN]
         )
         more = len(self.firings) - _SHOWN
@@ -156,10 +161,6 @@ class Backtest:
             f"{self.matched:,} of {self.events:,} events matched</p>"
             f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
         )
-
-
-def _group(values: dict[str, Any]) -> str:
-    return escape(", ".join(f"{name} = {value}" for name, value in values.items())) or "–"
 
 
 def _value(firing: Firing) -> str:

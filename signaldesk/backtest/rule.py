@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import Any
 
+from signaldesk.backtest import labels as labelled
+from signaldesk.backtest import looks
 from signaldesk.backtest.engine import judged
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.heap import set_aside
-from signaldesk.backtest.labels import read as read_labels
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.sweep import Sweep, grid, run
 from signaldesk.clock import to_us
@@ -67,6 +68,7 @@ class Rule(metaclass=_Constructors):
         body = {name: value for name, value in fields.items() if name not in of_kind and value is not None}
         if "for_" in body:
             body["for"] = body.pop("for_")
+        _check_names(body, of_kind | {field.alias or name for name, field in model.Rule.model_fields.items()})
         if event:
             body["event"] = event
         return cls({"name": f"{kind} of {event or 'rules'}", **body, "when": when})
@@ -82,9 +84,7 @@ class Rule(metaclass=_Constructors):
         condition = document.kinds()[self.model.when.kind].condition.model_fields
         known = {field.alias or name for name, field in condition.items()} - {"kind"}
         fields = {field.alias or name for name, field in model.Rule.model_fields.items()}
-        if unknown := set(changes) - known - fields:
-            message = f"is no parameter; there are {', '.join(sorted(known | fields))}"
-            raise Invalid(errors=[FieldError(name, message) for name in sorted(unknown)])
+        _check_names(changes, known | fields)
         of_kind = {name: value for name, value in changes.items() if name in known}
         body |= {name: value for name, value in changes.items() if name not in known}
         return Rule({**body, "when": {**body["when"], **of_kind}})
@@ -103,11 +103,18 @@ class Rule(metaclass=_Constructors):
 
         `events`: see `Events.of`. `others`: the rules that a composite one is made of. `until`: time goes on
         until then after the last event. `lateness` in seconds, where the rule says nothing of its own.
-        `columns`: false to judge by the engine's fold in any case.
+        `columns`: false to judge by the engine's fold in any case. Raises Invalid with every fault.
         """
+        naive = [name for name, one in (("since", since), ("until", until)) if one and one.tzinfo is None]
+        if naive:
+            message = "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"
+            raise Invalid(errors=[FieldError(name, message) for name in naive])
+        if since and until and until <= since:
+            message = "does not come after `since`; nothing lies between them"
+            raise Invalid(errors=[FieldError("until", message)])
         return backtest(
             unsaved(self.model),
-            Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None),
+            self.loaded(events, others),
             others=[unsaved(one.model) for one in others],
             since=to_us(since) if since else None,
             until=to_us(until) if until else None,
@@ -119,7 +126,7 @@ class Rule(metaclass=_Constructors):
         self,
         events: Any,
         *,
-        labels: Sequence[Label] | Path = (),
+        labels: labelled.Given = (),
         others: Sequence[Rule] = (),
         progress: bool = True,
         **parameters: Any,
@@ -129,12 +136,17 @@ class Rule(metaclass=_Constructors):
         `labels` are known incidents, or a CSV file of them. Raises Invalid before the first backtest when one
         of the rules that come of it is none.
         """
-        loaded = Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None)
-        known = read_labels(labels) if isinstance(labels, Path) else labels
+        points, known = grid(parameters), labelled.known(labels)
+        loaded = self.loaded(events, others)
         parts = [unsaved(one.model) for one in others]
-        return swept(
-            unsaved(self.model), loaded, grid(parameters), others=parts, labels=known, progress=progress
-        )
+        return swept(unsaved(self.model), loaded, points, others=parts, labels=known, progress=progress)
+
+    def loaded(self, events: Any, others: Sequence[Rule] = ()) -> Events:
+        """Events as this rule takes them: see `Events.of`. Raises as that does, and Invalid for a table in
+        which fields are missing that it looks at."""
+        found = Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None)
+        looks.check([self.model, *(one.model for one in others)], found)
+        return found
 
     def __repr__(self) -> str:
         kind = document.kinds()[self.model.when.kind]
@@ -150,6 +162,18 @@ class Rule(metaclass=_Constructors):
         sentence = document.kinds()[self.model.when.kind].sentence(self.model.when)
         text = f"<pre>{escape(write([self.document]))}</pre>"
         return f"<h4>{escape(self.model.name)}</h4><p>{escape(sentence)}</p>{text}"
+
+
+def _check_names(given: Iterable[str], known: set[str]) -> None:
+    """Raises Invalid for names that are none of these parameters."""
+    faults = []
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            faults.append(FieldError(name, f"is no parameter; {hint}"))
+    if faults:
+        raise Invalid("there are no such parameters", errors=faults)
 
 
 def backtest(
@@ -186,6 +210,7 @@ def swept(
     progress: bool = False,
     since: int | None = None,
     until: int | None = None,
+    lateness: int | None = None,
     step: Callable[[int], None] | None = None,
 ) -> Sweep:
     """A backtest at every point. Raises Invalid, before the first one, for points that make no rule.
@@ -197,7 +222,7 @@ def swept(
 
     def test(rule: model.Rule) -> Backtest:
         changed = saved.model_copy(update={"rule": rule})
-        found = backtest(changed, events, others=others, since=since, until=until)
+        found = backtest(changed, events, others=others, since=since, until=until, lateness=lateness)
         if step is not None:
             step(1)
         return found

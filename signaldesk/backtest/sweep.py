@@ -13,6 +13,7 @@ from signaldesk.backtest.labels import Score, score
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.label import Label
+from signaldesk.model.message import group_text
 from signaldesk.model.rule import Rule
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Sweep:
         self.rule = rule
         self.names = list(names)
         self.points = points
+        self.missing: Sequence[str] = ()
+        """Damaged files of history, whose events were not judged."""
 
     @property
     def recommended(self) -> list[Point]:
@@ -77,11 +80,13 @@ class Sweep:
                 "alerts": point.alerts,
                 "notifications": point.notifications,
                 "notifications_per_week": point.per_week,
+                "noisiest": _noisiest(point),
                 **(point.score._asdict() if point.score else {}),
             }
             for point in self.points
         ]
-        return pandas.DataFrame(rows)
+        frame = pandas.DataFrame(rows)
+        return frame if any(frame.get("noisiest", ())) else frame.drop(columns="noisiest", errors="ignore")
 
     def as_json(self) -> dict[str, Any]:
         """The points, and the parameters of those that are recommended."""
@@ -101,6 +106,13 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         return f"<h4>{escape(self.rule)}</h4>{self.df().to_html(index=False, float_format='{:.3g}'.format)}"
+
+
+def _noisiest(point: Point) -> str:
+    """The group that fired most and how often, in words."""
+    if point.noisiest is None or not point.noisiest["group"]:
+        return ""
+    return f"{group_text(point.noisiest['group'])} ({point.noisiest['firings']:,})"
 
 
 def _goodness(point: Point) -> float:
@@ -157,7 +169,9 @@ def _told(pending: Sequence[Future[Point]], progress: bool) -> Iterator[Future[P
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(pending, description="sweep", console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    nobody = not (console.is_terminal or console.is_jupyter)
+    yield from track(pending, description="sweep", console=console, transient=True, disable=nobody)
 
 
 def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label]) -> Point:

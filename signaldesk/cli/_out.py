@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from signaldesk.errors import SignalDeskError
+from signaldesk.model.damage import words
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -31,6 +32,12 @@ def say(text: object = "") -> None:
 def note(text: object) -> None:
     """A line beside the data, on standard error."""
     sys.stderr.write(f"{plain(text)}\n")
+
+
+def damage(missing: Sequence[str]) -> None:
+    """Beside the data: damaged files of history, whose events are not among it."""
+    if missing:
+        note(words(missing))
 
 
 def data(value: Any) -> None:

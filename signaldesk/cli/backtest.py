@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from signaldesk.cli import _local, _remote
+from signaldesk.cli import _local, _out, _remote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.events import Events
     from signaldesk.backtest.result import Backtest
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from signaldesk.model.rule import Rule, SavedRule
 
 GROUP = typer.Typer()
+_ROWS = 50
+"""Of a table for people."""
 
 
 @GROUP.command("backtest", rich_help_panel="Look back")
@@ -71,9 +75,9 @@ def backtest(
       signaldesk backtest checkout.yaml --from 2026-01-01 --url https://desk.example.com
     """
     from signaldesk.backtest import labels as labelled
+    from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.sweep import grid
     from signaldesk.catalog import files
-    from signaldesk.clock import to_us
 
     *given, rule = files.read([file]).parsed()
     parameters = _parameters(sweep) if sweep else {}
@@ -93,28 +97,32 @@ def backtest(
         _show(_elsewhere(url, key, order, parameters, known), json)
         return
     if events is not None:
-        from signaldesk.backtest.events import Events
+        from signaldesk.backtest import rule as tuned
         from signaldesk.backtest.fold import unsaved
 
-        loaded = Events.of(events, type=rule.event[0] if len(rule.event) == 1 else None)
-        saved, others = unsaved(rule), [unsaved(one) for one in given]
+        others = [tuned.Rule(one.document()) for one in given]
+        loaded = tuned.Rule(rule.document()).loaded(events, others)
+        judged = _Judged(loaded, unsaved(rule), [unsaved(one) for one in given])
     else:
         until = until or _now()
-        loaded, saved, others, old = _local.run(
-            _stored(data, org, rule, given, against, _needed(since), until, replay)
-        )
-        if old is not None:
-            from signaldesk.backtest.comparison import compared
-
-            span = {"since": to_us(_needed(since)), "until": to_us(until) - 1}
-            _show(compared(saved, old, loaded, others=others, **span), json)
-            return
-    found = _tested(saved, others, loaded, since, until, points, known)
-    if plot is not None:
+        judged = _local.run(_stored(data, org, rule, given, against, _needed(since), until, replay))
+    found = _tested(judged, since, until, points, known)
+    if plot is not None and not isinstance(found, Comparison):
         from signaldesk.backtest.picture import write
 
         write(found.plot(), plot)
     _show(found, json)
+
+
+class _Judged(NamedTuple):
+    """What is judged; `lateness` (µs) is that of rules that say nothing of their own."""
+
+    events: Events
+    saved: SavedRule
+    others: list[SavedRule]
+    against: SavedRule | None = None
+    missing: Sequence[str] = ()
+    lateness: int | None = None
 
 
 def _elsewhere(
@@ -151,13 +159,12 @@ async def _stored(
     since: datetime,
     until: datetime,
     replay: str,
-) -> tuple[Events, SavedRule, list[SavedRule], SavedRule | None]:
+) -> _Judged:
     """The events of the installation on this machine, and the rules with the identities they have there."""
     import asyncio
 
     from signaldesk.backtest import stored
-    from signaldesk.cli import _out
-    from signaldesk.clock import from_us
+    from signaldesk.clock import MICROS, from_us
 
     async with _local.opened(data) as desk:
         org_id = (await desk.orgs.choose(org)).id
@@ -172,58 +179,100 @@ async def _stored(
         loaded = await asyncio.to_thread(
             stored.load, desk.history, org_id, every, since, until, now=now, replay=replay
         )
-    for path in loaded.missing:
-        _out.note(f"{path} is damaged: its events are not among these; `signaldesk history status` says more")
-    return loaded.events, stored.identified(org_id, rule, known), others, old
+        lateness = desk.settings.allowed_lateness * MICROS
+    saved = stored.identified(org_id, rule, known)
+    return _Judged(loaded.events, saved, others, old, loaded.missing, lateness)
 
 
 def _tested(
-    saved: SavedRule,
-    others: list[SavedRule],
-    events: Events,
+    judged: _Judged,
     since: datetime | None,
     until: datetime | None,
     points: list[dict[str, Any]],
     known: list[Any],
-) -> Backtest | Sweep:
+) -> Backtest | Sweep | Comparison:
     import sys
 
+    from signaldesk.backtest.comparison import compared
     from signaldesk.backtest.rule import backtest, swept
     from signaldesk.clock import to_us
 
-    begin, end = to_us(since) if since else None, to_us(until) - 1 if until else None
-    if not points:
-        return backtest(saved, events, others=others, since=begin, until=end)
-    bar = sys.stderr.isatty()
-    return swept(saved, events, points, others=others, labels=known, progress=bar, since=begin, until=end)
+    span: dict[str, Any] = {
+        "since": to_us(since) if since else None,
+        "until": to_us(until) - 1 if until else None,
+        "lateness": judged.lateness,
+    }
+    saved, events, others = judged.saved, judged.events, judged.others
+    found: Backtest | Sweep | Comparison
+    if judged.against is not None:
+        found = compared(saved, judged.against, events, others=others, **span)
+    elif points:
+        bar = sys.stderr.isatty()
+        found = swept(saved, events, points, others=others, labels=known, progress=bar, **span)
+    else:
+        found = backtest(saved, events, others=others, **span)
+    found.missing = judged.missing
+    return found
 
 
 def _show(found: Backtest | Report | Sweep | Comparison | ComparisonReport, json: bool) -> None:
     from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.sweep import Sweep
-    from signaldesk.cli import _out
     from signaldesk.client.report import ComparisonReport
 
+    _out.damage(found.missing)
     if json:
         _out.data(found.as_json())
     elif isinstance(found, Comparison | ComparisonReport):
-        _out.say(found.sentence)
-        whole = found.as_json()
-        shown = [(what, one) for what in ("missed", "extra") for one in whole[what][:50]]
-        cells = [(what, one["opened_at"], one["group"] or "", one["firings"]) for what, one in shown]
-        _out.table(("", "opened", "group", "firings"), cells, empty="the same alerts")
-    elif not isinstance(found, Sweep):
-        for name, value in found.summary.items():
-            if name != "noisiest":
-                _out.say(f"{name.replace('_', ' ')}: {value}")
-        columns = ("at", "group", "value")
-        rows = [(one["at"], one["group"] or "", one["value"]) for one in found.as_json()["firings"][:50]]
-        _out.table(columns, rows, empty="nothing would have fired")
+        _show_comparison(found)
+    elif isinstance(found, Sweep):
+        _show_sweep(found)
     else:
-        best = [point.parameters for point in found.recommended]
-        frame = found.df()
-        frame.insert(0, "", ["*" if point.parameters in best else "" for point in found.points])
-        _out.table([str(name) for name in frame.columns], frame.round(3).values.tolist(), empty="no points")
+        _show_backtest(found)
+
+
+def _show_backtest(found: Backtest | Report) -> None:
+    from signaldesk.model.message import group_text, many
+
+    noisy = [one for one in found.summary["noisiest"] if one["group"]]
+    groups = [f"{group_text(one['group'])} ({one['firings']:,})" for one in noisy]
+    held = [f"{times:,} by {reason}" for reason, times in found.summary["suppressed"].items()]
+    written = {"suppressed": ", ".join(held) or "none", "noisiest": "; ".join(groups)}
+    for name, value in found.summary.items():
+        text = written.get(name, f"{value:,}" if isinstance(value, int | float) else value)
+        if name != "threshold" and text:
+            _out.say(f"{name.replace('_', ' ')}: {text}")
+    firings = found.as_json()["firings"]
+    rows = [(one["at"], group_text(one["group"]), one["value"]) for one in firings[:_ROWS]]
+    _table(("at", "group", "value"), rows, empty="nothing would have fired")
+    if len(firings) > _ROWS:
+        _out.note(f"and {many(len(firings) - _ROWS, 'firing')} more; --json has them all")
+
+
+def _show_comparison(found: Comparison | ComparisonReport) -> None:
+    from signaldesk.model.message import group_text
+
+    _out.say(found.sentence)
+    whole = found.as_json()
+    shown = [(what, one) for what in ("missed", "extra") for one in whole[what][:_ROWS]]
+    cells = [(what, one["opened_at"], group_text(one["group"]), one["firings"]) for what, one in shown]
+    _table(("alert", "opened", "group", "firings"), cells, empty="the same alerts")
+
+
+def _show_sweep(found: Sweep) -> None:
+    best = [point.parameters for point in found.recommended]
+    frame = found.df()
+    frame.insert(0, "best", ["*" if point.parameters in best else "" for point in found.points])
+    _table([str(name) for name in frame.columns], frame.round(3).values.tolist(), empty="no points")
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
+    """With a heading on a pipe as well: nobody knows these columns by heart."""
+    import sys
+
+    if rows and not sys.stdout.isatty():
+        _out.say("\t".join(columns))
+    _out.table(columns, rows, empty=empty)
 
 
 def _parameters(given: list[str]) -> dict[str, Any]:

@@ -73,8 +73,9 @@ def query(
 def _ask_remote(sql: str, wire: str, write: Callable[[bytes], Any], url: str, key: str | None) -> None:
     from signaldesk.client.query import asked
 
-    with _remote.api(url, key, None) as api, asked(api, sql, wire) as pieces:
-        for piece in pieces:
+    with _remote.api(url, key, None) as api, asked(api, sql, wire) as answer:
+        _out.damage(answer.missing)
+        for piece in answer.pieces:
             write(piece)
 
 
@@ -83,6 +84,7 @@ async def _ask_local(
 ) -> None:
     async with _local.opened(data) as desk:
         result = await desk.queries.ask((await desk.orgs.choose(org)).id, sql, wire)
+        _out.damage(result.missing)
         try:
             async for piece in result:
                 write(piece)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from signaldesk.client.damage import told
 from signaldesk.client.outgoing import line
 from signaldesk.client.picked import Picked, picked
 from signaldesk.client.rows import Rows, Stream
@@ -15,6 +15,7 @@ from signaldesk.client.saved import Saved, live_name, shadow_name
 from signaldesk.errors import FieldError, Invalid
 
 if TYPE_CHECKING:
+    from signaldesk.backtest import labels as labelled
     from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.result import Backtest
     from signaldesk.backtest.rule import Rule
@@ -177,8 +178,8 @@ class Desk:
     ) -> Rows:
         """Live events of these types (`*` in one is anything), oldest first, however many there are.
 
-        `last` is a duration such as `30d`; or name the times, from `since` on and before `until`, with their
-        time zones. `where` is a filter as in rules. Raises Invalid.
+        `last` is a duration such as `30d`, until now or `until`; or name the times, from `since` on and
+        before `until`, with their time zones. `where` is a filter as in rules. Raises Invalid.
         """
         wanted = picked(type, last=last, since=since, until=until, where=where)
         return Rows(self._backend.events(wanted), f"{wanted.sql} ORDER BY timestamp")
@@ -201,7 +202,7 @@ class Desk:
         it. Raises Invalid, NotFound, Refused, Unreachable.
         """
         wanted = _past(rule, last, since, until, version)._replace(replay=replay)
-        return self._backend.backtest(wanted, progress=progress)
+        return told(self._backend.backtest(wanted, progress=progress))
 
     def sweep(
         self,
@@ -211,7 +212,7 @@ class Desk:
         since: datetime | None = None,
         until: datetime | None = None,
         version: int | None = None,
-        labels: Sequence[Label] | Path | Literal["stored"] = (),
+        labels: labelled.Given | Literal["stored"] = (),
         replay: str = "",
         progress: bool = True,
         **parameters: Any,
@@ -221,12 +222,12 @@ class Desk:
         `labels` are known incidents to compare with: `"stored"` for those of the organisation, a list of
         `Label`, or a CSV file of them.
         """
-        if isinstance(labels, Path):
-            from signaldesk.backtest.labels import read
+        if labels != "stored":
+            from signaldesk.backtest import labels as labelled
 
-            labels = read(labels)
+            labels = labelled.known(labels)
         wanted = _past(rule, last, since, until, version)._replace(replay=replay)
-        return self._backend.sweep(wanted, parameters, labels=labels, progress=progress)
+        return told(self._backend.sweep(wanted, parameters, labels=labels, progress=progress))
 
     def save(self, rule: Rule, *, mode: Literal["live", "shadow", "paused"] | None = None) -> Saved:
         """Save a rule: a new one, or the next version of the one of that name.
@@ -262,7 +263,7 @@ class Desk:
         if against is None:
             against = live_name(rule if isinstance(rule, str) else rule.model.name)
         wanted = _past(rule, last, since, until, None)
-        return self._backend.compare(wanted, against, progress=progress)
+        return told(self._backend.compare(wanted, against, progress=progress))
 
     def close(self) -> None:
         """Send what is on its way, then close. Raises as `flush` does."""
@@ -287,7 +288,7 @@ def _past(
 ) -> Past:
     """Raises Invalid with every fault of the times."""
     wanted = picked("*", last=last, since=since, until=until, where=None)
-    until = until or datetime.now(UTC)
+    since, until = wanted.since, until or datetime.now(UTC)
     if wanted.last is not None:
         since = until - timedelta(microseconds=wanted.last)
     if since is None:

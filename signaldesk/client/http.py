@@ -46,6 +46,13 @@ class Answer(NamedTuple):
     body: Any
 
 
+class Streamed(NamedTuple):
+    """A good answer that arrives."""
+
+    pieces: Iterator[bytes]
+    headers: Mapping[str, str]
+
+
 class Api:
     """The API of one installation. Close it, or use it in a `with` block."""
 
@@ -89,6 +96,7 @@ class Api:
     def _ask(
         self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
+        self._check_open()
         try:
             response = self._http.request(method, path, content=content or None, headers=headers)
         except httpx.HTTPError as error:
@@ -100,8 +108,9 @@ class Api:
         raise _fault(self.url, response, body if isinstance(body, dict) else {})
 
     @contextmanager
-    def stream(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+    def stream(self, path: str, content: bytes, *, headers: Mapping[str, str]) -> Iterator[Streamed]:
         """POST once; the answer's bytes as they come. Raises Unreachable or Refused, also on the way."""
+        self._check_open()
         try:
             request = self._http.build_request(
                 "POST", path, content=content, headers=headers, timeout=PATIENT
@@ -111,12 +120,16 @@ class Api:
                     response.read()
                     body = _json(response)
                     raise _fault(self.url, response, body if isinstance(body, dict) else {})
-                yield response.iter_bytes()
+                yield Streamed(response.iter_bytes(), response.headers)
         except httpx.RemoteProtocolError as error:
             raise Unreachable("the answer broke off on its way; ask again, or for less") from error
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{self.url} does not answer ({reason}); is it up?") from error
+
+    def _check_open(self) -> None:
+        if self._http.is_closed:
+            raise SignalDeskError("this desk is closed; connect again")
 
     def close(self) -> None:
         self._http.close()

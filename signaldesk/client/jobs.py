@@ -37,7 +37,7 @@ def backtest(api: Api, order: dict[str, Any], *, progress: bool = False) -> Repo
 def compare(api: Api, order: dict[str, Any], *, progress: bool = False) -> ComparisonReport:
     """The order's rule against another one."""
     with _ended(api, order, progress) as answer:
-        return ComparisonReport(answer["comparison"])
+        return ComparisonReport(answer["comparison"], answer["missing"])
 
 
 def sweep(api: Api, order: dict[str, Any], *, progress: bool = False) -> Sweep:
@@ -50,7 +50,9 @@ def sweep(api: Api, order: dict[str, Any], *, progress: bool = False) -> Sweep:
         points = [
             Point(**{**one, "score": found}) for one, found in zip(answer["points"], scores, strict=True)
         ]
-        return Sweep(answer["rule"], list(order["sweep"]), points)
+        swept = Sweep(answer["rule"], list(order["sweep"]), points)
+        swept.missing = answer["missing"]
+        return swept
 
 
 @contextmanager
@@ -98,6 +100,8 @@ def _told(progress: bool) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    nobody = not (console.is_terminal or console.is_jupyter)
+    with Progress(console=console, transient=True, disable=nobody) as bar:
         task = bar.add_task("backtest", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from signaldesk.errors import FieldError, Invalid
@@ -57,7 +57,12 @@ def picked(
         if moment is not None and moment.tzinfo is None:
             faults.append(FieldError(name, "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"))
     types = [type] if isinstance(type, str) else list(type)
-    found = Picked(types, _last(last, faults), since, until, _filter(where, faults))
+    back = _last(last, faults)
+    if not faults and back is not None and until is not None:
+        since, back = until - timedelta(microseconds=back), None
+    if not faults and since is not None and until is not None and until <= since:
+        faults.append(FieldError("until", "does not come after `since`; nothing lies between them"))
+    found = Picked(types, back, since, until, _filter(where, faults))
     if faults:
         raise Invalid("; ".join(f"{one.field}: {one.message}" for one in faults), errors=faults)
     return found

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import orjson
 
 from signaldesk.client.http import Api
+from signaldesk.client.rows import Pieces
+from signaldesk.model import damage
 
 PATH = "/api/v1/query"
 MEDIA = {
@@ -20,8 +22,8 @@ MEDIA = {
 
 
 @contextmanager
-def asked(api: Api, sql: str, format: str) -> Iterator[Iterator[bytes]]:
+def asked(api: Api, sql: str, format: str) -> Iterator[Pieces]:
     """Ask once. Raises Unreachable or Refused, also while the answer is read."""
     headers = {"Content-Type": "application/json", "Accept": MEDIA[format]}
-    with api.stream(PATH, orjson.dumps({"sql": sql}), headers=headers) as pieces:
-        yield pieces
+    with api.stream(PATH, orjson.dumps({"sql": sql}), headers=headers) as answer:
+        yield Pieces(answer.pieces, damage.paths(answer.headers.get(damage.HEADER)))

@@ -102,7 +102,7 @@ def _pages(remote: Remote, wanted: Picked) -> Iterator[Batches]:
     """All of the events, page after page, each from where the one before ended."""
     opened = remote.sql(f"{wanted.sql} ORDER BY {ORDER} LIMIT {PAGE}")
     with opened() as first:
-        yield Batches(first.schema, _following(remote, wanted, first))
+        yield Batches(first.schema, _following(remote, wanted, first), first.missing)
 
 
 def _following(remote: Remote, wanted: Picked, page: Batches) -> Iterator[pa.RecordBatch]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from signaldesk.model.message import group_text, many
 
 if TYPE_CHECKING:
     import pandas
@@ -18,7 +21,7 @@ class Report:
         self.summary: dict[str, Any] = answer["summary"]
         self.alerts: list[dict[str, Any]] = answer["alerts"]
         self.suppressed: list[dict[str, Any]] = answer["suppressed"]
-        self.missing: list[str] = answer["missing"]
+        self.missing: Sequence[str] = answer["missing"]
         """Damaged files of history, whose events were not judged."""
         self.firings = firings
 
@@ -40,6 +43,24 @@ class Report:
         frame["at"] = pandas.to_datetime(frame["at"], utc=True, format="ISO8601")
         return frame
 
+    def plot(self) -> Any:
+        """A Bokeh figure: firings over time, by their value, with the alerts they belong to."""
+        from datetime import datetime, timedelta
+
+        from signaldesk.backtest.picture import Shown, drawn
+        from signaldesk.model.message import group_text
+
+        def at(text: str) -> datetime:
+            return datetime.fromisoformat(text)
+
+        alerts = []
+        for one in self.alerts:
+            start, end = at(one["opened_at"]), at(one["resolved_at"] or one["last_fired_at"])
+            alerts.append((start, max(end, start + timedelta(microseconds=1)), one["value"]))
+        firings = [(at(one["at"]), one["value"], group_text(one["group"])) for one in self.firings]
+        span = at(self.summary["from"]), at(self.summary["to"])
+        return drawn(Shown(self.summary["rule"], *span, firings, alerts, self.summary["threshold"]))
+
     def __repr__(self) -> str:
         return f"<Report of {self.summary['rule']!r}: {self._words}>"
 
@@ -47,12 +68,13 @@ class Report:
     def _words(self) -> str:
         found = self.summary
         week = found["notifications_per_week"]
-        return f"{found['firings']} firings, {found['alerts']} alerts, {week:g} notifications a week"
+        firings, alerts = many(found["firings"], "firing"), many(found["alerts"], "alert")
+        return f"{firings}, {alerts}, {week:g} notifications a week"
 
     def _repr_html_(self) -> str:
         found = self.summary
         rows = "".join(
-            f"<tr><td>{escape(str(one['at']))}</td><td>{_group(one['group'])}</td>"
+            f"<tr><td>{escape(str(one['at']))}</td><td>{escape(group_text(one['group'])) or '–'}</td>"
             f"<td>{escape(str(one['value']))}</td></tr>"
             for one in self.firings[:_SHOWN]
         )
@@ -65,15 +87,13 @@ class Report:
         )
 
 
-def _group(values: dict[str, Any]) -> str:
-    return escape(", ".join(f"{name} = {value}" for name, value in values.items())) or "–"
-
-
 class ComparisonReport:
     """Two rules over the same past, as plain JSON; see `backtest.comparison.Comparison`."""
 
-    def __init__(self, found: dict[str, Any]) -> None:
+    def __init__(self, found: dict[str, Any], missing: Sequence[str] = ()) -> None:
         self._found = found
+        self.missing = missing
+        """Damaged files of history, whose events were not judged."""
         self.sentence: str = found["sentence"]
         self.fewer: int = found["fewer"]
         """Messages that people would have been spared; negative when there are more."""

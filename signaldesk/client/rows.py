@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from signaldesk.client.damage import told
 from signaldesk.client.http import Unreachable
 from signaldesk.errors import SignalDeskError
 
@@ -14,19 +15,31 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_SHOWN = 20
-"""Rows that a notebook shows of them."""
+_SHOWN, _COUNTED = 20, 10_000
+"""Rows that a notebook shows of them, and so many that it looks at: nobody who looks at a cell means to fetch
+a year."""
 
 
 class Batches:
     """An answer that arrives: its columns are known, its rows come piece by piece, once."""
 
-    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    def __init__(
+        self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], missing: Sequence[str] = ()
+    ) -> None:
+        """`missing` are damaged files of history, whose rows are not among these."""
         self.schema = schema
+        self.missing = missing
         self._batches = batches
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches
+
+
+class Pieces(NamedTuple):
+    """An answer's bytes as they come, and the damaged files of history that it does without."""
+
+    pieces: Iterator[bytes]
+    missing: Sequence[str] = ()
 
 
 Stream = Callable[[], AbstractContextManager[Batches]]
@@ -47,7 +60,7 @@ class Rows:
         Raises Refused (what is wrong, and where) or Unreachable, also on the way.
         """
         with self._stream() as stream:
-            yield from stream
+            yield from told(stream)
 
     def arrow(self) -> pa.Table:
         """All rows as an Arrow table. Raises as `batches` does."""
@@ -55,7 +68,7 @@ class Rows:
 
         if self._table is None:
             with self._stream() as stream:
-                self._table = pa.Table.from_batches(stream, stream.schema)
+                self._table = pa.Table.from_batches(told(stream), stream.schema)
         return self._table
 
     @contextmanager
@@ -64,7 +77,7 @@ class Rows:
         import pyarrow as pa
 
         with self._stream() as stream:
-            yield pa.RecordBatchReader.from_batches(stream.schema, iter(stream))
+            yield pa.RecordBatchReader.from_batches(stream.schema, iter(told(stream)))
 
     def df(self) -> pd.DataFrame:
         """All rows as a pandas DataFrame; times know that they are UTC."""
@@ -91,22 +104,36 @@ class Rows:
         return f"<{type(self).__name__} of {' '.join(self.sql.split())[:100]!r}: {asked}>"
 
     def _repr_html_(self) -> str:
-        """The first rows, and how many there are; texts of events are escaped."""
-        table = self.arrow()
-        more = f" of {table.num_rows:,} rows" if table.num_rows > _SHOWN else ""
-        shown = min(_SHOWN, table.num_rows)
-        return f"{table.slice(0, _SHOWN).to_pandas().to_html(index=False)}<p>{shown}{more or ' rows'}</p>"
+        """The first rows, and how many there are unless there are many; texts of events are escaped."""
+        table, whole = self._looked_at()
+        shown, many = min(_SHOWN, table.num_rows), table.num_rows
+        rest = f" of {'' if whole else 'more than '}{many:,}" if many > shown else ""
+        return f"{table.slice(0, _SHOWN).to_pandas().to_html(index=False)}<p>{shown}{rest} rows</p>"
+
+    def _looked_at(self) -> tuple[pa.Table, bool]:
+        """The rows, or the first of very many; whether they are all."""
+        import pyarrow as pa
+
+        if self._table is None:
+            taken: list[pa.RecordBatch] = []
+            with self._stream() as stream:
+                for batch in told(stream):
+                    taken.append(batch)
+                    if sum(one.num_rows for one in taken) > _COUNTED:
+                        return pa.Table.from_batches(taken, stream.schema).slice(0, _COUNTED), False
+                self._table = pa.Table.from_batches(taken, stream.schema)
+        return self._table, True
 
 
 @contextmanager
-def arriving(asked: AbstractContextManager[Iterator[bytes]]) -> Iterator[Batches]:
+def arriving(asked: AbstractContextManager[Pieces]) -> Iterator[Batches]:
     """The batches of an Arrow IPC stream that comes in pieces. Raises Unreachable when it breaks off."""
     import pyarrow as pa
 
     with asked as pieces:
         try:
-            with pa.ipc.open_stream(io.BufferedReader(_Arriving(pieces), 1 << 18)) as stream:
-                yield Batches(stream.schema, iter(stream))
+            with pa.ipc.open_stream(io.BufferedReader(_Arriving(pieces.pieces), 1 << 18)) as stream:
+                yield Batches(stream.schema, iter(stream), pieces.missing)
         except (pa.ArrowInvalid, EOFError) as error:
             raise Unreachable("the answer broke off on its way; ask again, or for less") from error
 

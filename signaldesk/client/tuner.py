@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import panel as pn
 
 from signaldesk import statements
+from signaldesk.backtest import labels as labelled
 from signaldesk.backtest.bench import Bench
-from signaldesk.backtest.events import Events
-from signaldesk.backtest.labels import read as read_labels
 from signaldesk.backtest.rule import Rule
 from signaldesk.errors import SignalDeskError
-from signaldesk.model.label import Label
 from signaldesk.pages_folder import load_apps
 
 MODES = {"Shadow: only records": "shadow", "Live: tells people": "live"}
@@ -85,7 +82,7 @@ def tune(
     rule: Rule,
     events: Any,
     *,
-    labels: Sequence[Label] | Path = (),
+    labels: labelled.Given = (),
     others: Sequence[Rule] = (),
     desk: Saves | None = None,
 ) -> NotebookTuner:
@@ -97,9 +94,7 @@ def tune(
     load_apps()
     if _in_notebook():
         pn.extension(inline=True)  # with its scripts: a notebook need not reach anybody else's server
-    model = rule.model
-    known = read_labels(labels) if isinstance(labels, Path) else labels
-    loaded = Events.of(events, type=model.event[0] if len(model.event) == 1 else None)
+    known, loaded = labelled.known(labels), rule.loaded(events, others)
     bench = Bench(loaded, labels=known, others=[one.model for one in others])
     return NotebookTuner(rule, bench, desk=desk)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import IO, NamedTuple
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from signaldesk import statements
 from signaldesk.errors import Unavailable
+from signaldesk.history.cut import Cut
 from signaldesk.history.history import History
 from signaldesk.history.sandbox import wire
 from signaldesk.history.sandbox.limits import Limits, OutOfProportion, size
@@ -27,10 +29,12 @@ _AS_COPIED = (
 
 
 class Held(NamedTuple):
-    """A job, and the files that it speaks of, by number; close them."""
+    """A job, and the files that it speaks of, by number; close them. `missing` are damaged ones that it has
+    to do without."""
 
     job: Job
     files: list[IO[bytes]]
+    missing: Sequence[str]
 
 
 class Holdings:
@@ -62,14 +66,15 @@ class Holdings:
                 setup.append(f"INSERT INTO {name} FROM read_csv('{path}', {_AS_COPIED}, columns = {columns})")
             handed = list(files.values())
             job = Job(sql, format, setup, self.tables, limits)
+            missing: Sequence[str] = ()
             if EVENTS in lower:
-                job = self._with_events(org_id, job, handed, opened)
+                cut = self._history.cut(org_id)
+                job, missing = self._with_events(cut, job, handed, opened), cut.missing
             opened.pop_all()
-            return Held(job, handed)
+            return Held(job, handed, missing)
 
-    def _with_events(self, org_id: UUID, job: Job, handed: list[IO[bytes]], opened: ExitStack) -> Job:
+    def _with_events(self, cut: Cut, job: Job, handed: list[IO[bytes]], opened: ExitStack) -> Job:
         """The job with the organisation's events, whose files are appended to those `handed`."""
-        cut = self._history.cut(org_id)
         if cut.tail.nbytes > (most := job.limits.memory // 2):
             raise _out_of_proportion(most)
         tail = opened.enter_context(unnamed_file())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -61,8 +61,16 @@ class Result:
     As JSON it is `{"columns": [{"name", "type"}], "rows": [[…]], "row_count", "elapsed_ms"}`.
     """
 
-    def __init__(self, columns: list[Column], pieces: AsyncIterator[bytes], closing: ExitStack) -> None:
+    def __init__(
+        self,
+        columns: list[Column],
+        pieces: AsyncIterator[bytes],
+        closing: ExitStack,
+        missing: Sequence[str] = (),
+    ) -> None:
         self.columns = columns
+        self.missing = missing
+        """Paths of damaged files: their events are not among those that were asked."""
         self._pieces = pieces
         self._closing = closing
 
@@ -119,7 +127,7 @@ class Queries:
             pieces = self._pieces(run)
             ahead, ended = await self._ahead(pieces)
             result = _wrapped(format, run, ahead, None if ended else pieces, begun)
-            return Result(run.columns, result, stack.pop_all())
+            return Result(run.columns, result, stack.pop_all(), run.missing)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -129,7 +137,8 @@ class Queries:
     def _start(self, org_id: UUID, sql: str, format: Format) -> Run:
         held = self._holdings().of(org_id, sql, format, self._limits)
         try:
-            return Run(self._launcher, held.job, [file.fileno() for file in held.files])
+            files = [file.fileno() for file in held.files]
+            return Run(self._launcher, held.job, files, missing=held.missing)
         finally:
             for file in held.files:
                 file.close()

@@ -37,6 +37,8 @@ class Status:
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"{self.events:,} events in {self.files} files, {self.bytes / 1e6:,.1f} MB, in {self.where}"
+        if not self.files:
+            yield "nothing is archived yet: an hour goes when it is over"
         if self.oldest and self.newest:
             yield f"of {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}, {self.organisations} organisations"
         if self.behind is not None:

@@ -24,7 +24,7 @@ class Label(NamedTuple):
     name: str
     starts_at: datetime
     ends_at: datetime
-    group: Mapping[str, Any]
+    group: Mapping[str, Any] = {}  # nobody changes a label's group
     comment: str = ""
 
 

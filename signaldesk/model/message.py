@@ -268,6 +268,11 @@ def group_text(group: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {clip(plain(value), 80)}" for name, value in group.items())
 
 
+def many(count: int, noun: str) -> str:
+    """`1 alert`, `1,200 alerts`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _of(group: Mapping[str, Any]) -> str:
     return f" ({group_text(group)})" if group else ""
 

@@ -15,7 +15,7 @@ from signaldesk.backtest.benches import Benches
 from signaldesk.backtest.jobs.jobs import Jobs
 from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
-from signaldesk.clock import Clock
+from signaldesk.clock import MICROS, Clock
 from signaldesk.engine.explain import Explainer
 from signaldesk.history.finding import EventFinder
 from signaldesk.history.history import History
@@ -83,7 +83,10 @@ class Services:
         return RulePageQueries(database=self.database, org_id=org_id)
 
     def benches(self, org_id: UUID) -> Benches:
-        return Benches(history=self.history, rules=self.rules, labels=self.labels, org_id=org_id)
+        return Benches(
+            history=self.history, rules=self.rules, labels=self.labels,
+            lateness=self.settings.allowed_lateness * MICROS, org_id=org_id,
+        )  # fmt: skip
 
     def overview(self, org_id: UUID) -> OverviewQueries:
         return OverviewQueries(database=self.database, org_id=org_id)

@@ -104,6 +104,7 @@ def _answered(order: Order, tell: Tell) -> Told:
             labels=order.labels,
             since=order.since,
             until=until,
+            lateness=order.lateness,
             step=progress.add,
         )
         return Told(progress.total, progress.total, answer=answer | sweep.as_json())

@@ -105,8 +105,11 @@ class _Frame(NamedTuple):
 class Run:
     """One query under way. Close it whatever happens: that ends its process."""
 
-    def __init__(self, launcher: Launcher, job: Job, files: Sequence[int]) -> None:
-        """Raises Unavailable."""
+    def __init__(
+        self, launcher: Launcher, job: Job, files: Sequence[int], *, missing: Sequence[str] = ()
+    ) -> None:
+        """`missing` are the paths of damaged files that it does without. Raises Unavailable."""
+        self.missing = missing
         self._limits = job.limits
         self._left = _START_S
         self._size = 0

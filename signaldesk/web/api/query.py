@@ -8,6 +8,7 @@ from pydantic import Field
 
 from signaldesk.errors import NotAcceptable
 from signaldesk.history.sandbox.wire import Format
+from signaldesk.model import damage
 from signaldesk.web.api.shapes import Ask, Shape
 from signaldesk.web.call import Answer, Call
 
@@ -47,7 +48,10 @@ async def ask(call: Call) -> Answer:
     media = _chosen(call.headers.get("Accept", ""))
     result = await call.services.queries.ask(call.org_id, call.body(QueryIn).sql, FORMATS[media])
     content_type = f"{media}; charset=utf-8" if media == "text/csv" else media
-    return Answer(stream=result, headers={"Content-Type": content_type})
+    headers = {"Content-Type": content_type}
+    if result.missing:
+        headers[damage.HEADER] = damage.header(result.missing)
+    return Answer(stream=result, headers=headers)
 
 
 def _chosen(accept: str) -> str:

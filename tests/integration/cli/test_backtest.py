@@ -112,5 +112,9 @@ def test_a_range_that_is_none_is_refused_and_damage_is_told(terminal: Terminal) 
     (file,) = folder.rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:-100])
     said = terminal.run("backtest", "rule.yaml", "--from", SINCE, "--to", UNTIL, "--json")
-    assert f"{file.relative_to(folder)} is damaged: its events are not among these" in said.err
+    told = f"the events of 1 damaged file of history are not among these: {file.relative_to(folder)}"
+    assert told in said.err
     assert said.json()["summary"]["events"] == 15
+    asked = terminal.run("query", "SELECT count(*) AS n FROM events", "--format", "csv")
+    assert asked.out.split() == ["n", "16"]
+    assert told in asked.err

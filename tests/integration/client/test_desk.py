@@ -63,6 +63,7 @@ async def test_sql_becomes_whichever_table_people_work_with(desk: Desk) -> None:
     frame = found.df()
     assert list(frame["type"]) == ["checkout_failed", "checkout_done", "signup"]
     assert frame["timestamp"].iloc[0].to_pydatetime() == NOW
+    assert found.pl()["amount"].to_list() == [0, 10, 20]
     assert len(found) == 3
 
 
@@ -76,6 +77,7 @@ async def test_events_are_those_of_a_type_a_time_and_a_filter(desk: Desk) -> Non
     assert await types(last="36h") == ["checkout_done", "checkout_failed"]
     assert await types(until=NOW) == ["signup", "checkout_done"]
     assert await types(since=NOW - timedelta(days=1), until=NOW) == ["checkout_done"]
+    assert await types(last="36h", until=NOW) == ["checkout_done"]
     assert await types(where="amount > 5 AND country = '<DE>'") == ["signup", "checkout_done"]
 
 
@@ -90,6 +92,9 @@ async def test_a_notebook_shows_the_first_rows_without_their_markup(desk: Desk) 
     shown = await aside(desk.sql("SELECT payload FROM events, range(10)")._repr_html_)
     assert "20 of 30 rows" in shown
     assert "&lt;DE&gt;" in shown and "<DE>" not in shown
+    many = desk.sql("SELECT range AS n FROM range(200_000)")
+    assert "20 of more than 10,000 rows" in await aside(many._repr_html_)
+    assert "not asked yet" in repr(many)  # and so not kept, either
 
 
 async def test_what_is_wrong_says_what_and_where(desk: Desk) -> None:
@@ -98,6 +103,16 @@ async def test_what_is_wrong_says_what_and_where(desk: Desk) -> None:
     with pytest.raises(Invalid, match="since: has no time zone") as error:
         desk.events(since=datetime(2026, 1, 31), last="soon", where="amount >")  # noqa: DTZ001
     assert {fault.field for fault in error.value.errors} == {"last", "since", "where"}
+    with pytest.raises(Invalid, match="until: does not come after `since`; nothing lies between them"):
+        desk.events(since=NOW, until=NOW)
+
+
+async def test_a_desk_that_is_closed_says_so(desk: Desk) -> None:
+    await aside(desk.close)
+    with pytest.raises(SignalDeskError, match="this desk is closed; connect again"):
+        await aside(desk.sql("SELECT 1").arrow)
+    with pytest.raises(SignalDeskError, match="this desk is closed; connect again"):
+        await aside(lambda: desk.save(RULE))
 
 
 async def test_a_key_that_may_not_ask_is_refused(web: Web) -> None:
@@ -171,6 +186,7 @@ async def test_a_rule_is_judged_where_the_events_are_or_here(desk: Desk) -> None
     assert (there.summary["events"], there.summary["firings"]) == (2, 2)
     assert list(there.df()["country"]) == ["<DE>", "<DE>"]
     assert "2 of 2 events matched" in there._repr_html_() and "<DE>" not in there._repr_html_()
+    assert there.plot().title.text == here.plot().title.text == "Every checkout: 2 firings, 1 alert"
     last = await aside(lambda: desk.backtest(RULE, last="12h", progress=False))
     assert last.summary["events"] == 1
 

@@ -120,6 +120,15 @@ def test_known_incidents_are_scored() -> None:
     assert "F-score" in html
 
 
+def test_damaged_files_are_named_beside_what_is_known_without_them() -> None:
+    tuner = Tuner(BODY, Bench(failures(), missing=["org=1/date=2026-01-31/a.parquet"]))
+    tuner.judge_now()
+    assert "The events of 1 damaged file of history are not among these: org=1/date=2026-01-31/a.pa" in shown(
+        tuner
+    )
+    assert tuner.tried is not None
+
+
 def test_it_is_compared_with_what_is_saved() -> None:
     tuner = Tuner(BODY, Bench(failures()))
     tuner.against = document.parse(BODY)

@@ -43,8 +43,9 @@ def test_a_rule_that_misses_nothing_says_so() -> None:
     assert found.missed == found.extra == []
     assert found.fewer > 0
     assert found.sentence.endswith("and missed nothing")
+    times = len(found.old.notifications)
     assert against_old(OLD).sentence == (
-        f"'Failures' would have notified as often as 'Failures' ({len(found.old.notifications)} times) "
+        f"'Failures' as given would have notified as often as the saved one ({times} times) "
         "and missed nothing"
     )
 

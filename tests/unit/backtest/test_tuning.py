@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import pandas
+import polars
 import pyarrow
 import pytest
 
@@ -51,9 +52,9 @@ def test_there_is_a_constructor_for_every_kind(kind: str) -> None:
     "events",
     [
         ROWS, pyarrow.Table.from_pylist(ROWS), pandas.DataFrame(ROWS), pandas.DataFrame(ROWS[::-1]),
-        relation(),
+        relation(), polars.DataFrame(ROWS), polars.LazyFrame(ROWS),
     ],
-    ids=["dicts", "arrow", "pandas", "unsorted", "relation"],
+    ids=["dicts", "arrow", "pandas", "unsorted", "relation", "polars", "lazy"],
 )  # fmt: skip
 def test_events_come_in_any_form(events: Any) -> None:
     found = RULE.backtest(events)
@@ -86,8 +87,14 @@ def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
         ([{"type": "x", "time": NOON}], "timestamp: there is no such column"),
         ([{"type": "x", "timestamp": 5}], "timestamp: is BIGINT"),
         ([{"type": "x", "timestamp": "yesterday"}], "cannot be read"),
-        ([{"type": "x", "timestamp": None}, *ROWS], "1 events have no timestamp"),
+        ([{"type": "x", "timestamp": None}, *ROWS], "1 event has no timestamp"),
         (object(), "cannot be read from a object"),
+        (None, "cannot be read from a NoneType"),
+        ([], "the list is empty"),
+        ([*ROWS, 3], "a int is among them; give dicts"),
+        ([*ROWS, {**ROWS[0], "country": 3}], "country: holds values of several kinds"),
+        (pandas.DataFrame([*ROWS, {**ROWS[0], "country": 3}]), "country: holds values of several kinds"),
+        (pandas.DataFrame(ROWS).rename(columns={"country": "contry"}), "by: these events have no column"),
     ],
 )
 def test_what_is_wrong_with_events_is_said(events: Any, said: str) -> None:
@@ -97,11 +104,48 @@ def test_what_is_wrong_with_events_is_said(events: Any, said: str) -> None:
     assert said in f"{caught.value.detail}; {faults}"
 
 
+def test_every_field_that_a_rule_looks_at_must_be_a_column_of_a_table() -> None:
+    rule = sd.Rule.aggregate(
+        "checkout_failed", where="amont > 2 AND country = 'DE'", by=["user.plan", "type"], function="sum",
+        field="amount", above=3, within="60s",
+    )  # fmt: skip
+    with pytest.raises(Invalid) as caught:
+        rule.backtest([{**row, "amount": 3, "user": {"plan": "pro"}} for row in ROWS])
+    (fault,) = caught.value.errors
+    assert fault.field == "where"
+    assert fault.message.startswith("these events have no column 'amont'; did you mean 'amount'?")
+    with pytest.raises(Invalid) as caught:
+        rule.sweep(ROWS, above=[1, 2], progress=False)
+    assert [one.field for one in caught.value.errors] == ["where", "when.field", "by"]
+    rule.backtest([{"timestamp": row["timestamp"], "payload": "{}", "type": "x"} for row in ROWS])
+
+
+def test_fields_that_only_later_events_have_count_as_well() -> None:
+    events = [{**row, "late": True} if number > 3 else row for number, row in enumerate(ROWS)]
+    assert sd.Rule.each("checkout_failed", where="late").backtest(events).matched == len(ROWS) - 4
+
+
+def test_a_name_that_is_no_parameter_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(Invalid, match="withn: is no parameter; did you mean within"):
+        sd.Rule.count("x", at_least=3, withn="60s")
+    with pytest.raises(Invalid, match="withn: is no parameter; did you mean within"):
+        RULE.with_(withn="60s")
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    for since, until, said in (
+        (NOON.replace(tzinfo=None), None, "since: has no time zone"),
+        (NOON, NOON, "until: does not come after `since`"),
+    ):
+        with pytest.raises(Invalid, match=said):
+            RULE.backtest(ROWS, since=since, until=until)
+
+
 def test_a_damaged_file_and_a_missing_one_are_named(tmp_path: Path) -> None:
     file = tmp_path / "half.parquet"
     pandas.DataFrame(ROWS).to_parquet(file)
     file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(Invalid, match=r"half\.parquet cannot be read"):
+    with pytest.raises(Invalid, match=r"half\.parquet cannot be read: it is damaged, .*take another copy"):
         RULE.backtest(file)
     with pytest.raises(NotFound, match="there is no file"):
         RULE.backtest(tmp_path / "none.parquet")
@@ -126,6 +170,7 @@ def test_a_sweep_is_a_backtest_at_every_point() -> None:
             one["firings"], one["alerts"], one["notifications_per_week"],
         )  # fmt: skip
     assert list(grid.df().columns)[:2] == ["at_least", "within"]
+    assert grid.df()["noisiest"].iloc[1] == "country = DE (2)"
     assert "<table" in grid._repr_html_()
 
 
@@ -167,7 +212,7 @@ def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyP
 def test_labels_say_which_points_are_worth_it(tmp_path: Path) -> None:
     file = tmp_path / "incidents.csv"
     file.write_text("name,starts_at,ends_at\noutage,2026-01-05T12:19:00Z,2026-01-05T12:25:00Z\n")
-    grid = RULE.sweep(ROWS, labels=file, at_least=[2, 3, 5, 9], progress=False)
+    grid = RULE.sweep(ROWS, labels=str(file), at_least=[2, 3, 5, 9], progress=False)
     scores = [point.score for point in grid.points]
     assert [round(score.precision, 2) for score in scores if score] == [0.67, 1.0, 1.0, 0.0]
     assert [score.recall for score in scores if score] == [1.0, 1.0, 1.0, 0.0]
@@ -195,6 +240,21 @@ def test_what_is_wrong_with_labels_is_said_by_line(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         labels.read(file)
     assert "the column starts_at is missing" in caught.value.errors[0].message
+
+
+def test_what_is_no_label_is_refused() -> None:
+    end = NOON + MINUTE
+    wrong: list[Any] = [
+        {"name": "a"}, sd.Label("b", NOON.replace(tzinfo=None), end), sd.Label("c", end, NOON),
+        sd.Label("d", NOON, end),
+    ]  # fmt: skip
+    with pytest.raises(Invalid) as caught:
+        RULE.sweep(ROWS, labels=wrong, at_least=[2], progress=False)
+    assert [(one.field, one.message[:24]) for one in caught.value.errors] == [
+        ("labels[0]", "is a dict; give sd.Label"),
+        ("labels[1]", "starts_at is no time wit"),
+        ("labels[2]", "ends_at does not come af"),
+    ]
 
 
 def test_a_grid_that_is_none_is_refused() -> None:

@@ -48,10 +48,22 @@ def test_a_sweep_is_a_line_for_each_point(
     assert cli.exit_code(["backtest", files[0], "--events", files[1], *sweep]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[1:4] for line in lines] == [
+        ["at_least", "within", "firings"],
         ["2", "30s", "3"], ["2", "60s", "3"], ["3", "30s", "0"],
         ["3", "60s", "2"], ["4", "30s", "0"], ["4", "60s", "1"],
     ]  # fmt: skip
     assert plot.stat().st_size > 100_000
+
+
+def test_people_read_groups_and_what_was_held_back_in_words(
+    files: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(files[0]).write_text(RULE + "cooldown: 1m\n")
+    assert cli.exit_code(["backtest", files[0], "--events", files[1]]) == 0
+    out = capsys.readouterr().out
+    assert "suppressed: 1 by cooldown\n" in out
+    assert "noisiest: country = DE (1)\n" in out
+    assert out.endswith("at\tgroup\tvalue\n2026-01-05T12:00:40.000000Z\tcountry = DE\t3\n")
 
 
 @pytest.mark.parametrize(
