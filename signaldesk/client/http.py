@@ -17,8 +17,8 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PATIENT = httpx.Timeout(300.0, connect=5.0)
 """For an answer that the installation has to work for; it has its own limits."""
 _KEY = re.compile(r"sk_[0-9a-f]{48}")
-_PASSING = (429, 502, 503, 504)
-"""Statuses of a server or a proxy that is busy or not up yet."""
+_PASSING = (421, 429, 502, 503, 504)
+"""Statuses of a server or a proxy that is busy, not up yet, or wants to be asked on another connection."""
 
 
 class Refused(SignalDeskError):

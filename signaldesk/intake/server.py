@@ -56,7 +56,7 @@ class Handover(Protocol):
 
 
 class Misdirected(SignalDeskError):
-    """A second request on a connection of ours that belongs elsewhere; the client asks again on a new one."""
+    """A request for elsewhere, right behind another one; the client asks again on a new connection."""
 
     status, code, title, retry = 421, "misdirected", "Ask again on a new connection", True
 
@@ -84,8 +84,11 @@ class Connection(asyncio.Protocol):
         self._shared = shared
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
-        self._raw = bytearray()
-        self._first = True
+        self._raw: list[bytes] = []
+        """What has been read of the request at hand, from its beginning, as long as that is its head …"""
+        self._torn = False
+        """… unless that lies in the middle of what was read, behind the request before it."""
+        self._ended = False
         self._busy = False
         self._gone = False
         self._cut_short = False
@@ -127,8 +130,9 @@ class Connection(asyncio.Protocol):
             if self._ignored > _IGNORED_MAX:
                 self._transport.close()
             return
-        if self._first and not self._in_body:
-            self._raw += data
+        if not self._in_body:
+            self._raw.append(data)
+        self._ended = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -137,7 +141,7 @@ class Connection(asyncio.Protocol):
             if not self._gone:
                 self._refuse(Malformed(f"this is not HTTP/1.1: {error}"))
         # Only now: what arrived first may well be a short head with much of a long body behind it.
-        if len(self._raw) > _HEAD_MAX and not self._in_body:
+        if not self._in_body and sum(map(len, self._raw)) > _HEAD_MAX:
             self._refuse(HeadTooLarge(f"the head of a request may have {_HEAD_MAX} bytes"))
 
     def _wait(self) -> None:
@@ -146,6 +150,9 @@ class Connection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(_IDLE, self._transport.close)
 
     # --- the parser calls ------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._torn = self._ended
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -164,10 +171,11 @@ class Connection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         elif self._shared.handover is None:
             self._fault = MethodNotAllowed("POST events here") if path == PATH else NotFound()
-        elif self._first:
+        elif not self._torn and not self._transport.get_write_buffer_size():
             self._hand_over()
         else:
-            self._fault = Misdirected("this connection only takes events; open another one for the rest")
+            self._headers[b"connection"] = b"close"
+            self._fault = Misdirected("wait for an answer before asking for something else, or connect again")
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -179,7 +187,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._gone:
             return
-        self._first = False
+        self._ended = True
         self._raw.clear()
         self._busy = True
         self._transport.pause_reading()
@@ -323,7 +331,7 @@ class Connection(asyncio.Protocol):
         assert self._shared.handover is not None
         self._gone = True
         self._transport.pause_reading()
-        handover, head = self._shared.handover, bytes(self._raw)
+        handover, head = self._shared.handover, b"".join(self._raw)
         task = asyncio.get_running_loop().create_task(handover.give(self._transport, head))
         task.add_done_callback(self._handed_over)
 

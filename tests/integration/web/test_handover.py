@@ -16,6 +16,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from signaldesk.intake.handover import SocketHandover
+from signaldesk.intake.server import Shared, serve
 from signaldesk.web.handover import HEAD_MAX, Frames
 from tests.support import eventually
 from tests.support.sharing import shared_loop
@@ -79,6 +80,53 @@ async def test_a_body_may_come_before_and_after_the_handover(port: int, org: Org
     async with caller(f"http://localhost:{port}", headers=org.headers) as client:
         answer = await client.post("/api/v1/events", json=events)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1000)
+
+
+@asynccontextmanager
+async def lean_ingest(web: Web, path: Path) -> AsyncIterator[int]:
+    """The server of the ingest process; yields its port."""
+    await web.server.receive(path)
+    giver = SocketHandover(path)
+    shared = Shared(intake=web.desk.intake, keys=web.desk.key_ring, handover=giver)
+    server = await serve("127.0.0.1", 0, shared)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    giver.close()
+
+
+async def test_one_connection_may_send_events_and_then_ask_for_anything_else(
+    web: Web, org: Org, tmp_path: Path
+) -> None:
+    one = httpx.Limits(max_connections=1)
+    async with (
+        lean_ingest(web, tmp_path / "lean.sock") as port,
+        caller(f"http://127.0.0.1:{port}", headers=org.headers, limits=one) as client,
+    ):
+        opened = []
+        for _ in range(2):
+            for body in ({"type": "a"}, [{"type": "a", "payload": {"x": "y" * 1000}} for _ in range(1000)]):
+                assert (await client.post("/api/v1/events", json=body)).status_code == 202
+            answer = await client.get("/api/v1/me")
+            assert answer.status_code == 200, answer.text
+            stream = answer.extensions["network_stream"]
+            opened.append(stream.get_extra_info("client_addr"))
+    assert opened[0] == opened[1]
+
+
+async def test_who_does_not_wait_for_an_answer_is_told_to_ask_again(
+    web: Web, org: Org, tmp_path: Path
+) -> None:
+    head = ("POST /api/v1/events HTTP/1.1", "Host: x", f"Authorization: {org.headers['Authorization']}")
+    event = b'{"type": "a"}'
+    sent = "\r\n".join((*head, "Content-Type: application/json", f"Content-Length: {len(event)}", "", ""))
+    both = sent.encode() + event + b"GET /api/v1/me HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with lean_ingest(web, tmp_path / "lean.sock") as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(both)
+        said = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+    assert b"HTTP/1.1 421 " in said
 
 
 async def test_the_clients_own_address_is_seen(web: Web, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
