@@ -14,10 +14,9 @@ nobody's way; the next run deletes them and does the same again.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -32,7 +31,7 @@ from signaldesk.ids import new_id
 from signaldesk.store.arrow_events import ArrowEvents
 from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeeper
 
-CHUNK = 250_000
+CHUNK = 125_000
 """About so many events are in memory at a time, and in one transaction."""
 CHUNK_BYTES = 128 << 20
 """The same for the bytes of their payloads."""
@@ -100,13 +99,17 @@ class Archiver:
                 after = end
 
     def _read(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, pa.Table]]:
-        """Each chunk with its events; the next one is read while one is written."""
-        with ThreadPoolExecutor(1, thread_name_prefix="archive") as thread:
-            ahead: tuple[Chunk, Future[pa.Table]] | None = None
-            for chunk in chain(chunks, [None]):
-                before, ahead = ahead, chunk and (chunk, thread.submit(self._events.between, *chunk))
-                if before is not None:
-                    yield before[0], before[1].result()
+        """Each chunk with its events; the next one is looked for and read while one is written."""
+        with self._events.reader() as reader, ThreadPoolExecutor(1, "archive") as thread:
+
+            def read() -> tuple[Chunk, pa.Table] | None:
+                chunk = next(chunks, None)
+                return chunk and (chunk, reader.between(*chunk))
+
+            ahead = thread.submit(read)
+            while found := ahead.result():
+                ahead = thread.submit(read)
+                yield found
 
     def _archive(self, keeper: HistoryKeeper, chunk: Chunk, events: pa.Table) -> Archived:
         parts = list(_parts(events))
@@ -147,6 +150,11 @@ def _parts(events: pa.Table) -> Iterator[tuple[UUID, date, pa.Table]]:
     """The events by organisation and day of their own time (UTC)."""
     if events.num_rows == 0:
         return
+    span, orgs = pc.min_max(events["timestamp"]), pc.unique(events["org_id"])
+    first, last = (span[name].as_py().date() for name in ("min", "max"))
+    if first == last and len(orgs) == 1:
+        yield UUID(bytes=orgs[0].as_py()), first, events.drop_columns(["org_id"])
+        return
     days = pc.cast(pc.floor_temporal(events["timestamp"], unit="day"), pa.date32())
     keyed = events.append_column("day", days)
     places = (
@@ -158,10 +166,5 @@ def _parts(events: pa.Table) -> Iterator[tuple[UUID, date, pa.Table]]:
         zip(*(places[name].to_pylist() for name in ("org_id", "day")), strict=True)
     )
     for org, day in found:
-        rows = keyed
-        if len(found) > 1:
-            same = pc.and_(
-                pc.equal(keyed["org_id"], pa.scalar(org, pa.binary(16))), pc.equal(keyed["day"], day)
-            )
-            rows = keyed.filter(same)
-        yield UUID(bytes=org), day, rows.drop_columns(["org_id", "day"])
+        same = pc.and_(pc.equal(keyed["org_id"], pa.scalar(org, pa.binary(16))), pc.equal(keyed["day"], day))
+        yield UUID(bytes=org), day, keyed.filter(same).drop_columns(["org_id", "day"])

@@ -154,8 +154,8 @@ def _lines(payloads: pa.Array) -> pa.Buffer:
 
 def _read(text: pa.Buffer, kinds: Kinds) -> pa.Table:
     options = pyarrow.json.ParseOptions(explicit_schema=_schema(kinds), unexpected_field_behavior="ignore")
-    # A block must hold the longest payload.
-    blocks = pyarrow.json.ReadOptions(block_size=8 << 20)
+    # A block must hold the longest payload. On several threads it takes half as much processor time again.
+    blocks = pyarrow.json.ReadOptions(block_size=8 << 20, use_threads=False)
     return pyarrow.json.read_json(pa.BufferReader(text), read_options=blocks, parse_options=options)
 
 

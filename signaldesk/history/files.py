@@ -26,7 +26,7 @@ TYPES_MOST = 200
 _ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
 _ROWS = 131_072
 """Rows in a row group: what one thread reads at a time."""
-QUICK, SMALL = 3, 9
+QUICK, SMALL = 1, 9
 """Levels of compression: for what will soon be written again, and for what stays."""
 _ENCODINGS = {
     "id": "DELTA_BYTE_ARRAY",

@@ -6,17 +6,17 @@ when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import orjson
 from psycopg import sql
 
 from signaldesk.errors import Unavailable
 from signaldesk.model.glob import like
+from signaldesk.store import entries
 from signaldesk.store.urls import libpq_url
 
 if TYPE_CHECKING:
@@ -32,15 +32,10 @@ COLUMNS = (
 `id` and `org_id` are 16 bytes, times are `timestamp[us, UTC]`, `payload` is JSON text.
 """
 _SELECT = sql.SQL(", ".join(f"{name}::text" if name == "payload" else name for name in COLUMNS))
-_SELECT_MANY = """
-    SELECT org_id, id, type, source, timestamp, received_at, position, idx, payload::text,
-        CASE WHEN lane <> '' OR clock_skewed OR behind <> 0
-             THEN json_build_array(lane, clock_skewed, behind)::text END AS unusual
-    FROM events WHERE partition = {partition} AND position > {after} AND position <= {upto}"""
-"""Every column costs a quarter of a microsecond, and most events are usual."""
-
-
-_USUAL = ("", False, 0)
+_SELECT_MANY = (
+    "SELECT org_id, {} FROM events"
+    " WHERE partition = {partition} AND position > {after} AND position <= {upto}"
+)
 
 
 class ArrowEvents:
@@ -51,11 +46,14 @@ class ArrowEvents:
 
     def between(self, partition: int, after: int, upto: int) -> pa.Table:
         """All events of a partition with `after` < position <= `upto`, of any organisation."""
-        query = sql.SQL(_SELECT_MANY).format(
-            partition=sql.Literal(partition), after=sql.Literal(after), upto=sql.Literal(upto)
-        )
-        with self._connected() as connection:
-            return _spread(_fetch(connection, query), partition)
+        with self.reader() as reader:
+            return reader.between(partition, after, upto)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """For asking `between` again and again: to connect costs the driver as much as 30,000 events."""
+        with ExitStack() as stack:
+            yield Reader(lambda: stack.enter_context(self._connected()))
 
     def tail(
         self,
@@ -69,8 +67,6 @@ class ArrowEvents:
     ) -> pa.Table:
         """An organisation's events with `after` < position and an event time in [since, until), as of one
         moment; `types` may be globs, none of them is all. Reads as that tenant."""
-        from adbc_driver_manager import AdbcStatement
-
         given = {"org": org_id, "partition": partition, "after": after, "since": since, "until": until}
         tests = ["org_id = {org}", "partition = {partition}", "position > {after}"]
         if types and "*" not in types:
@@ -83,9 +79,7 @@ class ArrowEvents:
         )
         enter = "SELECT set_config('role', 'signaldesk_app', true), set_config('app.org', '{}', true)"
         with self._connected() as connection:
-            with AdbcStatement(connection) as statement:
-                statement.set_sql_query(enter.format(org_id))
-                statement.execute_update()
+            _execute(connection, enter.format(org_id))
             return _fetch(connection, sql.SQL("SELECT {} FROM events WHERE {}").format(_SELECT, condition))
 
     @contextmanager
@@ -96,14 +90,58 @@ class ArrowEvents:
         wants to know a number. What breaks off while rows arrive is an OSError here.
         """
         import adbc_driver_postgresql as adbc
-        from adbc_driver_manager import AdbcConnection, OperationalError
+        from adbc_driver_manager import AdbcConnection
 
-        try:
-            with adbc.connect(self._url) as database, AdbcConnection(database) as connection:
-                connection.set_autocommit(False)
-                yield connection
-        except (OperationalError, OSError) as error:
-            raise Unavailable("the database is away; try again shortly", retry_after=1) from error
+        with _reached(), adbc.connect(self._url) as database, AdbcConnection(database) as connection:
+            connection.set_autocommit(False)
+            yield connection
+
+
+class Reader:
+    """Reads events of partitions, one range after the other. For one thread at a time."""
+
+    def __init__(self, connect: Callable[[], AdbcConnection]) -> None:
+        self._connect = connect
+        self._connection: AdbcConnection | None = None
+
+    def between(self, partition: int, after: int, upto: int) -> pa.Table:
+        """See `ArrowEvents.between`. Raises Unavailable."""
+        self._connection = self._connection or self._connect()
+        with _reached():
+            try:
+                return _between(self._connection, partition, after, upto).select(["org_id", *COLUMNS])
+            finally:
+                self._connection.rollback()  # nobody waits for our locks while these events are written
+
+
+def _between(connection: AdbcConnection, partition: int, after: int, upto: int) -> pa.Table:
+    places = {"partition": partition, "after": after, "upto": upto}
+    given = {name: sql.Literal(value) for name, value in places.items()}
+    for one in entries.SETTINGS:
+        _execute(connection, one)
+    packed = _fetch(connection, sql.SQL(entries.QUERY).format(**given))
+    events = entries.unpacked(packed, partition)
+    if events is not None:
+        return events
+    return _fetch(connection, sql.SQL(_SELECT_MANY).format(_SELECT, **given))
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    from adbc_driver_manager import OperationalError
+
+    try:
+        yield
+    except (OperationalError, OSError) as error:
+        raise Unavailable("the database is away; try again shortly", retry_after=1) from error
+
+
+def _execute(connection: AdbcConnection, command: str) -> None:
+    from adbc_driver_manager import AdbcStatement
+
+    with AdbcStatement(connection) as statement:
+        statement.set_sql_query(command)
+        statement.execute_update()
 
 
 def _fetch(connection: AdbcConnection, query: sql.Composed) -> pa.Table:
@@ -126,23 +164,3 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([pa.field(one.name, one.type) for one in schema])
-
-
-def _spread(events: pa.Table, partition: int) -> pa.Table:
-    """The columns that were left out because most rows have the same in them."""
-    import pyarrow as pa
-
-    rows, unusual = events.num_rows, events["unusual"]
-    columns = {
-        "lane": pa.repeat(pa.scalar(""), rows),
-        "clock_skewed": pa.repeat(pa.scalar(False), rows),
-        "behind": pa.repeat(pa.scalar(0, pa.int64()), rows),
-        "partition": pa.repeat(pa.scalar(partition, pa.int16()), rows),
-    }
-    if unusual.null_count < rows:
-        found = [orjson.loads(one) if one else _USUAL for one in unusual.to_pylist()]
-        for number, name in enumerate(("lane", "clock_skewed", "behind")):
-            columns[name] = pa.array([one[number] for one in found], columns[name].type)
-    for name, values in columns.items():
-        events = events.append_column(name, values)
-    return events.select(["org_id", *COLUMNS])

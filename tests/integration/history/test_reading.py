@@ -10,6 +10,7 @@ import duckdb
 import orjson
 import pytest
 
+from signaldesk.clock import from_us, to_us
 from signaldesk.errors import NotFound
 from signaldesk.filters import parse
 from signaldesk.model.event import Event
@@ -47,6 +48,40 @@ def test_an_event_is_the_same_before_and_after_it_is_archived(lab: HistoryLab) -
     assert lab.archiver().run(closed_only=False).events == 3
     assert rows() == before
     assert [bytes(row[-1], "utf-8") for row in before] == [one.payload for one in events]
+
+
+def test_whole_entries_come_out_of_postgres_as_they_went_in(lab: HistoryLab) -> None:
+    acme, other = lab.org(), lab.org("other")
+    skewed = Event(uuid4().bytes, "login", START - DAY, b'{"b":"x"}', "", clock_skewed=True)
+    batches = [
+        (acme, "", 5, [event({"a": 1}, source="web"), skewed, event()]),
+        (other, "import-1", 0, [event({"ü": "é\n\\"}, type="lögin", source="web"), skewed]),
+        (acme, "", 0, [event()]),
+    ]
+    sent: list[dict[str, Any]] = []
+    for org, lane, behind, events in batches:
+        position = lab.store(org, events, lane=lane, behind=behind)
+        for idx, one in enumerate(events):
+            place = {"lane": lane, "behind": behind if idx == 0 else 0, "position": position, "idx": idx}
+            text = {"payload": one.payload.decode(), "type": one.type, "source": one.source}
+            other_facts = {"org_id": org.bytes, "id": one.id, "clock_skewed": one.clock_skewed}
+            sent.append({**text, **place, **other_facts})
+    last = sent[-1]["position"]
+    found = lab.events.between(0, sent[0]["position"] - 1, last)
+    found = found.sort_by([("position", "ascending"), ("idx", "ascending")])
+    assert [{name: row[name] for name in sent[0]} for row in found.to_pylist()] == sent
+    assert to_us(found["timestamp"][1].as_py()) == START - DAY
+    assert {row["received_at"] for row in found.to_pylist()} == {from_us(lab.clock.now_us())}
+    assert lab.events.between(0, last, last + 1).schema == found.schema
+
+
+def test_a_text_with_a_line_break_is_not_taken_for_two(lab: HistoryLab) -> None:
+    org = lab.org()
+    odd = [event(source="one\ntwo"), event(type="broken\n"), event({"a": 1})]
+    lab.store(org, odd)
+    assert lab.archiver().run(closed_only=False).events == 3
+    found = lab.ask(org, "SELECT source, type, payload FROM e ORDER BY idx")
+    assert found == [(one.source, one.type, one.payload.decode()) for one in odd]
 
 
 def test_only_closed_hours_are_archived(lab: HistoryLab) -> None:
