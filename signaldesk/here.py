@@ -21,6 +21,8 @@ from signaldesk.errors import SettingsError, SignalDeskError
 from signaldesk.local import opened
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.events import Events
     from signaldesk.backtest.result import Backtest
@@ -123,11 +125,7 @@ class Here:
 
         points = grid(parameters)
         loaded = self._loaded(wanted)
-        known: Sequence[Label] = (
-            self._wait(self._desk.labels.between(self._org, wanted.since, wanted.until))
-            if isinstance(labels, str)
-            else labels
-        )
+        known = self.labels(wanted.since, wanted.until) if isinstance(labels, str) else labels
         found = swept(
             loaded.saved, loaded.events, points, others=loaded.others, labels=known, progress=progress,
             since=to_us(wanted.since), until=to_us(wanted.until) - 1, lateness=self._lateness,
@@ -152,6 +150,9 @@ class Here:
     def _lateness(self) -> int:
         """That of rules that say nothing of their own (µs)."""
         return self._desk.settings.allowed_lateness * MICROS
+
+    def labels(self, since: datetime | None, until: datetime | None) -> list[Label]:
+        return self._wait(self._desk.labels.between(self._org, since, until))
 
     def find(self, name: str) -> dict[str, Any] | None:
         known = self._wait(self._desk.rules.all(self._org))

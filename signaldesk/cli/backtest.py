@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from signaldesk.backtest.result import Backtest
     from signaldesk.backtest.sweep import Sweep
     from signaldesk.client.report import ComparisonReport, Report
+    from signaldesk.model.label import Label
     from signaldesk.model.rule import Rule, SavedRule
 
 GROUP = typer.Typer()
+STORED = "stored"
 _ROWS = 50
 """Of a table for people."""
 
@@ -41,8 +43,12 @@ def backtest(
         typer.Option("--sweep", metavar="NAME=VALUES", help="Try values: at_least=2:20, within=30s,60s."),
     ] = None,
     labels: Annotated[
-        Path | None,
-        typer.Option("--labels", metavar="FILE", help="CSV of known incidents: name,starts_at,ends_at."),
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE|stored",
+            help="Known incidents: a CSV file, or those of the organisation.",
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -71,43 +77,40 @@ def backtest(
       signaldesk backtest checkout.yaml --from 2026-01-01 --to 2026-02-01
       signaldesk backtest checkout.yaml --events events.parquet --json
       signaldesk backtest checkout.yaml --from 2026-01-01 --sweep at_least=2:20 --labels incidents.csv
+      signaldesk backtest checkout.yaml --from 2026-01-01 --sweep at_least=2:20 --labels stored
       signaldesk backtest checkout.yaml --from 2026-01-01 --against "Checkout failures by country"
       signaldesk backtest checkout.yaml --from 2026-01-01 --url https://desk.example.com
     """
     from signaldesk.backtest import labels as labelled
-    from signaldesk.backtest.comparison import Comparison
     from signaldesk.backtest.sweep import grid
     from signaldesk.catalog import files
 
     *given, rule = files.read([file]).parsed()
     parameters = _parameters(sweep) if sweep else {}
     points = grid(parameters) if sweep else []
-    known = labelled.read(labels) if labels else []
     since, until = _time("--from", from_), _time("--to", to)
     if against is not None and (events is not None or sweep or plot is not None):
         message = "compares over stored events; leave out --events, --sweep and --plot"
         raise typer.BadParameter(message, param_hint="--against")
+    if labels == STORED and events is not None:
+        message = "means those beside stored events; name a CSV file, or leave out --events"
+        raise typer.BadParameter(message, param_hint="--labels stored")
+    known: Any = STORED if labels == STORED else labelled.read(Path(labels)) if labels else []
+    found: Any
     if url is not None and events is None:
-        if plot is not None or given:
-            message = "judges one rule and draws nothing; leave out --url for that"
+        if given:
+            message = "judges one rule; leave out --url for rules that are made of others in the file"
             raise typer.BadParameter(message, param_hint="--url")
         order = {"rule": rule.document(), "from": _needed(since), "to": until, "against": against}
-        if replay:
-            order["replay"] = replay
-        _show(_elsewhere(url, key, order, parameters, known), json)
-        return
-    if events is not None:
-        from signaldesk.backtest import rule as tuned
-        from signaldesk.backtest.fold import unsaved
-
-        others = [tuned.Rule(one.document()) for one in given]
-        loaded = tuned.Rule(rule.document()).loaded(events, others)
-        judged = _Judged(loaded, unsaved(rule), [unsaved(one) for one in given])
+        found = _elsewhere(url, key, order | ({"replay": replay} if replay else {}), parameters, known)
     else:
-        until = until or _now()
-        judged = _local.run(_stored(data, org, rule, given, against, _needed(since), until, replay))
-    found = _tested(judged, since, until, points, known)
-    if plot is not None and not isinstance(found, Comparison):
+        if events is not None:
+            judged = _given(events, rule, given)
+        else:
+            until = until or _now()
+            judged = _local.run(_stored(data, org, rule, given, against, _needed(since), until, replay))
+        found = _tested(judged, since, until, points, judged.labels if known == STORED else known)
+    if plot is not None:
         from signaldesk.backtest.picture import write
 
         write(found.plot(), plot)
@@ -121,12 +124,13 @@ class _Judged(NamedTuple):
     saved: SavedRule
     others: list[SavedRule]
     against: SavedRule | None = None
+    labels: Sequence[Label] = ()
     missing: Sequence[str] = ()
     lateness: int | None = None
 
 
 def _elsewhere(
-    url: str, key: str | None, order: dict[str, Any], parameters: dict[str, Any], known: list[Any]
+    url: str, key: str | None, order: dict[str, Any], parameters: dict[str, Any], known: Any
 ) -> Report | ComparisonReport | Sweep:
     """What another installation makes of its own events."""
     import sys
@@ -140,8 +144,17 @@ def _elsewhere(
             return jobs.compare(api, order, progress=bar)
         if not parameters:
             return jobs.backtest(api, order, progress=bar)
-        order |= {"sweep": listed(parameters), "labels": [one._asdict() for one in known]}
-        return jobs.sweep(api, order, progress=bar)
+        labels = known if known == STORED else [one._asdict() for one in known]
+        return jobs.sweep(api, order | {"sweep": listed(parameters), "labels": labels}, progress=bar)
+
+
+def _given(file: Path, rule: Rule, given: list[Rule]) -> _Judged:
+    """The events of a file, and rules that nobody saved."""
+    from signaldesk.backtest import rule as tuned
+    from signaldesk.backtest.fold import unsaved
+
+    events = tuned.Rule(rule.document()).loaded(file, [tuned.Rule(one.document()) for one in given])
+    return _Judged(events, unsaved(rule), [unsaved(one) for one in given])
 
 
 def _needed(since: datetime | None) -> datetime:
@@ -180,8 +193,9 @@ async def _stored(
             stored.load, desk.history, org_id, every, since, until, now=now, replay=replay
         )
         lateness = desk.settings.allowed_lateness * MICROS
+        labels = await desk.labels.between(org_id, since, until)
     saved = stored.identified(org_id, rule, known)
-    return _Judged(loaded.events, saved, others, old, loaded.missing, lateness)
+    return _Judged(loaded.events, saved, others, old, labels, loaded.missing, lateness)
 
 
 def _tested(
@@ -189,7 +203,7 @@ def _tested(
     since: datetime | None,
     until: datetime | None,
     points: list[dict[str, Any]],
-    known: list[Any],
+    known: Sequence[Label],
 ) -> Backtest | Sweep | Comparison:
     import sys
 

@@ -71,6 +71,10 @@ class Backend(Protocol):
         self, wanted: Past, against: Rule | str, *, progress: bool
     ) -> Comparison | ComparisonReport: ...
 
+    def labels(self, since: datetime | None, until: datetime | None) -> list[Label]:
+        """The organisation's known incidents that overlap [since, until), earliest first."""
+        ...
+
     def find(self, name: str) -> dict[str, Any] | None:
         """The document of the saved rule of this name."""
         ...
@@ -183,6 +187,19 @@ class Desk:
         """
         wanted = picked(type, last=last, since=since, until=until, where=where)
         return Rows(self._backend.events(wanted), f"{wanted.sql} ORDER BY timestamp")
+
+    def labels(
+        self, *, last: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Label]:
+        """The organisation's known incidents in that time, earliest first; without a time, all of them.
+
+        For `rule.sweep(events, labels=desk.labels())` and `sd.tune`; say the time as for `events`.
+        """
+        wanted = picked("*", last=last, since=since, until=until, where=None)
+        since = wanted.since
+        if wanted.last is not None:
+            since = datetime.now(UTC) - timedelta(microseconds=wanted.last)
+        return self._backend.labels(since, until)
 
     def backtest(
         self,

@@ -75,6 +75,7 @@ class Api:
             },
             timeout=TIMEOUT,
             transport=transport,
+            verify=parts.scheme == "https",  # there are many certificates to read for nothing else
         )
 
     def get(self, path: str) -> Answer:

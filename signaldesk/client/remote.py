@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from urllib.parse import urlencode
 from uuid import UUID
 
 from signaldesk.client import jobs
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from signaldesk.client.report import ComparisonReport, Report
     from signaldesk.model.label import Label
 
-RULES = "/api/v1/rules"
+RULES, LABELS = "/api/v1/rules", "/api/v1/labels"
 PAGE = 100_000
 """Events that are asked for at once: an installation limits the rows of one answer."""
 
@@ -63,16 +64,27 @@ class Remote:
         order = _order(wanted) | {"against": _named(against)}
         return jobs.compare(self._api, order, progress=progress)
 
+    def labels(self, since: datetime | None, until: datetime | None) -> list[Label]:
+        from signaldesk.model.label import Label
+
+        bounds = {name: one.isoformat() for name, one in (("from", since), ("to", until)) if one is not None}
+        found = []
+        for one in self._items(f"{LABELS}?{urlencode({'limit': 500, **bounds})}"):
+            start, end = (datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at"))
+            found.append(Label(one["name"], start, end, one["group"], one["comment"]))
+        return found[::-1]
+
     def find(self, name: str) -> dict[str, Any] | None:
-        path: str | None = f"{RULES}?limit=500&q={quote(name)}"
-        while path is not None:
-            page = self._api.get(path).body
-            for one in page["items"]:
-                if one["name"] == name:
-                    return {**one["rule"], "id": one["id"]}
-            more = page["next"]
-            path = f"{RULES}?limit=500&q={quote(name)}&cursor={more}" if more else None
-        return None
+        named = self._items(f"{RULES}?{urlencode({'limit': 500, 'q': name})}")
+        return next(({**one["rule"], "id": one["id"]} for one in named if one["name"] == name), None)
+
+    def _items(self, path: str) -> Iterator[dict[str, Any]]:
+        """Those of a list, page after page."""
+        more: str | None = path
+        while more is not None:
+            page = self._api.get(more).body
+            yield from page["items"]
+            more = f"{path}&cursor={page['next']}" if page["next"] else None
 
     def save(self, body: dict[str, Any]) -> Saved:
         import orjson

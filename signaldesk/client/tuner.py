@@ -88,8 +88,8 @@ def tune(
 ) -> NotebookTuner:
     """Sliders for the rule's numbers over these events (see `Rule.backtest`), with a sweep.
 
-    `labels` are known incidents, or a CSV file of them; `others` the rules that a composite one is made of.
-    With a `desk` there is a button that saves the rule there.
+    `labels` are known incidents (`desk.labels()`), or a CSV file of them; `others` the rules that a composite
+    one is made of. With a `desk` there is a button that saves the rule there.
     """
     load_apps()
     if _in_notebook():

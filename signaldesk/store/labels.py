@@ -62,8 +62,8 @@ class LabelStore:
         async with self._database.tenant(org_id) as connection:
             return [LabelRecord(*row) for row in await connection.execute(query)]
 
-    async def between(self, org_id: UUID, since: datetime, until: datetime) -> list[Label]:
-        """All that overlap [since, until), up to as many as a file has, earliest first."""
+    async def between(self, org_id: UUID, since: datetime | None, until: datetime | None) -> list[Label]:
+        """All that overlap [since, until), up to as many as a file has, earliest first; None is no bound."""
         found = await self.page(org_id, limit=MOST, since=since, until=until)
         return [
             Label(one.name, one.starts_at, one.ends_at, one.group, one.comment) for one in reversed(found)

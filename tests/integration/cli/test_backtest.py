@@ -78,10 +78,17 @@ def test_from_afar_the_answers_are_the_same(shop: Desk, terminal: Terminal) -> N
     desk = shop
     asked = ("backtest", terminal.folder / "rule.yaml", "--from", "2020-01-01", "--to", "2099-01-01")
     away = terminal.with_(SIGNALDESK_URL=desk.up.url, SIGNALDESK_API_KEY=desk.key)
-    for more in (("--json",), ("--sweep", "at_least=2:5", "--json"), ()):
+    incident = terminal.folder / "incident.csv"
+    incident.write_text("name,starts_at,ends_at\nall of it,2020-01-01T00:00Z,2098-01-01T00:00Z\n")
+    desk.terminal.run("labels", "import", incident)
+    sweep = ("--sweep", "at_least=2:5")
+    for more in (("--json",), (*sweep, "--json"), (*sweep, "--labels", "stored"), ()):
         here, there = desk.terminal.run(*asked, *more).out, away.run(*asked, *more).out
         assert there == here
     assert "firings: 1" in there
+    drawn = terminal.folder / "drawn.html"
+    away.run(*asked, *sweep, "--labels", incident, "--plot", drawn)
+    assert "f score" in drawn.read_text()
     refused = away.refuses(*asked, "--sweep", "at_leats=2:3")
     assert "sweep.at_leats: is no parameter" in refused
 

@@ -13,6 +13,7 @@ import signaldesk as sd
 from signaldesk.client.desk import Desk
 from signaldesk.client.http import Refused, Unreachable
 from signaldesk.errors import Invalid, SignalDeskError
+from signaldesk.store.alerts import Actor
 from signaldesk.stream import keys
 from tests.support import rows
 from tests.support.web import Web, running_web
@@ -200,6 +201,22 @@ async def test_a_sweep_is_the_same_wherever_it_runs(desk: Desk) -> None:
     assert list(grid.df()["firings"]) == [2, 0]
     assert grid.points[0].score is not None and grid.points[0].score.precision == 1.0
     assert [point.parameters["at_least"] for point in grid.recommended] == [2, 1]
+
+
+async def test_labels_of_the_organisation_are_what_rules_are_compared_with(web: Web, desk: Desk) -> None:
+    half = timedelta(minutes=30)
+    middles = [(NOW - timedelta(days=2), {"country": "DE"}), (NOW, {})]
+    incidents = [sd.Label("Storm", middle - half, middle + half, group) for middle, group in middles]
+    org = await web.desk.orgs.choose("acme")
+    await web.desk.labels.add(org.id, incidents, by=Actor(None, "test"), at=NOW)
+    assert await aside(desk.labels) == incidents
+    assert await aside(lambda: desk.labels(last="1d")) == incidents[1:]
+    before: dict[str, Any] = {"since": NOW - timedelta(days=9), "until": NOW - timedelta(days=1)}
+    assert await aside(lambda: desk.labels(**before)) == incidents[:1]
+    rule = sd.Rule.count("checkout_*", at_least=1, within="60s")
+    options: dict[str, Any] = {"progress": False, "at_least": [1]}
+    stored = await aside(lambda: desk.sweep(rule, last="3d", labels="stored", **options))
+    assert stored.points[0].score is not None and stored.points[0].score.recall == 0.5
 
 
 async def test_a_new_version_runs_in_the_shadow_of_the_live_one_and_is_compared_with_it(desk: Desk) -> None:
