@@ -211,6 +211,10 @@ class _Fold:
         self.found = Findings()
         self.rules: dict[str, tuple[Rule, ...]] = {}
         self.watched: dict[tuple[Group, int], Watched] = {}
+        self.due: dict[tuple[str, str], dict[tuple[Group, int], tuple[int, Group, Watched]]] = {}
+        """(org, lane) -> groups that have deadlines, each with its earliest; see also `asked_for`."""
+        self.asked_for: dict[tuple[Group, int], Watched] = {}
+        """Groups that may have changed since their deadlines were looked at."""
         self.fired: dict[Group, int] = {}
         self.clocks: dict[tuple[str, str], int] = {}
         self.tell = True
@@ -273,19 +277,26 @@ class _Fold:
         clock = time if alone else clock
         while True:
             living = {(rule.id, rule.since): rule for rule in self.rules.get(org, ())}
-            due = [
-                (min(deadlines.values()), watched.group, watched)
-                for (group, since), watched in self.watched.items()
-                if watched.org == org and group.lane == lane and (group.rule, since) in living
-                if (deadlines := watched.deadlines())
-            ]
-            if not due or min(due, key=lambda one: one[:2])[0] >= clock:
+            self.look_at_deadlines()
+            waiting = self.due.get((org, lane), {}).items()
+            due = [one for (group, since), one in waiting if one[0] < clock and (group.rule, since) in living]
+            if not due:
                 return
             time, group, watched = min(due, key=lambda one: one[:2])
             watched.rule = next(rule for rule in living.values() if rule.id == group.rule)
             self.ring(watched, time)
 
+    def look_at_deadlines(self) -> None:
+        for key, watched in self.asked_for.items():
+            waiting = self.due.setdefault((watched.org, watched.group.lane), {})
+            if deadlines := watched.deadlines():
+                waiting[key] = min(deadlines.values()), watched.group, watched
+            else:
+                waiting.pop(key, None)
+        self.asked_for = {}
+
     def ring(self, watched: Watched, time: int) -> None:
+        self.group_of(watched.rule, watched.org, watched.group.lane, watched.group.values)
         deadlines, held = watched.deadlines(), False
         if deadlines.get("kind") == time:
             watched.rung.append(time)
@@ -447,8 +458,10 @@ class _Fold:
             self.evaluated(whole, time, why, timer=timer)
 
     def group_of(self, rule: Rule, org: str, lane: str, text: str) -> Watched:
+        """A group, for whoever is about to show it something."""
         group = Group(rule.id, lane, text)
         watched = self.watched.setdefault((group, rule.since), Watched(rule, group, org))
+        self.asked_for[group, rule.since] = watched
         watched.rule = rule
         return watched
 
