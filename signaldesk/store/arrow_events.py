@@ -32,6 +32,8 @@ COLUMNS = (
 `id` and `org_id` are 16 bytes, times are `timestamp[us, UTC]`, `payload` is JSON text.
 """
 _SELECT = sql.SQL(", ".join(f"{name}::text" if name == "payload" else name for name in COLUMNS))
+_IN_ONE_PIECE = {"adbc.postgresql.batch_size_hint_bytes": str(1 << 30)}
+"""Pieces would be put together afterwards in any case. Arrow's texts cannot be longer than twice that."""
 _SELECT_MANY = (
     "SELECT org_id, {} FROM events"
     " WHERE partition = {partition} AND position > {after} AND position <= {upto}"
@@ -150,6 +152,7 @@ def _fetch(connection: AdbcConnection, query: sql.Composed) -> pa.Table:
     from adbc_driver_manager import AdbcStatement
 
     with AdbcStatement(connection) as statement:
+        statement.set_options(**_IN_ONE_PIECE)
         statement.set_sql_query(query.as_string())
         rows, _ = statement.execute_query()
         table = pa.RecordBatchReader.from_stream(rows).read_all()
