@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -22,17 +22,30 @@ from signaldesk.catalog.yaml_text import canonical
 from signaldesk.clock import MICROS
 from signaldesk.errors import FieldError, Invalid, SignalDeskError
 from signaldesk.log import get_logger
-from signaldesk.model.rule import Rule
-from signaldesk.model.rule_page import RuleDetail
+from signaldesk.model.rule import Mode, Rule
+from signaldesk.model.rule_page import RuleDetail, RuleLine, RuleWanted
+from signaldesk.model.shadow import live_name, shadow_name
 from signaldesk.rules import document
 
 log = get_logger(__name__)
 
-SPANS = {"24 h": 24, "7 d": 7 * 24}
+SPANS = {"24 h": 24, "7 d": 7 * 24, "30 d": 30 * 24}
 """Hours that the preview looks back, by their names."""
+SHADOW = Mode.SHADOW.value
+_LOOKED_THROUGH = 50
+"""Rules whose texts hold a name, which comes first among them."""
 _NOTHING = "Shows here what this rule would have done with your own events."
 MOST = 200_000
 """Characters of a draft that are read."""
+
+
+class _Target(NamedTuple):
+    """Where a draft is saved, as which version's follower, and under which name if not its own."""
+
+    path: str
+    method: str
+    version: int
+    name: str = ""
 
 
 class RuleBuilder(pn.viewable.Viewer):
@@ -46,6 +59,8 @@ class RuleBuilder(pn.viewable.Viewer):
         self._query = visit.query
         self._may_edit = visit.may_edit
         self._detail: RuleDetail | None = None
+        self._beside: RuleLine | None = None
+        """The rule that runs in the shadow of the one at hand, or in whose shadow that one runs."""
         self._known = Known()
         self._body: dict[str, Any] = {}
         self._rule: Rule | None = None
@@ -69,7 +84,8 @@ class RuleBuilder(pn.viewable.Viewer):
         )
         self._known = Known(types, (), channels, names)
         self._detail = await self._chosen("rule", now_us)
-        self.tuner.against = _saved(self._detail)
+        self._beside = await self._twin(now_us)
+        self.tuner.against, self.tuner.against_name = self._held_against()
         copied = await self._chosen("copy", now_us)
         source = self._detail or copied
         body = dict(canonical(source.line.body)) if source else _begun(self._query)
@@ -225,6 +241,7 @@ class RuleBuilder(pn.viewable.Viewer):
             tab=tab, link=lambda tab: self._link(tab=tab), may_edit=self._may_edit,
             path=f"/api/v1/rules/{line.id}" if line else "/api/v1/rules", method="PUT" if line else "POST",
             version=line.version if line else 0, words=f"Save version {line.version + 1}" if line else "Save",
+            shadow=self._in_shadow(),
         )  # fmt: skip
         words = rule_words.sentence(self._body) if self._rule else ""
         first = next(iter(self._faults), None)
@@ -244,8 +261,37 @@ class RuleBuilder(pn.viewable.Viewer):
         """Whether saving would change what is judged."""
         if self._detail is None or self._rule is None:
             return False
-        before = _saved(self._detail)
+        before = _parsed(self._detail.line.body)
         return before is None or document.fingerprint(before) != document.fingerprint(self._rule)
+
+    async def _twin(self, now_us: int) -> RuleLine | None:
+        """The rule `NAME (shadow)` of the live rule NAME, or the other way round."""
+        line = self._detail.line if self._detail else None
+        if line is None:
+            return None
+        other = live_name(line.name) if line.mode == SHADOW else shadow_name(line.name)
+        if other == line.name:
+            return None
+        found = await self._data.listed(RuleWanted(text=other), now_us, _LOOKED_THROUGH)
+        return next((one for one in found.lines if one.name == other), None)
+
+    def _held_against(self) -> tuple[Rule | None, str]:
+        """The rule that the draft is compared with: what is saved, and for one in the shadow the live one."""
+        line = self._detail.line if self._detail else None
+        if line is not None and line.mode == SHADOW and self._beside is not None:
+            return _parsed(self._beside.body), f"the live rule {self._beside.name}"
+        return (None if line is None else _parsed(line.body)), "what is saved"
+
+    def _in_shadow(self) -> _Target:
+        """Where the draft is saved as shadow: beside a rule that tells people, which goes on doing so."""
+        line, beside = self._detail.line if self._detail else None, self._beside
+        if line is None:
+            return _Target("/api/v1/rules", "POST", 0)
+        if line.mode == SHADOW:
+            return _Target(f"/api/v1/rules/{line.id}", "PUT", line.version)
+        if beside is not None:
+            return _Target(f"/api/v1/rules/{beside.id}", "PUT", beside.version, beside.name)
+        return _Target("/api/v1/rules", "POST", 0, shadow_name(line.name))
 
     def _link(self, **changes: str) -> str:
         return "?" + urlencode({**self._query, **changes})
@@ -261,12 +307,10 @@ class RuleBuilder(pn.viewable.Viewer):
         return self.body
 
 
-def _saved(detail: RuleDetail | None) -> Rule | None:
+def _parsed(body: Mapping[str, Any]) -> Rule | None:
     """The rule as it is saved, as far as it is still one."""
-    if detail is None:
-        return None
     try:
-        return document.parse(dict(detail.line.body))
+        return document.parse(dict(body))
     except Invalid:
         return None
 

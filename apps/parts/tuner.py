@@ -76,7 +76,9 @@ class Tuner(pn.viewable.Viewer):
         self._fault = ""
         self._busy = self._slow = False
         self.against: Rule | None = None
-        """A rule that the present one is compared with, if it differs."""
+        """A rule that the present one is compared with, if it differs …"""
+        self.against_name = "what is saved"
+        """… and what that is for people."""
         self.spans: Sequence[tuple[str, str, bool]] = ()
         """Links to other spans of time: name, address, whether it is the present one."""
         self.knobs = Knobs(self._moved)
@@ -249,6 +251,7 @@ class Tuner(pn.viewable.Viewer):
         self._figures.fill(
             "tuner/figures.html",
             tried=tried, fault=self._fault, labels=len(self._bench.labels) if self._bench else 0,
+            against=self.against_name,
             damage=words(self._bench.missing) if self._bench and self._bench.missing else "",
         )  # fmt: skip
         self._draw_heat()

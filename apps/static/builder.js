@@ -124,13 +124,13 @@
     button.disabled = true;
     touched = true;
     say("");
-    const { save, method, version, mode } = button.dataset;
+    const { save, method, version, mode, name } = button.dataset;
     const body = (await settled()) ? answered.document : null;
     if (answered.faults.length || !body) {
       say(show(answered.faults) || "Mend what is marked first.");
       [...deep("[aria-invalid]")][0]?.focus();
     } else {
-      const answer = await ask(save, mode ? { ...body, mode } : body, method, Number(version) ? { "If-Match": `"${version}"` } : {});
+      const answer = await ask(save, { ...body, ...(mode && { mode }), ...(name && { name }) }, method, Number(version) ? { "If-Match": `"${version}"` } : {});
       const found = await answer?.json().catch(() => null);
       if (answer?.ok) return void location.assign(`/rules?rule=${found.id}`);
       say(show(found?.errors ?? []) || (answer ? found?.detail : "") || "The server is away; try again.");

@@ -11,8 +11,9 @@ from signaldesk.client.damage import told
 from signaldesk.client.outgoing import line
 from signaldesk.client.picked import Picked, picked
 from signaldesk.client.rows import Rows, Stream
-from signaldesk.client.saved import Saved, live_name, shadow_name
+from signaldesk.client.saved import Saved
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.shadow import live_name, shadow_name
 
 if TYPE_CHECKING:
     from signaldesk.backtest import labels as labelled

@@ -82,6 +82,19 @@ async def test_the_text_and_the_form_are_one_draft(web: Web, org: Org, builder: 
     assert write([saved.body]) == write([{**BY_HAND, "name": "Renamed", "mode": "shadow"}])
 
 
+async def test_a_draft_of_a_live_rule_runs_in_its_shadow_and_is_compared_with_it(
+    web: Web, org: Org, builder: Page
+) -> None:
+    made = await web.services.rules.create(org.id, {**BY_HAND, "notify": []})
+    await builder.goto(f"/rule-builder?rule={made.id}")
+    await builder.get_by_label("Then stay quiet for").fill("9m")
+    await builder.get_by_role("button", name="Save as shadow").click()
+    await expect(builder.get_by_role("heading", name=f"{made.name} (shadow)")).to_be_visible()
+    saved = {one.name: one.body for one in await web.services.rules.all(org.id)}
+    assert saved[made.name] == made.body
+    assert (saved[f"{made.name} (shadow)"]["mode"], len(saved)) == ("shadow", 2)
+
+
 async def test_what_the_server_refuses_is_told_at_its_field(web: Web, org: Org, builder: Page) -> None:
     await web.services.rules.create(org.id, {**BY_HAND, "notify": []})
     await builder.get_by_role("link", name="YAML").click()

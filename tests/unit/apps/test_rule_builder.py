@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -107,6 +108,48 @@ async def test_a_saved_rule_is_changed_against_its_version(visit: Visit, rules: 
     send(page, form={**FORM, "when": {**FORM["when"], "_value": "5"}})
     html = shown(page)
     assert "<del>3</del> → <ins>5</ins>" in html and "windows begin empty" in html
+
+
+OTHER = UUID(int=9)
+
+
+def acts(page: RuleBuilder) -> str:
+    return str(first_paint(page.actions))
+
+
+async def test_a_live_rule_goes_on_while_its_draft_is_saved_in_its_shadow(
+    visit: Visit, rules: FixedRules
+) -> None:
+    body = {**rule_line().body, "name": "Three", "notify": []}
+    live = rule_line(name="Three", body=body)
+    rules.lines = (live,)
+    beside = 'data-mode="shadow" data-name="Three (shadow)"'
+    assert f'data-save="/api/v1/rules" data-method="POST" data-version="0" {beside}' in acts(
+        await opened(visit, rule=str(ID))
+    )
+    shadow = {**body, "name": "Three (shadow)", "mode": "shadow", "when": {**body["when"], "at_least": 6}}
+    rules.lines = (live, rule_line(id=OTHER, name="Three (shadow)", version=4, body=shadow))
+    assert f'data-save="/api/v1/rules/{OTHER}" data-method="PUT" data-version="4" {beside}' in acts(
+        await opened(visit, rule=str(ID))
+    )
+
+
+async def test_a_rule_in_the_shadow_is_compared_with_the_live_one(visit: Visit, rules: FixedRules) -> None:
+    when = {"kind": "count", "within": "5m"}
+    body = {**rule_line().body, "name": "Three", "notify": [], "when": {**when, "at_least": 2}}
+    shadow = {**body, "name": "Three (shadow)", "mode": "shadow", "when": {**when, "at_least": 3}}
+    rules.lines = (
+        rule_line(name="Three", id=OTHER, body=body),
+        rule_line(name="Three (shadow)", body=shadow),
+    )
+    page = await opened(visit, rule=str(ID))
+    assert f'data-save="/api/v1/rules/{ID}" data-method="PUT" data-version="2" data-mode="shadow">' in acts(
+        page
+    )
+    await asyncio.gather(*page._loads)
+    await page.tuner.settled()
+    assert "<b>Against the live rule Three:</b>" in shown(page)
+    assert "fewer with this" in shown(page)
 
 
 async def test_a_copy_is_a_rule_of_its_own(visit: Visit) -> None:
