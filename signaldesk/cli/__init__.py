@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -35,6 +36,12 @@ def build() -> typer.Typer:
     for group in registry.members(cli, "GROUP", typer.Typer):
         app.add_typer(group, rich_help_panel=group.rich_help_panel)
     return app
+
+
+@cache
+def command() -> Any:
+    """The same, made ready to parse a line: for all commands there are, and so a part of each one's time."""
+    return typer.main.get_command(build())
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,9 +77,8 @@ def main(args: list[str] | None = None, *, begun: object = None) -> NoReturn:
 
 def exit_code(args: list[str], *, begun: object = None) -> int:
     """Run one command; its exit code. Whatever goes wrong becomes one line on standard error."""
-    command: Any = typer.main.get_command(build())
     try:
-        code = command.main(args, prog_name="signaldesk", standalone_mode=False, obj=begun)
+        code = command().main(args, prog_name="signaldesk", standalone_mode=False, obj=begun)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except SignalDeskError as error:

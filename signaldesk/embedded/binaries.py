@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from signaldesk.embedded.account import Account
@@ -125,30 +126,42 @@ def _run(kind: Kind, path: Path, account: Account) -> Program:
 
 
 def _major(kind: Kind, path: Path, account: Account) -> int:
-    user, group = account.identity or (None, None)
     try:
-        done = subprocess.run(
-            [path, "--version"],
-            cwd="/",
-            user=user,
-            group=group,
-            extra_groups=[] if account.other else None,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        said = _said(path, path.stat().st_mtime_ns, account)
     except PermissionError:
         raise
     except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedError(f"{path} does not run ({error})") from None
     for title, oldest in kind.oldest.items():
-        found = re.match(rf"{re.escape(title)}\s*(\d+)", done.stdout)
+        found = re.match(rf"{re.escape(title)}\s*(\d+)", said)
         if found and int(found[1]) < oldest:
             raise EmbeddedError(f"{path} is version {found[1]}, {oldest} or newer is needed")
         if found:
             return int(found[1])
-    said = (done.stderr or done.stdout).strip().partition("\n")[0]
-    raise EmbeddedError(f"{path} does not run ({said or f'exit code {done.returncode}'})")
+    raise EmbeddedError(f"{path} does not run ({said.strip() or 'it says nothing'})")
+
+
+@lru_cache(maxsize=8)
+def _said(path: Path, _changed_ns: int, account: Account) -> str:
+    """What a program says of its version. Raises OSError, SubprocessError.
+
+    Asked once in a process: to run it as somebody else our process is forked, and may be large.
+    """
+    user, group = account.identity or (None, None)
+    done = subprocess.run(
+        [path, "--version"],
+        cwd="/",
+        user=user,
+        group=group,
+        extra_groups=[] if account.other else None,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip().partition("\n")[0]
+        raise subprocess.SubprocessError(reason or f"exit code {done.returncode}")
+    return done.stdout.partition("\n")[0]
 
 
 def reachable_copy(package: Path, part: str, cache: Path) -> Path:

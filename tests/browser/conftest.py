@@ -28,6 +28,10 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # All tabs of a server live in one process, and no other is begun in case somebody goes elsewhere.
+    "--process-per-site",
+    "--disable-features=SpareRendererForSitePerProcess,HttpsUpgrades,LensOverlay,MediaRouter,"
+    "NetworkTimeServiceQuerying,OptimizationHints,PaintHolding",
 ]
 
 
@@ -63,6 +67,8 @@ async def context(browser: Browser, web: Web) -> AsyncIterator[BrowserContext]:
         color_scheme="light",
         timezone_id="Europe/Berlin",
     )
+    # Keeps the process of the server's tabs, and the scripts that it has compiled, from one test to the next.
+    await (await context.new_page()).goto("/livez")
     yield context
     await context.close()
 

@@ -196,6 +196,7 @@ def main() -> None:
         importlib.import_module(module.name)
     for name in HEAVY:
         importlib.import_module(name)
+    cli.command()
     # PyArrow's allocator has a thread of its own. It starts another one in a fork; Python cannot know that.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
     gc.freeze()
