@@ -251,7 +251,7 @@ class Tuner(pn.viewable.Viewer):
         self._figures.fill(
             "tuner/figures.html",
             tried=tried, fault=self._fault, labels=len(self._bench.labels) if self._bench else 0,
-            against=self.against_name,
+            against=self.against_name, ends=tried is not None and ends(tried.found.rule),
             damage=words(self._bench.missing) if self._bench and self._bench.missing else "",
         )  # fmt: skip
         self._draw_heat()
@@ -272,6 +272,11 @@ class Tuner(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return box("tuner", box("card", self.picture, self.knobs.__panel__()), self.heat)
+
+
+def ends(rule: Rule) -> bool:
+    """Whether alerts of a rule end without anybody's help."""
+    return rule.resolve is not None or rule.when.kind == "absence"
 
 
 def around(knob: Knob, many: int) -> list[Any]:

@@ -15,6 +15,8 @@ from signaldesk.backtest.rule import Rule
 from signaldesk.errors import SignalDeskError
 from signaldesk.pages_folder import load_apps
 
+_BUTTONS = ":host { --primary-color: var(--accent); }"
+"""In the design's colour, not in Panel's."""
 MODES = {"Shadow: only records": "shadow", "Live: tells people": "live"}
 
 
@@ -34,14 +36,15 @@ class NotebookTuner(pn.viewable.Viewer):  # type: ignore[misc]  # Panel has no t
         super().__init__(**params)
         self._desk = desk
         self.tuner = Tuner(rule.document, bench, changed=self._changed)
-        self.mode = pn.widgets.RadioButtonGroup(options=MODES, value="shadow", label="Mode")
-        self.button = pn.widgets.Button(label="Save", color="primary")
+        looks: dict[str, Any] = {"margin": (0, 10, 0, 0), "stylesheets": [_BUTTONS]}
+        self.mode = pn.widgets.RadioButtonGroup(options=MODES, value="shadow", label="Mode", **looks)
+        self.button = pn.widgets.Button(label="Save", color="primary", **looks)
         self.button.on_click(self._save)
         self._said = Html("bare")
         saving = [self.mode, self.button] if desk is not None else []
         self._box = pn.Column(
-            self.tuner.__panel__(), pn.Row(*saving), self._said, stylesheets=[_tokens()],
-            css_classes=["notebook"], sizing_mode="stretch_width",
+            self.tuner.__panel__(), pn.Row(*saving, margin=(14, 0, 8, 0)), self._said,
+            stylesheets=[_tokens()], css_classes=["notebook"], sizing_mode="stretch_width",
         )  # fmt: skip
         self.tuner.judge_now()
         self._show()

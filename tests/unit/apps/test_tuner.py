@@ -118,6 +118,9 @@ def test_known_incidents_are_scored() -> None:
     html = shown(tuner)
     assert "<b>1 of 1</b> known incidents caught" in html and "<b>100 %</b> of alerts right" in html
     assert "F-score" in html
+    assert "No alert of this rule ends by itself" in html
+    tuner.take({**BODY, "resolve": {"quiet_for": "10m"}})
+    assert "1 of 1" in shown(tuner) and "ends by itself" not in shown(tuner)
 
 
 def test_damaged_files_are_named_beside_what_is_known_without_them() -> None:
