@@ -16,6 +16,7 @@ def style_axes(chart: figure, *, whole: bool = False) -> None:
     chart.xaxis.formatter = DatetimeTickFormatter(
         minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%b %e", months="%b %e"
     )
+    chart.min_border_right = 16  # half of a time that stands at the very end
     for axis in (chart.xaxis[0], chart.yaxis[0]):
         axis.update(
             axis_line_color=None,
