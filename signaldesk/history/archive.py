@@ -99,12 +99,12 @@ class Archiver:
                 after = end
 
     def _read(self, chunks: Iterator[Chunk]) -> Generator[tuple[Chunk, pa.Table]]:
-        """Each chunk with its events; the next one is looked for and read while one is written."""
+        """Each chunk with its events, sorted; the next one is looked for and read while one is written."""
         with self._events.reader() as reader, ThreadPoolExecutor(1, "archive") as thread:
 
             def read() -> tuple[Chunk, pa.Table] | None:
                 chunk = next(chunks, None)
-                return chunk and (chunk, reader.between(*chunk))
+                return chunk and (chunk, files.sort(reader.between(*chunk)))
 
             ahead = thread.submit(read)
             while found := ahead.result():
@@ -124,7 +124,7 @@ class Archiver:
 
 
 def write(shelf: Shelf, file: HistoryFile, events: pa.Table, *, level: int = files.QUICK) -> HistoryFile:
-    """Write an announced file and put it on the shelf; what the books shall say of it."""
+    """Write an announced file of sorted events and put it on the shelf; what the books shall say of it."""
     draft = shelf.draft()
     try:
         facts = files.write(events, draft, level=level, positions=(file.position_after, file.position_upto))

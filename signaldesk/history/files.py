@@ -49,7 +49,7 @@ class Facts(NamedTuple):
 
 
 def sort(events: pa.Table) -> pa.Table:
-    """The events (`COLUMNS`) in the order in which a file has them, in one piece."""
+    """The events in the order in which a file has them, in one piece."""
     # Types by their rank: numbers sort in half of the time of texts.
     types = _one_piece(events, "type").dictionary_encode()
     ranks = pc.rank(types.dictionary).take(types.indices)
@@ -74,11 +74,11 @@ def with_uuids(events: pa.Table) -> pa.Table:
 def write(
     events: pa.Table, target: Path, *, level: int = QUICK, positions: tuple[int, int] | None = None
 ) -> Facts:
-    """Write at least one event (`COLUMNS`) of one organisation and day to a new file.
+    """Write at least one event (`COLUMNS`) of one organisation and day, sorted, to a new file.
 
     `positions`, the range that it is of, stands in the file, too, for `marks`.
     """
-    table, kinds = with_fields(sort(events.select(list(COLUMNS))))
+    table, kinds = with_fields(events.select(list(COLUMNS)))
     table = with_uuids(table)
     writer = pq.ParquetWriter(
         target,

@@ -181,7 +181,7 @@ class Keeper:
         self, keeper: HistoryKeeper, old: list[HistoryFile], new: HistoryFile, events: pa.Table, state: str
     ) -> None:
         keeper.announce([new])
-        keeper.swap(old, [write(self._shelf, new, events, level=files.SMALL)], state)
+        keeper.swap(old, [write(self._shelf, new, files.sort(events), level=files.SMALL)], state)
 
     def _read(self, file: HistoryFile) -> pa.Table:
         """All events of a file. Raises Damaged."""
