@@ -119,26 +119,13 @@ class AlertBook:
 
     def _note(self, connection: Connection, steps: list[Step]) -> None:
         """Write the steps down. The first of an alert, if it is a mere `fired`, extends one that is there."""
-        first: dict[UUID, Step] = {}
+        rows, known = [], set[UUID]()
         for step in steps:
-            first.setdefault(step.alert.id, step)
-        again = [
-            {"alert_id": id_, "count": step.times, "until": from_us(step.until)}
-            for id_, step in first.items()
-            if step.kind == "fired"
-        ]
-        extended: set[UUID] = set()
-        if again:
-            found = connection.execute(self._sql["extend_changes"], {"rows": as_json(again)}).fetchall()
-            extended = {row.alert_id for row in found}
-        rows = [
-            _change(
-                *(step.alert.org_id, step.alert.id, step.kind, from_us(step.at), from_us(step.until)),
-                *(step.times, step.detail),
-            )
-            for step in steps
-            if not (step.alert.id in extended and first[step.alert.id] is step)
-        ]
+            alert, first = step.alert, step.alert.id not in known
+            known.add(alert.id)
+            at, until = from_us(step.at), from_us(step.until)
+            row = _change(alert.org_id, alert.id, step.kind, at, until, step.times, step.detail)
+            rows.append(row | {"extends": first and step.kind == "fired"})
         put(connection, self._sql["put_changes"], rows)
 
     def _composed(

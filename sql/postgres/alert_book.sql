@@ -67,19 +67,24 @@ FROM jsonb_to_recordset(%(rows)s) AS r (
     firings bigint, value float, at_least boolean, threshold float, "window" bigint, notified_at timestamptz,
     flapping boolean, storm_id uuid, resolved_at timestamptz, resolved_reason text)
 
--- name: extend_changes
--- Firings that follow one another without anything between them are one row; the alerts that had one to extend.
-UPDATE alert_changes c SET count = c.count + r.count, until = greatest(c.until, r.until)
-FROM jsonb_to_recordset(%(rows)s) AS r (alert_id uuid, count bigint, until timestamptz)
-WHERE c.kind = 'fired' AND c.id = (
-    SELECT id FROM alert_changes WHERE alert_id = r.alert_id ORDER BY id DESC LIMIT 1)
-RETURNING c.alert_id
-
 -- name: put_changes
+-- Firings that follow one another without anything between them are one row: one that `extends` goes into the alert's
+-- latest, if that is another firing.
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
+        id uuid, org_id uuid, alert_id uuid, kind text, at timestamptz, until timestamptz, count bigint,
+        detail jsonb, extends boolean)
+), extended AS (
+    UPDATE alert_changes c SET count = c.count + g.count, until = greatest(c.until, g.until)
+    FROM given g
+    WHERE g.extends AND c.kind = 'fired' AND c.id = (
+        SELECT id FROM alert_changes WHERE alert_id = g.alert_id ORDER BY id DESC LIMIT 1)
+    RETURNING g.id
+)
 INSERT INTO alert_changes (id, org_id, alert_id, kind, at, until, count, detail)
 SELECT id, org_id, alert_id, kind, at, until, count, detail
-FROM jsonb_to_recordset(%(rows)s) AS r (
-    id uuid, org_id uuid, alert_id uuid, kind text, at timestamptz, until timestamptz, count bigint, detail jsonb)
+FROM given
+WHERE id NOT IN (SELECT id FROM extended)
 
 -- name: put_notifications
 INSERT INTO notifications (id, org_id, alert_id, channel_id, message, received_at)
