@@ -96,6 +96,7 @@ class Holdings:
             arrow={TAIL: number},
             wide=view.wide,
             fields=view.fields,
+            known=view.known,
         )
 
     def _copied(self, org_id: UUID, names: list[str], limits: Limits) -> dict[str, IO[bytes]]:

@@ -29,6 +29,8 @@ class View(NamedTuple):
     wide: str
     fields: dict[str, str]
     """Dotted paths of those fields, and their types."""
+    known: list[str]
+    """Dotted paths of all fields with columns of their own somewhere."""
 
 
 class _Part(NamedTuple):
@@ -45,7 +47,8 @@ def events_view(cut: Cut, sql: str, *, first: int) -> View:
     wanted = _wanted(cut, sql)
     parts = list(_parts(cut, wanted, first))
     kinds = {}
-    for path, kind in cut.fields().items():
+    every = cut.fields()
+    for path, kind in every.items():
         if path in wanted:
             found = {part.fields.get(path) for part in parts}
             kinds[path] = "BIGINT" if found == {"BIGINT"} else _TYPES[kind]
@@ -55,7 +58,9 @@ def events_view(cut: Cut, sql: str, *, first: int) -> View:
         f"FROM {one.source} WHERE \"lane\" = ''"
         for one in parts
     )
-    return View(f"CREATE VIEW events AS {plain}", f"CREATE OR REPLACE VIEW events AS {wide}", kinds)
+    return View(
+        f"CREATE VIEW events AS {plain}", f"CREATE OR REPLACE VIEW events AS {wide}", kinds, list(every)
+    )
 
 
 def _wanted(cut: Cut, sql: str) -> list[str]:

@@ -26,6 +26,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 _NEWER = {"async_threads": "1"}
 """Settings that DuckDB 1.5 does not know."""
+_DETAIL = 700
+"""Characters of what is said of a statement."""
 _TYPED_FIELDS = int(duckdb.__version__.partition(".")[0]) >= 2
 
 
@@ -105,7 +107,10 @@ def _run(connection: duckdb.DuckDBPyConnection, job: Job, line: socket.socket) -
         fault = fault_of(error, job.limits, edited.sql)
         if fault.kind != "wrong":
             raise
-        raise Wrong(fields.as_written(fault.detail), *edited.place(fault.line, fault.column)) from None
+        about_types = _TYPED_FIELDS and "did you mean" not in fault.detail
+        hint = fields.strangers(parts, job.fields, job.known) if about_types else ""
+        detail = fields.as_written(fault.detail) + hint
+        raise Wrong(detail[:_DETAIL], *edited.place(fault.line, fault.column)) from None
 
 
 def _wide(connection: duckdb.DuckDBPyConnection, sql: str, job: Job) -> duckdb.DuckDBPyRelation | None:

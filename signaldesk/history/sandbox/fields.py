@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from signaldesk.history.sandbox.faults import place_of
@@ -99,6 +100,24 @@ def may_be_wide(parts: Sequence[dict[str, Any]]) -> bool:
             if names[-1] == "payload" or (len(names) == 1 and names[0] in tables):
                 return False
     return True
+
+
+def strangers(parts: Sequence[dict[str, Any]], kinds: Mapping[str, str], known: Sequence[str]) -> str:
+    """What there is to say of a payload's fields without a usual kind, where the statement cannot be carried
+    out: they are texts, and may be misspelt; empty if there are none."""
+    said = []
+    for part in parts:
+        names = [str(name) for name in part.get("column_names") or ()]
+        if part.get("class") != "COLUMN_REF" or len(names) < 2:
+            continue
+        depth = next((place for place, name in enumerate(names[:2]) if name.lower() == "payload"), None)
+        path = "" if depth is None else ".".join(names[depth + 1 :])
+        if not path or path in kinds or any(one.startswith(f"{path}.") for one in known):
+            continue
+        near = get_close_matches(path, known, n=1, cutoff=0.6)
+        hint = f"did you mean payload.{near[0]}?" if near else "cast what you know it to be"
+        said.append(f"; payload.{path} has no usual kind and is read as text, {hint}")
+    return "".join(dict.fromkeys(said))
 
 
 def typed(

@@ -47,6 +47,8 @@ class Job(msgspec.Struct, frozen=True):
     """Makes `events` anew, with columns `payload.PATH` beside its own for `fields`."""
     fields: dict[str, str] = {}
     """Dotted path → type."""
+    known: list[str] = []
+    """Dotted paths of all fields that have a usual kind, to be named where somebody misspells one."""
 
 
 class Hello(msgspec.Struct, frozen=True):

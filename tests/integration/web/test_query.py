@@ -139,6 +139,10 @@ WRONG = {
     "DROP TABLE events": ("query_refused", "a statement that begins with SELECT, FROM or WITH"),
     " ;-- nothing": ("query_refused", "there is no statement"),
     "SELECT payload.country::INTEGER FROM events": ("query_invalid", "'DE'"),
+    "SELECT sum(payload.amonut) FROM events": (
+        "query_invalid",
+        "is read as text, did you mean payload.amount? (line 1, column 8)",
+    ),
 }
 
 
