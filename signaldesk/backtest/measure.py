@@ -18,6 +18,8 @@ from signaldesk.rules.document import kinds
 SLOTS = 168
 """Slots of a picture: seven days by the hour."""
 _PERCENT = 100.0
+_OWN = ("type", "source")
+"""What an event has beside its payload, to group by."""
 _PLAIN = {"sum": "sum(v)", "avg": "avg(v)", "min": "min(v)", "max": "max(v)", "stddev": "stddev_samp(v)"}
 
 
@@ -80,7 +82,10 @@ def _value(condition: Condition, columns: Columns) -> tuple[str, str]:
 
 
 def _group(rule: Rule, columns: Columns) -> str:
-    parts = [f"coalesce({columns.payload} ->> {_path(name)}, '')" for name in rule.by]
+    parts = [
+        f"coalesce({name if name in _OWN else f'{columns.payload} ->> {_path(name)}'}, '')"
+        for name in rule.by
+    ]
     return f"[{', '.join(parts)}]" if parts else "''"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from signaldesk.clock import Clock, from_us
 from signaldesk.history.shelf import Shelf
+from signaldesk.model.message import many
 from signaldesk.store.history_book import HistoryBook, HistoryFile
 
 _SEQ_BITS = 20
@@ -36,11 +37,13 @@ class Status:
 
     def lines(self) -> Iterator[str]:
         """For people."""
-        yield f"{self.events:,} events in {self.files} files, {self.bytes / 1e6:,.1f} MB, in {self.where}"
+        size = f"{self.bytes / 1e6:,.1f} MB"
+        yield f"{self.events:,} events in {many(self.files, 'file')}, {size}, in {self.where}"
         if not self.files:
             yield "nothing is archived yet: an hour goes when it is over"
         if self.oldest and self.newest:
-            yield f"of {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}, {self.organisations} organisations"
+            of = many(self.organisations, "organisation")
+            yield f"of {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}, {of}"
         if self.behind is not None:
             yield f"not archived yet: the last {self.behind / 3600:.1f} hours; an hour goes when it is over"
         for one in self.damaged:
