@@ -10,17 +10,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 import psycopg
 
 from signaldesk import log, statements
 from signaldesk.clock import from_us, to_us
-from signaldesk.ids import derived_id, new_id
-from signaldesk.model.active import Active
-from signaldesk.model.life import Alert, Gathered, Ground, Lives, Opening, Over, Step, Storm, Told
-from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, Notice, Resolution, in_short
-from signaldesk.model.silence import Matcher, Silence
+from signaldesk.ids import derived_id
+from signaldesk.model.life import Gathered, Ground, Lives, Opening, Over, Step, Storm, Told
+from signaldesk.model.outcome import Batch, Firing, GroupRef, Notice, Resolution, in_short
 from signaldesk.model.telling import CROWD_WITHIN, HOUR
+from signaldesk.store.outcome_rows import (
+    alert_of,
+    alert_row,
+    change_row,
+    group_columns,
+    moment_of,
+    notice_row,
+    silence_of,
+    storm_of,
+    storm_row,
+)
 from signaldesk.store.rows import as_json, put
 
 logger = log.get_logger(__name__)
@@ -53,8 +61,8 @@ class AlertBook:
         """Carry a batch's firings and resolutions into the alerts and the outbox."""
         lives = Lives(ground, storm_after=self._storm_after)
         lives.run(batch.firings, batch.resolutions)
-        put(connection, self._sql["change"], [_row(alert) for alert in lives.alerts if not alert.new])
-        put(connection, self._sql["open"], [_row(alert) for alert in lives.alerts if alert.new])
+        put(connection, self._sql["change"], [alert_row(alert) for alert in lives.alerts if not alert.new])
+        put(connection, self._sql["open"], [alert_row(alert) for alert in lives.alerts if alert.new])
         self._note(connection, lives.steps)
         self._put_notices(connection, self._composed(connection, lives.tellings, compose))
         self._tell_of_storms(connection, list(lives.storms.values()), compose)
@@ -64,7 +72,7 @@ class AlertBook:
         self, connection: Connection, changes: list[tuple[UUID, UUID, str, datetime, dict[str, Any]]]
     ) -> None:
         """Write changes (organisation, alert, kind, time, detail) into timelines."""
-        rows = [_change(org, alert, kind, at, at, 1, detail) for org, alert, kind, at, detail in changes]
+        rows = [change_row(org, alert, kind, at, at, 1, detail) for org, alert, kind, at, detail in changes]
         put(connection, self._sql["put_changes"], rows)
 
     # --- before ----------------------------------------------------------------------------------------
@@ -99,20 +107,20 @@ class AlertBook:
             return ground
         unresolved, earlier, *lately = asked
         for row in unresolved.fetchall():
-            alert = _alert(row)
+            alert = alert_of(row)
             ground.alerts[alert.group] = alert
         for row in earlier.fetchall():
             group = GroupRef(row.rule_id, row.lane, row.group_key)
-            opening = Opening(to_us(row.at), row.flapping, _us(row.notified_at))
+            opening = Opening(to_us(row.at), row.flapping, moment_of(row.notified_at))
             ground.earlier.setdefault(group, []).append(opening)
         if lately:
             told, storms, silences = lately
             for row in told.fetchall():
                 ground.told.setdefault(row.rule_id, {})[row.id] = to_us(row.at)
             for row in storms.fetchall():
-                ground.storms[row.rule_id] = _storm(row)
+                ground.storms[row.rule_id] = storm_of(row)
             for row in silences.fetchall():
-                ground.silences.setdefault(row.org_id, []).append(_silence(row))
+                ground.silences.setdefault(row.org_id, []).append(silence_of(row))
         return ground
 
     # --- after -----------------------------------------------------------------------------------------
@@ -124,7 +132,7 @@ class AlertBook:
             alert, first = step.alert, step.alert.id not in known
             known.add(alert.id)
             at, until = from_us(step.at), from_us(step.until)
-            row = _change(alert.org_id, alert.id, step.kind, at, until, step.times, step.detail)
+            row = change_row(alert.org_id, alert.id, step.kind, at, until, step.times, step.detail)
             rows.append(row | {"extends": first and step.kind == "fired"})
         put(connection, self._sql["put_changes"], rows)
 
@@ -144,7 +152,7 @@ class AlertBook:
         return notices
 
     def _put_notices(self, connection: Connection, notices: list[Notice]) -> None:
-        put(connection, self._sql["put_notifications"], [_notice_row(notice) for notice in notices])
+        put(connection, self._sql["put_notifications"], [notice_row(notice) for notice in notices])
 
     def _tell_of_storms(self, connection: Connection, storms: list[Storm], compose: Compose) -> None:
         """One message for each channel: it grows while it waits; what was begun is followed by another."""
@@ -163,7 +171,7 @@ class AlertBook:
         for storm in storms:
             notices += self._messages_of(connection, storm, waiting, compose)
         put(connection, self._sql["gather"], notices)
-        put(connection, self._sql["keep_storms"], [_storm_row(storm) for storm in storms])
+        put(connection, self._sql["keep_storms"], [storm_row(storm) for storm in storms])
 
     def _messages_of(
         self, connection: Connection, storm: Storm, waiting: set[UUID], compose: Compose
@@ -179,7 +187,7 @@ class AlertBook:
         rows = []
         for notice in self._composed(connection, [Gathered(storm, firing, numbers)], compose):
             number = storm.messages[str(notice.channel_id)] = numbers[notice.channel_id]
-            rows.append(_notice_row(notice) | {"wait": GATHER_FIRST if number == 1 else GATHER_LATER})
+            rows.append(notice_row(notice) | {"wait": GATHER_FIRST if number == 1 else GATHER_LATER})
         return rows
 
 
@@ -201,42 +209,6 @@ def _unsaid(telling: Telling, error: Exception) -> dict[str, Any]:
     }
 
 
-def group_columns(group: GroupRef) -> dict[str, Any]:
-    """The columns that name a group in every table."""
-    return {"rule_id": group.rule_id, "lane": group.lane, "group_key": group.key}
-
-
-def suppression(held: Held) -> dict[str, Any]:
-    """The row of firings that were held back."""
-    return {
-        "org_id": held.org_id,
-        **group_columns(held.group),
-        "group": held.values,
-        "reason": held.reason,
-        "since": from_us(held.since),
-        "until": from_us(held.until),
-        "count": held.times,
-        "first_event": held.first_event.hex(),
-        "last_event": held.last_event.hex(),
-        "silence_id": held.silence_id,
-    }
-
-
-def _change(
-    org_id: UUID, alert_id: UUID, kind: str, at: datetime, until: datetime, count: int, detail: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "org_id": org_id,
-        "alert_id": alert_id,
-        "kind": kind,
-        "at": at,
-        "until": until,
-        "count": count,
-        "detail": detail,
-    }
-
-
 def _visible(batch: Batch) -> tuple[list[Firing], list[Firing | Resolution]]:
     """Firings of rules that are no shadows, and with them what is over: what alerts are made of."""
     firings = [firing for firing in batch.firings if not firing.saved.rule.shadow]
@@ -247,101 +219,3 @@ def _span(batch: Batch, firings: list[Firing]) -> tuple[int, int]:
     """From when to when (µs) it all happened."""
     times = [firing.time for firing in firings] + [over.at for over in batch.resolutions]
     return min(times), max(times)
-
-
-def _row(alert: Alert) -> dict[str, Any]:
-    """What `open` writes of a new alert; `change` takes what may have changed."""
-    moments = ("opened_at", "last_fired_at", "notified_at", "snoozed_until", "resolved_at")
-    times = {name: getattr(alert, name) for name in moments}
-    return {
-        "id": alert.id,
-        "org_id": alert.org_id,
-        **group_columns(alert.group),
-        "group": alert.values,
-        "title": alert.title,
-        "severity": alert.severity,
-        "labels": alert.labels,
-        "rule_version": alert.version,
-        "state": alert.state,
-        "event_id": alert.event_id,
-        "firings": alert.firings,
-        "value": alert.value,
-        "at_least": alert.at_least,
-        "threshold": alert.threshold,
-        "window": alert.window,
-        "snoozed_value": alert.snoozed_value,
-        "snoozed_firings": alert.snoozed_firings,
-        "flapping": alert.flapping,
-        "storm_id": alert.storm_id,
-        "resolved_reason": alert.resolved_reason,
-        **{name: None if at is None else from_us(at) for name, at in times.items()},
-    }
-
-
-def _alert(row: Any) -> Alert:
-    return Alert(
-        id=row.id,
-        org_id=row.org_id,
-        group=GroupRef(row.rule_id, row.lane, row.group_key),
-        values=row.group,
-        title=row.title,
-        severity=row.severity,
-        labels=row.labels,
-        version=row.rule_version,
-        event_id=row.event_id,
-        opened_at=to_us(row.opened_at),
-        last_fired_at=to_us(row.last_fired_at),
-        value=row.value,
-        at_least=row.at_least,
-        threshold=row.threshold,
-        window=row.window,
-        firings=row.firings,
-        state=row.state,
-        notified_at=_us(row.notified_at),
-        snoozed_until=_us(row.snoozed_until),
-        snoozed_value=row.snoozed_value,
-        snoozed_firings=row.snoozed_firings,
-        flapping=row.flapping,
-        storm_id=row.storm_id,
-    )
-
-
-def _notice_row(notice: Notice) -> dict[str, Any]:
-    message, received_at = orjson.Fragment(notice.message), from_us(notice.received_at)
-    return notice._asdict() | {"message": message, "received_at": received_at}
-
-
-def _storm_row(storm: Storm) -> dict[str, Any]:
-    return {
-        "id": storm.id,
-        "org_id": storm.org_id,
-        "rule_id": storm.rule_id,
-        "since": from_us(storm.since),
-        "until": from_us(storm.until),
-        "alerts": storm.alerts,
-        "groups": storm.groups,
-        "messages": storm.messages,
-    }
-
-
-def _storm(row: Any) -> Storm:
-    return Storm(
-        id=row.id,
-        org_id=row.org_id,
-        rule_id=row.rule_id,
-        since=to_us(row.since),
-        until=to_us(row.until),
-        alerts=row.alerts,
-        groups=row.groups,
-        messages=row.messages,
-    )
-
-
-def _silence(row: Any) -> Silence:
-    matchers = tuple(Matcher(*one) for one in row.matchers)
-    hours = None if row.hours is None else Active.model_validate(row.hours)
-    return Silence(row.id, row.kind, matchers, to_us(row.starts_at), to_us(row.ends_at), hours)
-
-
-def _us(moment: datetime | None) -> int | None:
-    return None if moment is None else to_us(moment)

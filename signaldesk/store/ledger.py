@@ -5,32 +5,28 @@ Synchronous on purpose: the engine calls it in a thread, so that a commit costs 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row, tuple_row
+from psycopg.rows import tuple_row
 
 from signaldesk import log, statements
 from signaldesk.clock import from_us
-from signaldesk.errors import Fenced, Unavailable
+from signaldesk.errors import Fenced
 from signaldesk.model.event import Event
 from signaldesk.model.life import STORM_AFTER, Alert
 from signaldesk.model.outcome import Batch, Firing, GroupRef, Held, RuleChange, SetAside, Stored, Tallies
-from signaldesk.store.alert_book import AlertBook, Asked, Compose, group_columns, suppression
+from signaldesk.store.alert_book import AlertBook, Asked, Compose
 from signaldesk.store.bell import RING
 from signaldesk.store.copying import EVENT_COLUMNS, event_rows
+from signaldesk.store.engine_line import FROZEN_S, Connection, EngineLine
+from signaldesk.store.outcome_rows import firing_row, suppression_row, tally_rows
 from signaldesk.store.rows import put
-from signaldesk.store.urls import libpq_url
 
 logger = log.get_logger(__name__)
-
-_TOO_MUCH = "54"
-"""SQLSTATE class of what exceeds a limit of PostgreSQL's: no server that comes back would take it."""
 
 
 class Claim(NamedTuple):
@@ -63,9 +59,6 @@ class RuleRow(NamedTuple):
     """When its condition began (µs)."""
 
 
-FROZEN_S = 10.0
-"""A process that is stopped in the middle of a commit would keep its partition locked until it goes on."""
-
 _COPY_EVENTS = f"COPY events ({EVENT_COLUMNS}) FROM STDIN (FORMAT binary)"
 
 
@@ -75,31 +68,17 @@ class Progress(NamedTuple):
     watermark: int
 
 
-Connection = psycopg.Connection[Any]
-
-_GONE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
-
-
-class Ledger:
-    """One connection; transactions take turns. Raises Unavailable when Postgres is away."""
+class Ledger(EngineLine):
+    """Raises Unavailable when Postgres is away."""
 
     def __init__(
         self, url: str, *, owner: str, storm_after: int = STORM_AFTER, frozen_s: float = FROZEN_S
     ) -> None:
         """`frozen_s`: Postgres ends a transaction in which this process does nothing for so many seconds; and
         a commit of a process that lost its lease so long ago is ended, whatever it is at."""
-        self._frozen_ms = round(frozen_s * 1000)
-        self._url = libpq_url(url)
-        self._owner = owner
+        super().__init__(url, owner=owner, frozen_s=frozen_s)
         self._alerts = AlertBook(storm_after=storm_after)
         self._sql = statements.named("postgres/ledger.sql")
-        self._connection: psycopg.Connection[Any] | None = None
-        self._lock = threading.Lock()
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
     # --- owning ----------------------------------------------------------------------------------------
 
@@ -211,7 +190,7 @@ class Ledger:
         if batch.firings or batch.resolutions:
             lives = self._alerts.live(connection, batch, self._alerts.ground(asked), compose)
             changed = lives.alerts
-            firings = [_firing(batch.partition, one, lives.of_firing.get(one.id)) for one in batch.firings]
+            firings = [firing_row(batch.partition, one, lives.of_firing.get(one.id)) for one in batch.firings]
             put(connection, self._sql["put_firings"], firings)
             self._store_held(connection, lives.held)
         self._set_aside(connection, batch.set_aside)
@@ -269,7 +248,7 @@ class Ledger:
         return replace(batch, firings=fresh, resolutions=over)
 
     def _store_held(self, connection: Connection, held: Iterable[Held]) -> None:
-        put(connection, self._sql["put_suppressions"], [suppression(one) for one in held])
+        put(connection, self._sql["put_suppressions"], [suppression_row(one) for one in held])
 
     def _store_tallies(self, connection: Connection, tallies: Tallies) -> None:
         """Write down what was counted, but for organisations that are gone: nobody is left to read it."""
@@ -277,7 +256,7 @@ class Ledger:
         asked = {"orgs": list(orgs)}
         living = {row.id for row in connection.execute(self._sql["living"], asked)}
         self._store_held(connection, (held for held in tallies.held if held.org_id in living))
-        for name, rows in _tally_rows(tallies, living).items():
+        for name, rows in tally_rows(tallies, living).items():
             if rows:
                 connection.cursor().executemany(self._sql[name], rows)
 
@@ -370,88 +349,6 @@ class Ledger:
 
     def _replay_cursor(self) -> psycopg.ServerCursor[tuple[Any, ...]]:
         return self._open().cursor("replay", row_factory=tuple_row)
-
-    # --- the connection --------------------------------------------------------------------------------
-
-    def _open(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url,
-                row_factory=namedtuple_row,
-                connect_timeout=3,
-                application_name=f"signaldesk processor {self._owner}",
-                autocommit=True,
-            )
-            self._connection.prepare_threshold = 2
-            self._connection.execute(f"SET idle_in_transaction_session_timeout = {self._frozen_ms}".encode())
-        return self._connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Cursor[Any]]:
-        with self._connected() as connection, connection.transaction(), connection.cursor() as cursor:
-            yield cursor
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """For a transaction that says BEGIN and COMMIT itself; what fails in between is taken back."""
-        with self._connected() as connection:
-            try:
-                yield connection
-            except BaseException:
-                if not connection.closed:
-                    connection.rollback()
-                raise
-
-    @contextmanager
-    def _connected(self) -> Iterator[psycopg.Connection[Any]]:
-        try:
-            with self._lock:
-                yield self._open()
-        except _GONE as error:
-            self.close()
-            if (error.sqlstate or "").startswith(_TOO_MUCH):
-                raise
-            raise Unavailable("the database is away", retry_after=1) from error
-
-
-def _firing(partition: int, firing: Firing, alert: Alert | None) -> dict[str, Any]:
-    return {
-        "id": firing.id,
-        "org_id": firing.saved.org_id,
-        "rule_version": firing.saved.version,
-        **group_columns(firing.group),
-        "group": firing.values,
-        "alert_id": alert.id if alert else None,
-        "event_id": firing.event.id.hex(),
-        "timestamp": from_us(firing.time),
-        "value": firing.value,
-        "at_least": firing.at_least,
-        "threshold": firing.threshold,
-        "window_from": from_us(firing.window_from),
-        "window_to": from_us(firing.window_to),
-        "evidence": [member.hex() for member in firing.evidence],
-        "shadow": alert is None,
-        "partition": partition,
-        "position": firing.position,
-    }
-
-
-def _tally_rows(tallies: Tallies, living: set[UUID]) -> dict[str, list[tuple[Any, ...]]]:
-    """Statement name -> parameter rows; sorted, so that processors never wait for each other in a ring."""
-    return {
-        "count_minute": sorted(
-            (org, from_us(minute), type_, *counts)
-            for (org, minute, type_), counts in tallies.minutes.items()
-            if org in living
-        ),
-        "count_progress": sorted(
-            (org, lane, *counts) for (org, lane), counts in tallies.progress.items() if org in living
-        ),
-        "count_late": sorted((late, rule, since) for (rule, since), late in tallies.late.items()),
-        "count_usage": sorted(
-            (org, from_us(day), events) for (org, day), events in tallies.received.items() if org in living
-        ),
-    }
 
 
 __all__ = ["Claim", "Compose", "Ledger", "Progress", "RuleRow"]
