@@ -15,14 +15,23 @@ pytestmark = pytest.mark.browser
 
 
 @shared_loop
-async def alerts(web: Web, org: Org, member: Page) -> Page:
-    """The inbox with two open alerts, live."""
+async def two(web: Web, org: Org) -> None:
+    """Two open alerts."""
     for title in ("Slow search", "Checkout failures by country"):
         await rows.alert(web.services.database, org.id, title=title)
-    await member.goto("/alerts")
-    await live(member)
-    await eventually(lambda: org.id in web.feed.heard)
+
+
+@shared_loop
+async def alerts(web: Web, org: Org, two: None, member: Page) -> Page:
+    """The inbox with two open alerts, live."""
+    await open_inbox(member, web, org)
     return member
+
+
+async def open_inbox(page: Page, web: Web, org: Org) -> None:
+    await page.goto("/alerts")
+    await live(page)
+    await eventually(lambda: org.id in web.feed.heard)
 
 
 async def test_an_alert_is_acknowledged_and_resolved_from_the_keyboard(
@@ -51,12 +60,12 @@ async def test_buttons_do_the_same(web: Web, org: Org, alerts: Page) -> None:
     assert [alert.title for alert in found] == ["Checkout failures by country"]
 
 
-async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, alerts: Page) -> None:
+async def test_a_link_in_a_message_opens_its_alert(web: Web, org: Org, two: None, member: Page) -> None:
     listed = await web.services.alerts.page(org.id, AlertFilter(["open"]), limit=5)
     older = next(alert for alert in listed if alert.title == "Slow search")
-    await alerts.goto(f"/alerts/{older.id}")
-    await live(alerts)
-    await expect(alerts.get_by_role("heading", name="Slow search")).to_be_visible()
+    await member.goto(f"/alerts/{older.id}")
+    await live(member)
+    await expect(member.get_by_role("heading", name="Slow search")).to_be_visible()
 
 
 async def test_an_alert_is_snoozed_from_the_keyboard_and_woken_again(
@@ -76,50 +85,48 @@ async def test_an_alert_is_snoozed_from_the_keyboard_and_woken_again(
 
 
 async def test_filters_are_in_the_address_and_many_alerts_are_handled_at_once(
-    web: Web, org: Org, alerts: Page, complaints: list[str]
+    web: Web, org: Org, two: None, member: Page, complaints: list[str]
 ) -> None:
     database = web.services.database
     for country in ("DE", "FR", "IT"):
         await rows.alert(database, org.id, title="Late", severity="warning", group={"country": country})
-    await alerts.goto("/alerts")
-    await live(alerts)
-    await alerts.get_by_role("link", name="warning", exact=True).click()
-    await expect(alerts.get_by_role("link", name="Open 3")).to_be_visible()
-    assert "severity=warning" in alerts.url
-    await alerts.keyboard.press("/")
-    await alerts.keyboard.type("late")
-    await alerts.keyboard.press("Enter")
-    await expect(alerts.get_by_role("link", name="“late”")).to_be_visible()
-    await alerts.get_by_label("Choose Late, country = DE").check()
-    await alerts.get_by_label("Choose Late, country = FR").check()
+    await open_inbox(member, web, org)
+    await member.get_by_role("link", name="warning", exact=True).click()
+    await expect(member.get_by_role("link", name="Open 3")).to_be_visible()
+    assert "severity=warning" in member.url
+    await member.keyboard.press("/")
+    await member.keyboard.type("late")
+    await member.keyboard.press("Enter")
+    await expect(member.get_by_role("link", name="“late”")).to_be_visible()
+    await member.get_by_label("Choose Late, country = DE").check()
+    await member.get_by_label("Choose Late, country = FR").check()
     # The list is drawn anew each second; what is chosen stays so.
     await rows.alert(database, org.id, title="Late", severity="warning", group={"country": "ES"})
     await web.services.news.publish(org.id, {"kind": "alert"})
-    await expect(alerts.get_by_role("link", name="Open 4")).to_be_visible()
-    await expect(alerts.get_by_text("2 chosen")).to_be_visible()
-    await alerts.locator("[data-many]").filter(has_text="Resolve").click()
-    await expect(alerts.get_by_role("link", name="Open 2")).to_be_visible()
-    await alerts.go_back()
-    await expect(alerts.get_by_role("link", name="“late”")).to_have_count(0)
+    await expect(member.get_by_role("link", name="Open 4")).to_be_visible()
+    await expect(member.get_by_text("2 chosen")).to_be_visible()
+    await member.locator("[data-many]").filter(has_text="Resolve").click()
+    await expect(member.get_by_role("link", name="Open 2")).to_be_visible()
+    await member.go_back()
+    await expect(member.get_by_role("link", name="“late”")).to_have_count(0)
     assert complaints == []
 
 
 async def test_a_search_that_is_drawn_anew_keeps_what_is_typed(
-    web: Web, org: Org, alerts: Page, complaints: list[str]
+    web: Web, org: Org, two: None, member: Page, complaints: list[str]
 ) -> None:
     """Else the next letter would be a command: `a` acknowledges."""
     await rows.alert(web.services.database, org.id, title="Late", severity="warning")
-    await alerts.goto("/alerts")
-    await live(alerts)
-    await alerts.keyboard.press("/")
-    await alerts.keyboard.type("l")
-    await alerts.evaluate("signaldesk.go('?state=open&severity=warning')")
-    await expect(alerts.locator("input[name=severity]")).to_have_value("warning")
-    await alerts.keyboard.type("ate")
-    await expect(alerts.get_by_role("searchbox", name="Search titles")).to_have_value("late")
-    await alerts.keyboard.press("Enter")
-    await expect(alerts.get_by_role("link", name="“late”")).to_be_visible()
-    await expect(alerts.get_by_role("link", name="Open 1")).to_be_visible()
+    await open_inbox(member, web, org)
+    await member.keyboard.press("/")
+    await member.keyboard.type("l")
+    await member.evaluate("signaldesk.go('?state=open&severity=warning')")
+    await expect(member.locator("input[name=severity]")).to_have_value("warning")
+    await member.keyboard.type("ate")
+    await expect(member.get_by_role("searchbox", name="Search titles")).to_have_value("late")
+    await member.keyboard.press("Enter")
+    await expect(member.get_by_role("link", name="“late”")).to_be_visible()
+    await expect(member.get_by_role("link", name="Open 1")).to_be_visible()
     assert complaints == []
 
 

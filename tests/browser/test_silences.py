@@ -16,37 +16,37 @@ pytestmark = pytest.mark.browser
 
 
 async def test_a_silence_is_made_of_an_alert_and_ended(
-    web: Web, org: Org, overview: Page, complaints: list[str]
+    web: Web, org: Org, member: Page, complaints: list[str]
 ) -> None:
     await rows.alert(web.services.database, org.id, title="Slow search")
-    await overview.goto("/alerts")
-    await live(overview)
-    await overview.get_by_role("link", name="silence…").click()
-    await live(overview)
-    assert await overview.get_by_label("Name").first.input_value() == "rule"
-    assert await overview.get_by_label("Value").first.input_value() == "Slow search"
-    await overview.get_by_label("Value").nth(1).fill("D.")
-    await overview.get_by_label("Operator").nth(1).select_option("=~")
-    await expect(overview.get_by_text("Now: 1 alert, 0 rules.")).to_be_visible()
-    await overview.get_by_label("Operator").nth(1).select_option("!~")
-    await expect(overview.get_by_text("Now: 0 alerts, 0 rules.")).to_be_visible()
-    await overview.get_by_label("Why").fill("a new index")
-    await overview.get_by_role("button", name="Hold messages back").click()
-    await expect(overview.get_by_role("alert")).to_contain_text("`ends_at` is missing")
-    await overview.get_by_role("button", name="4 hours").click()
-    await overview.get_by_role("button", name="Hold messages back").click()
-    await expect(overview.get_by_text("holds now")).to_be_visible()
+    await member.goto("/alerts")
+    await live(member)
+    await member.get_by_role("link", name="silence…").click()
+    await live(member)
+    assert await member.get_by_label("Name").first.input_value() == "rule"
+    assert await member.get_by_label("Value").first.input_value() == "Slow search"
+    await member.get_by_label("Value").nth(1).fill("D.")
+    await member.get_by_label("Operator").nth(1).select_option("=~")
+    await expect(member.get_by_text("Now: 1 alert, 0 rules.")).to_be_visible()
+    await member.get_by_label("Operator").nth(1).select_option("!~")
+    await expect(member.get_by_text("Now: 0 alerts, 0 rules.")).to_be_visible()
+    await member.get_by_label("Why").fill("a new index")
+    await member.get_by_role("button", name="Hold messages back").click()
+    await expect(member.get_by_role("alert")).to_contain_text("`ends_at` is missing")
+    await member.get_by_role("button", name="4 hours").click()
+    await member.get_by_role("button", name="Hold messages back").click()
+    await expect(member.get_by_text("holds now")).to_be_visible()
     (made,) = await web.services.silences.page(org.id, states=["active"], now=rows.now(), limit=5)
     assert made.matchers == [["rule", "=", "Slow search"], ["country", "!~", "D."]]
     assert timedelta(hours=3.9) < made.ends_at - rows.now() < timedelta(hours=4.1)
-    await overview.get_by_role("button", name="End a new index").click()
-    await expect(overview.get_by_text("Nothing is silenced")).to_be_visible()
+    await member.get_by_role("button", name="End a new index").click()
+    await expect(member.get_by_text("Nothing is silenced")).to_be_visible()
     # The refusal above is the browser's only complaint.
     assert [one for one in complaints if "422" not in one] == []
 
 
 async def test_a_window_that_comes_again_is_made_and_changed(web: Web, org: Org, overview: Page) -> None:
-    await overview.goto("/silences?new=1")
+    await overview.goto("/silences?new=1")  # a first page has told the browser's zone
     await live(overview)
     await overview.get_by_label("Maintenance window").check()
     await overview.get_by_label("Name").fill("team")
