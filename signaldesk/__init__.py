@@ -20,17 +20,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from signaldesk.backtest.labels import Given
     from signaldesk.backtest.rule import Rule
+    from signaldesk.client.damage import DamagedHistory
     from signaldesk.client.desk import Desk
     from signaldesk.client.logs import LogHandler
-    from signaldesk.client.tuner import NotebookTuner
+    from signaldesk.client.tuner import NotebookTuner, Saves
     from signaldesk.model.label import Label
 
-__all__ = ["Label", "LogHandler", "Rule", "connect", "tune"]
+__all__ = ["DamagedHistory", "Label", "LogHandler", "Rule", "connect", "tune"]
 
 _LATER = {
+    "DamagedHistory": "signaldesk.client.damage",
     "Rule": "signaldesk.backtest.rule",
     "Label": "signaldesk.model.label",
     "LogHandler": "signaldesk.client.logs",
@@ -59,9 +63,14 @@ def connect(
     return here.connect(url, api_key=api_key, org=org, data=data)
 
 
-def tune(rule: Rule, events: Any, **options: Any) -> NotebookTuner:
-    """Sliders for a rule's numbers over these events, for a notebook; `signaldesk.client.tuner.tune` says
-    which `options` there are."""
+def tune(
+    rule: Rule, events: Any, *, labels: Given = (), others: Sequence[Rule] = (), desk: Saves | None = None
+) -> NotebookTuner:
+    """Sliders for a rule's numbers over these events (see `Rule.backtest`), and a sweep, for a notebook.
+
+    `labels` are known incidents (`desk.labels()`), or a CSV file of them; `others` the rules that a composite
+    one is made of. With a `desk` there is a button that saves the rule there.
+    """
     from signaldesk.client.tuner import tune
 
-    return tune(rule, events, **options)
+    return tune(rule, events, labels=labels, others=others, desk=desk)

@@ -82,18 +82,9 @@ class NotebookTuner(pn.viewable.Viewer):  # type: ignore[misc]  # Panel has no t
 
 
 def tune(
-    rule: Rule,
-    events: Any,
-    *,
-    labels: labelled.Given = (),
-    others: Sequence[Rule] = (),
-    desk: Saves | None = None,
+    rule: Rule, events: Any, *, labels: labelled.Given, others: Sequence[Rule], desk: Saves | None
 ) -> NotebookTuner:
-    """Sliders for the rule's numbers over these events (see `Rule.backtest`), with a sweep.
-
-    `labels` are known incidents (`desk.labels()`), or a CSV file of them; `others` the rules that a composite
-    one is made of. With a `desk` there is a button that saves the rule there.
-    """
+    """`sd.tune` says what they are."""
     load_apps()
     if _in_notebook():
         pn.extension(inline=True)  # with its scripts: a notebook need not reach anybody else's server
