@@ -16,6 +16,8 @@ _FEW = 8
 
 Block = slice
 """Rows from `start` to before `stop`."""
+Some = slice | NDArray[np.int64]
+"""A block, or some rows of it."""
 
 
 def by_blocks(count: int, kind: Any, work: Callable[[Block], Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signaldesk.rules._blocks import Block, by_blocks
+from signaldesk.rules._blocks import Block, Some, by_blocks
 
 Ints = NDArray[np.int64]
 _FEW = 100
@@ -190,14 +190,14 @@ class Columns:
         """For each row how many of [first, end) had come by then, or what whole numbers of these come to."""
         return by_blocks(len(first), np.int64, self.totals(first, end, values))
 
-    def totals(self, first: Ints, end: Ints, values: NDArray[Any] | None = None) -> Callable[[Block], Ints]:
-        """The same for the rows of a block, whenever it is asked for."""
+    def totals(self, first: Ints, end: Ints, values: NDArray[Any] | None = None) -> Callable[[Some], Ints]:
+        """The same for the rows of a block, or some of them, whenever it is asked for."""
         missing = self._missing(first, end, values)
         if values is not None:
             before = np.zeros(len(self) + 1, np.int64)
             np.cumsum(values, out=before[1:])
 
-        def total(rows: Block) -> Ints:
+        def total(rows: Some) -> Ints:
             if values is None:
                 sums = end[rows] - first[rows]
             else:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from signaldesk.rules._blocks import Block, by_blocks
+from signaldesk.rules._blocks import Block, Some, by_blocks
 from signaldesk.rules._columns import Bools, Columns, Ints
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,8 @@ class Measured(NamedTuple):
     """One for all of them where they are exact."""
 
 
-Measure = Callable[[Block], Measured]
-"""What is measured at the rows of a block."""
+Measure = Callable[[Some], Measured]
+"""What is measured at the rows of a block, or at some of them."""
 
 
 def compared(
@@ -48,15 +48,27 @@ def compared(
     enough: Callable[[Block], Bools],
 ) -> tuple[Bools, Ints]:
     """Whether each of so many rows' values compares so with a limit, where there is enough to be judged; and
-    the rows for which that has to be found out exactly."""
+    the rows for which that has to be found out exactly.
+
+    `enough` answers with a new array."""
     unsure: list[Ints] = []
 
     def compare(rows: Block) -> Bools:
-        (values, margins), known = measure(rows), enough(rows)
+        found = enough(rows)
+        judged = np.flatnonzero(found)
+        if not len(judged):
+            return found
+        few = 2 * len(judged) < len(found)
+        some: Some = judged + rows.start if few else rows
+        values, margins = measure(some)
+        right = holds(values, limit)
         if margins.any():
-            doubtful = (margins > 0) & ~(np.abs(values - limit) > margins) & known
-            unsure.append(np.flatnonzero(doubtful) + rows.start)
-        found: Bools = holds(values, limit) & known
+            doubtful = (margins > 0) & ~(np.abs(values - limit) > margins)
+            unsure.append((judged[doubtful] if few else np.flatnonzero(doubtful & found)) + rows.start)
+        if few:
+            found[judged] = right
+        else:
+            found &= right
         return found
 
     found = by_blocks(count, bool, compare)
@@ -84,7 +96,7 @@ class Fixed:
         """The sums."""
         sums = self._columns.totals(first, end, self._whole)
 
-        def measure(rows: Block) -> Measured:
+        def measure(rows: Some) -> Measured:
             values = np.ldexp(sums(rows).astype(np.float64), -self.shift)
             if self.exact:
                 return Measured(values, _EXACTLY)
@@ -97,7 +109,7 @@ class Fixed:
         sums, counts = self._columns.totals(first, end, self._whole), self._columns.totals(first, end)
         half = 0.0 if self.exact else self._half
 
-        def measure(rows: Block) -> Measured:
+        def measure(rows: Some) -> Measured:
             total = sums(rows)
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = np.ldexp(total / counts(rows), -self.shift)
@@ -125,7 +137,7 @@ def deviation(columns: Columns, values: Floats, first: Ints, end: Ints) -> Measu
     squares_of = Fixed(columns, apart).total(first, end)
     counts_of = columns.totals(first, end)
 
-    def measure(rows: Block) -> Measured:
+    def measure(rows: Some) -> Measured:
         sums, squares, counts = sums_of(rows), squares_of(rows), counts_of(rows).astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             whole = sums.values * sums.values / counts

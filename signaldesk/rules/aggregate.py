@@ -192,7 +192,12 @@ class _Replay(Replay):
 
         if rank is not None:
             ranked = self._ranked(columns, first, rank, limit)
-            return by_blocks(len(columns), bool, lambda rows: ranked(rows, counts(rows)) & enough(rows))
+
+            def holds_at(rows: slice) -> Any:
+                there = counts(rows)
+                return ranked(rows, there) & (there >= self.judge.least)
+
+            return by_blocks(len(columns), bool, holds_at)
         if self.name == "distinct":
             holds: Callable[[Any, float], Any] = limit.holds
             many = holds(columns.different(self._values(columns), first), limit.threshold)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import ge
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from signaldesk.rules._blocks import Some
 from signaldesk.rules._columns import Columns
-from signaldesk.rules._fixed import Fixed, Measure, deviation
+from signaldesk.rules._fixed import Fixed, Measure, Measured, compared, deviation
 from signaldesk.rules._tallies import Sums, packed
 from tests.support.examples import examples
 
@@ -73,3 +75,19 @@ def test_sums_of_whole_numbers_are_exact(values: list[float]) -> None:
     found = Fixed(columns(len(values)), np.array(values)).total(np.zeros_like(ends), ends)(ALL)
     assert not found.margins.any()
     assert found.values.tolist() == [tally(values[:end]).sum() for end in ends]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9, 1.0])
+@pytest.mark.parametrize("margin", [0.0, 0.5])
+def test_only_rows_with_enough_to_be_judged_are_compared(share: float, margin: float) -> None:
+    chance = np.random.default_rng(1)
+    values, enough = chance.normal(size=70_000), chance.random(70_000) < share  # more than two blocks
+    margins = np.where(chance.random(70_000) < 0.1, margin, 0.0)
+
+    def measure(rows: Some) -> Measured:
+        assert enough[rows].any(), "nothing is measured where nothing is judged"
+        return Measured(values[rows], margins[rows] if margin else np.zeros(1))
+
+    found, unsure = compared(70_000, measure, ge, 0.1, lambda rows: enough[rows].copy())
+    assert (found == enough & (values >= 0.1)).all()
+    assert unsure.tolist() == np.flatnonzero(enough & (margins > 0) & (abs(values - 0.1) <= margins)).tolist()
