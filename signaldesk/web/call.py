@@ -19,6 +19,7 @@ from signaldesk.errors import FieldError, Invalid, NotFound, Unauthenticated, Un
 from signaldesk.model import group
 from signaldesk.store.identity import Membership
 from signaldesk.web import paging, strict_json
+from signaldesk.web.faults import faults_of
 from signaldesk.web.services import Services
 
 M = TypeVar("M", bound=BaseModel)
@@ -101,11 +102,11 @@ class Call:
 
     def body(self, model: type[M]) -> M:
         """The body as a model. Raises Invalid with one FieldError per fault."""
+        given = self.json()
         try:
-            return model.model_validate(self.json())
+            return model.model_validate(given)
         except ValidationError as error:
-            faults = [_fault(dict(fault)) for fault in error.errors(include_url=False)]
-            raise Invalid(errors=faults) from None
+            raise Invalid(errors=faults_of(error, given, model)) from None
 
     def one(self, name: str) -> str | None:
         """A query parameter that may be given once. Raises Invalid when given more often."""
@@ -197,13 +198,6 @@ def uuid_or_missing(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound from None
-
-
-def _fault(fault: dict[str, Any]) -> FieldError:
-    path = ".".join(str(part) for part in fault["loc"])
-    messages = {"missing": "is missing", "extra_forbidden": "unknown field"}
-    message = messages.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
-    return FieldError(path, message)
 
 
 def _plain(value: Any) -> Any:

@@ -114,6 +114,19 @@ async def test_whatever_is_wrong_is_said_at_once_with_its_place(client: httpx.As
     assert "from: has no time zone; write e.g. 2026-01-31T12:00:00Z" in await faults(
         **{"from": "2026-01-31T00:00:00"}
     )
+    assert await faults(**{"from": "yesterday", "untill": DAY["to"]}) == {
+        "from: is no time; write e.g. 2026-01-31T12:00:00Z",
+        "untill: unknown field; known are rule, version, from, to, replay, against, sweep, labels",
+    }
+    backwards = {"name": "a", "starts_at": "2026-01-31T12:00:00Z", "ends_at": "2026-01-31T11:00:00Z"}
+    assert await faults(labels=[{**backwards, "ends_at": "2026-01-31T13:00:00Z"}, backwards]) == {
+        "labels.1: `ends_at` must come after `starts_at`"
+    }
+    assert await faults(labels=[{"name": "a"}], rule=5) == {
+        "labels.0.starts_at: is missing", "labels.0.ends_at: is missing",
+        "rule: Input should be a valid string", "rule: Input should be a valid dictionary",
+    }  # fmt: skip
+    assert "labels: Input should be 'stored'" in await faults(labels="storde")
     assert "rule: there is no rule 'nobody'; there are none yet" in await faults(rule="nobody")
     assert any("when.within" in one for one in await faults(rule={**RULE, "when": {"kind": "count"}}))
     assert any(one.startswith("sweep.at_leats") for one in await faults(sweep={"at_leats": [2, 3]}))
