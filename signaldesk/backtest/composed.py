@@ -187,6 +187,8 @@ def concerned(matched: Sequence[Matched]) -> Ints:
     """Places of the events that any of these judges."""
     found = np.zeros(max((one.size for one in matched), default=0), bool)
     for one in {id(one): one for one in matched}.values():
+        if len(one.columns) == len(found):
+            return np.arange(len(found))
         found[one.columns.came] = True
     return np.flatnonzero(found)
 

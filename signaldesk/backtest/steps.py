@@ -30,10 +30,12 @@ class Steps:
 
     def __init__(self, events: Events, types: tuple[str, ...], judged: NDArray[Any]) -> None:
         """`judged`: places in the stream of the events that are judged."""
+        some = len(set(types)) < len(events.types)
+        where = " WHERE list_contains(?, type)" if some else ""  # a join would not keep the order
         found = events.table(
             "SELECT seq::BIGINT AS seq, ts + behind AS mark, received, coalesce(position, 0) AS position "
-            "FROM events WHERE list_contains(?, type)",  # a join would not keep the order
-            [list(types)],
+            f"FROM events{where}",
+            [list(types)] if some else [],
         )
         self._seq, marks, self._received, self._position = (
             found.column(name).to_numpy() for name in ("seq", "mark", "received", "position")
@@ -41,9 +43,12 @@ class Steps:
         begins = _begins(self._received, self._position)
         clock = self._clock = np.empty(2 * len(marks), np.int64)
         before, after = clock[::2], clock[1::2]
-        before[:] = np.iinfo(np.int64).min
-        at = self._places(judged)
-        before[at] = marks[at]
+        if len(judged) == len(marks):  # all of them
+            before[:] = marks
+        else:
+            before[:] = np.iinfo(np.int64).min
+            at = self._places(judged)
+            before[at] = marks[at]
         if begins is None:
             np.maximum(before, self._received, out=before)
             after[:] = marks
