@@ -118,7 +118,7 @@ class Rule(metaclass=_Constructors):
             others=[unsaved(one.model) for one in others],
             since=to_us(since) if since else None,
             until=to_us(until) if until else None,
-            lateness=None if lateness is None else round(lateness * 1_000_000),
+            lateness=_micros(lateness),
             columns=columns,
         )
 
@@ -128,18 +128,22 @@ class Rule(metaclass=_Constructors):
         *,
         labels: labelled.Given = (),
         others: Sequence[Rule] = (),
+        lateness: float | None = None,
         progress: bool = True,
         **parameters: Any,
     ) -> Sweep:
         """A backtest at every combination of values, e.g. `at_least=range(2, 21), within=["30s", "60s"]`.
 
-        `labels` are known incidents, or a CSV file of them. Raises Invalid before the first backtest when one
-        of the rules that come of it is none.
+        `labels` are known incidents, or a CSV file of them; `others` and `lateness` as for `backtest`. Raises
+        Invalid before the first backtest when one of the rules that come of it is none.
         """
         points, known = grid(parameters), labelled.known(labels)
         loaded = self.loaded(events, others)
         parts = [unsaved(one.model) for one in others]
-        return swept(unsaved(self.model), loaded, points, others=parts, labels=known, progress=progress)
+        return swept(
+            unsaved(self.model), loaded, points,
+            others=parts, labels=known, progress=progress, lateness=_micros(lateness),
+        )  # fmt: skip
 
     def loaded(self, events: Any, others: Sequence[Rule] = ()) -> Events:
         """Events as this rule takes them: see `Events.of`. Raises as that does, and Invalid for a table in
@@ -162,6 +166,10 @@ class Rule(metaclass=_Constructors):
         sentence = document.kinds()[self.model.when.kind].sentence(self.model.when)
         text = f"<pre>{escape(write([self.document]))}</pre>"
         return f"<h4>{escape(self.model.name)}</h4><p>{escape(sentence)}</p>{text}"
+
+
+def _micros(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
 
 
 def _check_names(given: Iterable[str], known: set[str]) -> None:

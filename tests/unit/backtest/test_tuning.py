@@ -174,6 +174,16 @@ def test_a_sweep_is_a_backtest_at_every_point() -> None:
     assert "<table" in grid._repr_html_()
 
 
+def test_what_is_late_is_up_to_whoever_sweeps() -> None:
+    late = [*ROWS, {**ROWS[0], "received_at": NOON + 20 * MINUTE}]
+    events = [{**row, "received_at": row.get("received_at", row["timestamp"])} for row in late]
+    rule = sd.Rule.each("checkout_failed")
+    for lateness, firings in ((60, len(ROWS)), (3600, len(ROWS) + 1)):
+        swept = rule.sweep(events, lateness=lateness, progress=False, cooldown=["0s"])
+        assert swept.points[0].firings == firings
+        assert len(rule.backtest(events, lateness=lateness).firings) == firings
+
+
 def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
