@@ -68,10 +68,11 @@ class Frame:
 def dress(document: Document, view: PageView, frame: Frame) -> Address:
     """Put an open page into a document that is being served; returns its address, to be listened to."""
     address = Address(name="address")
-    for name, piece in (("actions", view.actions), ("body", view.body)):
-        piece.server_doc(document, location=False)
-        document.roots[-1].name = name
-    document.roots[-1].tags = [*document.roots[-1].tags, address]
+    with document.models.freeze():  # it looks through all of them once, at the end
+        for name, piece in (("actions", view.actions), ("body", view.body)):
+            piece.server_doc(document, location=False)
+            document.roots[-1].name = name
+        document.roots[-1].tags = [*document.roots[-1].tags, address]
     document.title = frame.title
     document.template = templates().get_template("shell.html")
     document.template_variables.update(
