@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +23,12 @@ def now() -> datetime:
     return from_us(SystemClock().now_us())
 
 
+@lru_cache(maxsize=1)
+def _days(url: str) -> Days:
+    """What a test's database has days for: to look costs a connection."""
+    return Days(url)
+
+
 async def event(database: Database, org_id: UUID, **values: Any) -> UUID:
     """A stored event, in its organisation's partition; `timestamp` and `received_at` are now unless given."""
     given = {
@@ -33,7 +41,7 @@ async def event(database: Database, org_id: UUID, **values: Any) -> UUID:
         "id": new_id(), "org_id": org_id, "source": None, "lane": "", "clock_skewed": False, "behind": 0,
         "position": new_id().int >> 66, "idx": 0, **given, **values,
     }  # fmt: skip
-    await Days(database.url).ensure([round(row["received_at"].timestamp() * 1e6)])
+    await _days(database.url).ensure([round(row["received_at"].timestamp() * 1e6)])
     async with database.system() as connection:
         home = await connection.scalar(select(t.orgs.c.partition).where(t.orgs.c.id == org_id))
         await connection.execute(insert(t.events).values(**{"partition": home or 0, **row}))
@@ -114,6 +122,19 @@ async def count_events(
     type: str = "checkout_failed",
 ) -> None:
     """What the engine wrote down for one minute of one type."""
-    row = {"org_id": org_id, "minute": minute, "type": type, "events": events, "matched": matched}
+    await count_minutes(database, org_id, [(minute, events, matched)], type)
+
+
+async def count_minutes(
+    database: Database,
+    org_id: UUID,
+    minutes: Iterable[tuple[datetime, int, int]],
+    type: str = "checkout_failed",
+) -> None:
+    """The same for many: minute, events, matched."""
+    rows = [
+        {"org_id": org_id, "minute": minute, "type": type, "events": events, "matched": matched}
+        for minute, events, matched in minutes
+    ]
     async with database.system() as connection:
-        await connection.execute(insert(t.event_counts).values(**row))
+        await connection.execute(insert(t.event_counts), rows)
