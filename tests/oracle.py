@@ -10,7 +10,7 @@ Times are microseconds.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -216,6 +216,7 @@ class _Fold:
         self.asked_for: dict[tuple[Group, int], Watched] = {}
         """Groups that may have changed since their deadlines were looked at."""
         self.fired: dict[Group, int] = {}
+        self.alerts_of: dict[Group, list[Alert]] = defaultdict(list)
         self.clocks: dict[tuple[str, str], int] = {}
         self.tell = True
 
@@ -387,23 +388,23 @@ class _Fold:
         """The group's alert with this firing in it, and whether its severity rose."""
         rule, group = watched.rule, watched.group
         severity = rule.body.get("severity", "warning")
-        for alert in self.found.alerts:
-            if alert.group == group and alert.state == "open":
+        others = self.alerts_of[group]
+        for alert in others:
+            if alert.state == "open":
                 worse = SEVERITIES.index(severity) > SEVERITIES.index(alert.severity)
                 alert.firings += 1
                 alert.last_fired_at = max(alert.last_fired_at, time)
                 alert.version, alert.severity = rule.version, severity
                 return alert, worse
         fresh = Alert(group, watched.event, time, time, 1, rule.version, severity)
-        before = [
-            a for a in self.found.alerts if a.group == group and a.by_itself and a.opened_at > time - HOUR
-        ]
+        before = [a for a in others if a.by_itself and a.opened_at > time - HOUR]
         if len(before) >= FLAPS - 1:
             fresh.flapping = True
             fresh.told_at = max(
                 (a.told_at for a in before if a.flapping and a.told_at is not None), default=None
             )
         self.found.alerts.append(fresh)
+        others.append(fresh)
         return fresh, False
 
     def tells(self, rule: Rule, found: tuple[Alert, bool], time: int) -> bool:
@@ -434,8 +435,8 @@ class _Fold:
         """It is over by itself; those who were told of it are told that, unless it flaps."""
         if watched.rule.body.get("mode") == "shadow":
             return
-        for alert in self.found.alerts:
-            if alert.group == watched.group and alert.state == "open":
+        for alert in self.alerts_of[watched.group]:
+            if alert.state == "open":
                 alert.state, alert.by_itself = "resolved", True
                 if watched.rule.tells and self.tell and alert.told_at is not None and not alert.flapping:
                     self.found.told_over[watched.group.rule, alert.event] += 1

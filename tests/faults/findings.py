@@ -35,9 +35,15 @@ class Books:
         """The ids of all notifications."""
         return {str(row["id"]) for row in self.rows("SELECT id FROM notifications")}
 
-    def drained(self, events: int) -> None:
+    def drained(self, events: int, within: float = DRAINED_S) -> None:
         """Wait until so many events are stored."""
-        eventually_now(lambda: self._stored() >= events, DRAINED_S, every=0.1)
+
+        def all_stored() -> bool:
+            stored = self._stored()
+            assert stored >= events, f"{stored:,} of {events:,} events are stored"
+            return True
+
+        eventually_now(all_stored, within, every=min(1.0, 0.1 + events / 100_000))
 
     def _stored(self) -> int:
         try:
@@ -46,10 +52,15 @@ class Books:
             return 0
 
 
-def compare(books: Books, who: Customer, rules: dict[str, str]) -> oracle.Findings:
-    """Nothing that was accepted is lost, nothing is there twice, and every decision is the oracle's."""
+def compare(
+    books: Books, who: Customer, rules: dict[str, str], *, within: float = DRAINED_S
+) -> oracle.Findings:
+    """Nothing that was accepted is lost, nothing is there twice, and every decision is the oracle's.
+
+    `within`: seconds until everything is stored.
+    """
     wanted = Counter(row["id"] for batch in who.batches for row in batch)
-    books.drained(len(wanted) + len(who.promised))
+    books.drained(len(wanted) + len(who.promised), within)
     stored = Counter(str(row["id"]) for row in books.rows("SELECT id FROM events"))
     assert not wanted - stored, "events that were accepted are lost"
     once = Counter(who.promised)

@@ -7,8 +7,9 @@ import signal
 from tests.faults.conftest import Servers, roles, seeing
 from tests.faults.findings import compare
 from tests.faults.receiver import Receiver
-from tests.faults.traffic import SOAK, customer
+from tests.faults.traffic import customer
 from tests.support.commands import Terminal
+from tests.support.examples import SOAK
 
 FREEZES = SOAK
 BATCHES = 20

@@ -12,8 +12,7 @@ import pytest
 
 from tests.faults.conftest import Site
 from tests.faults.findings import compare
-from tests.faults.test_outages import BATCHES, while_away
-from tests.faults.traffic import Customer, customer
+from tests.faults.traffic import BATCHES, Customer, customer, while_away
 from tests.support import eventually_now
 from tests.support.commands import Up
 
@@ -74,6 +73,6 @@ def test_full_disks_lose_nothing_and_do_no_lasting_harm(running: Up, site: Site,
 
 def refused(site: Site, sender: Customer) -> bool:
     """Whether one more event is refused as it should be."""
-    answer = while_away(site)
+    answer = while_away(site.port, site.key)
     sender.attempted += 1
     return (answer.status, bool(answer.retry_after)) == (503, True)

@@ -10,8 +10,9 @@ from tests.faults.conftest import Servers, roles
 from tests.faults.findings import compare
 from tests.faults.proxy import losing_answers
 from tests.faults.receiver import Receiver
-from tests.faults.traffic import SOAK, customer
+from tests.faults.traffic import customer
 from tests.support.commands import Terminal
+from tests.support.examples import SOAK
 
 BATCHES = 60 * SOAK
 SHARE = 0.02

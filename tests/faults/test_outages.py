@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 
@@ -12,12 +11,11 @@ import redis
 from tests.faults.conftest import Servers, Site, roles, urls_of
 from tests.faults.findings import compare
 from tests.faults.receiver import Receiver
-from tests.faults.traffic import SOAK, Answer, customer, post
+from tests.faults.traffic import BATCHES, customer, while_away
 from tests.support import eventually_now
 from tests.support.commands import Terminal, Up
+from tests.support.examples import SOAK
 
-BATCHES = 12
-"""Sent between two outages."""
 WITHIN_S = 1.0
 """A customer is told so soon that nothing can be taken."""
 
@@ -35,7 +33,7 @@ def test_servers_may_die_under_load(
             sender.until(number * BATCHES + BATCHES // 2)
             for name in away:
                 getattr(servers, name).kill()
-            answer = while_away(site)
+            answer = while_away(site.port, site.key)
             for name in away:
                 getattr(servers, name).start()
             sender.attempted += 1
@@ -58,19 +56,13 @@ def test_a_redis_without_room_refuses_with_503_and_everything_goes_on_when_there
         with redis.Redis.from_url(servers.valkey.url) as server:
             sender.until(BATCHES)
             server.config_set("maxmemory", 1)
-            answer = while_away(site)
+            answer = while_away(site.port, site.key)
             sender.attempted += 1
             server.config_set("maxmemory", 0)
         assert (answer.status, bool(answer.retry_after)) == (503, True), answer
         assert answer.seconds < WITHIN_S
         sender.finish()
         compare(site.books, sender, site.rules)
-
-
-def while_away(site: Site) -> Answer:
-    """What one more customer hears, whose events nobody watches."""
-    event = {"type": "page_viewed", "timestamp": "2026-01-01T00:00:00Z"}
-    return post(site.port, site.key, json.dumps(event).encode())
 
 
 @pytest.mark.parametrize("emptied", range(SOAK))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
 import threading
 import time
@@ -21,9 +20,10 @@ from uuid import UUID
 
 from signaldesk.clock import MICROS, iso, to_us
 from tests import oracle
+from tests.support.examples import SOAK
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
-"""How many times as long as usual these tests take."""
+BATCHES = 12
+"""Sent between two faults."""
 STEP_US = MICROS // 10
 """Between two events, on average."""
 SESSION = 500
@@ -205,6 +205,12 @@ def post(port: int, key: str, body: bytes) -> Answer:
         return Answer(0, None, time.monotonic() - began, repr(error).encode())
     finally:
         connection.close()
+
+
+def while_away(port: int, key: str) -> Answer:
+    """What one more customer hears, whose events nobody watches."""
+    event = {"type": "page_viewed", "timestamp": "2026-01-01T00:00:00Z"}
+    return post(port, key, json.dumps(event).encode())
 
 
 def customer(port: int, key: str, *, batches: int, size: int = 60, seed: int = 1) -> Customer:

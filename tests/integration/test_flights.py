@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,12 +31,12 @@ from tests.integration.flights_again import Again
 from tests.kinds import ratio as oracle_among
 from tests.support import eventually
 from tests.support.commands import Terminal
+from tests.support.examples import SOAK
 
 FEBRUARY = 24_951
 RULES = Path(__file__).parents[2] / "docs" / "examples" / "flights.yaml"
 BATCH = 1_000
 LATENESS_S = 300
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 
 Row = dict[str, Any]
 

@@ -179,10 +179,10 @@ class Up(NamedTuple):
     def post(self, path: str, body: Any, *, key: str) -> tuple[int, bytes]:
         return ask(self.port, "POST", path, body=json.dumps(body).encode(), key=key)
 
-    def child(self, role: str) -> int:
-        """Process id of the one that plays a role now."""
+    def child(self, role: str, *, within: float = 10.0) -> int:
+        """Process id of the one that plays a role now, or soon."""
         return eventually_now(
-            lambda: next((pid for pid in family(self.process.pid) if _name(pid) == f"sd-{role}"), 0)
+            lambda: next((pid for pid in family(self.process.pid) if _name(pid) == f"sd-{role}"), 0), within
         )
 
 

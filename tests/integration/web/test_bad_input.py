@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,8 @@ import httpx
 import orjson
 import pytest
 
-SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
+from tests.support.examples import SOAK
+
 BODIES = 100 * SOAK
 """For each route that takes a body; `make soak` sends many times more."""
 EVENTS = 50_000 if SOAK > 1 else 400
