@@ -1,6 +1,7 @@
 """One partition, owned: read on from the committed position, judge, commit, and again.
 
-While a batch is being committed in a thread, the next one is read and judged; commits keep their order.
+While a batch is being committed in a thread, what comes is read and judged, and gathers for the next commit;
+commits keep their order.
 Events of which nothing came wait a moment for others to be committed with them, so that the way is free when
 something does come of one. Counts are written down with a commit every second or so, windows are written to
 Redis beside everything else, as often as that is cheap (`cadence`). On any doubt about what is in memory, it
@@ -201,8 +202,7 @@ class Partition:
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
         try:
-            block = min(await self._tick(), self._patience())
-            entries = await self._tools.stream.read(self.number, self.position, count, block)
+            entries = await self._read(count, min(await self._tick(), self._patience()))
         except Unavailable as error:
             await self._flush()
             self._log.warning("waiting", reason=error.detail)
@@ -219,6 +219,21 @@ class Partition:
                 return
         await self._work_on(entries, cautious)
 
+    async def _read(self, count: int, block: int) -> list[Entry]:
+        """What comes next in the stream. Once a commit is done meanwhile, the next one begins."""
+        found = self._tools.stream.read(self.number, self.position, count, block)
+        committing, gathered = self._committing, self._gathered
+        if committing is None or gathered is None or self._can_wait(gathered):
+            return await found
+        reading = asyncio.ensure_future(found)
+        try:
+            await asyncio.wait([reading, committing], return_when=asyncio.FIRST_COMPLETED)
+            if committing.done():
+                await self._flush()
+            return await reading
+        finally:
+            await cancel(reading)
+
     async def _idle(self) -> None:
         """Nothing came: commit what was gathered, then write down what is due."""
         if self._gathered is not None:
@@ -233,6 +248,8 @@ class Partition:
         """How long (ms) to wait for events: not long when others wait to be committed with them."""
         if self._gathered is None:
             return _BLOCK_MS
+        if self._committing is not None and not self._can_wait(self._gathered):
+            return _BLOCK_MS  # `_read` does not let them wait for longer than that commit
         left = self._flushed_at + _GATHER_S - asyncio.get_running_loop().time()
         return max(1, round(left * 1_000))
 
@@ -276,8 +293,14 @@ class Partition:
         elif cautious:
             await self._flush()
             await self._commit_done()
-        elif not self._can_wait(self._gathered):
+        elif not self._may_grow(self._gathered):
             await self._flush()
+
+    def _may_grow(self, batch: Batch) -> bool:
+        """Whether more is judged before it is committed: as long as it would have to wait anyway."""
+        if self._committing is None or self._committing.done():
+            return self._can_wait(batch)
+        return sum(len(stored.events) for stored in batch.stored) < _BATCH_EVENTS // 2
 
     def _can_wait(self, batch: Batch) -> bool:
         if batch.firings or batch.resolutions or batch.poison:
@@ -299,7 +322,8 @@ class Partition:
     async def _judge(self, entries: list[Entry]) -> Batch:
         """Judge entries in order."""
         batch = Batch(self.number, self.position, entries[-1].position)
-        self._memory.begin_batch()
+        if self._gathered is None:
+            self._memory.begin_batch()
         waiting: list[Stored] = []
         for entry in entries:
             if entry.tick:
