@@ -8,7 +8,7 @@ from hypothesis import settings
 
 SOAK = int(os.environ.get("SIGNALDESK_TEST_SOAK", "1"))
 """How many times more than in `make test`."""
-USUAL = 20
+USUAL = 30
 """Examples of a test that asks for no number of its own."""
 
 

@@ -99,7 +99,7 @@ def told(found: Judged) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@examples(8)
+@examples(12)
 @given(data=st.data(), comings=_comings, options=OPTIONS)
 def test_columns_find_what_the_fold_finds(
     kind: str, data: st.DataObject, comings: list[Any], options: dict[str, Any]

@@ -85,7 +85,7 @@ def told(found: Backtest) -> tuple[Any, ...]:
     return firings, alerts, found.notifications, sorted(found.suppressed), found.matched, found.late
 
 
-@examples(15)
+@examples(30)
 @given(data=st.data(), comings=_comings, options=OPTIONS, count=st.integers(1, 3))
 def test_parts_of_any_kind_come_to_what_the_fold_makes_of_them(
     data: st.DataObject, comings: list[Any], options: dict[str, Any], count: int
@@ -102,7 +102,7 @@ def test_parts_of_any_kind_come_to_what_the_fold_makes_of_them(
     assert told(columns) == told(fold)
 
 
-@examples(12)
+@examples(25)
 @given(data=st.data(), comings=_comings, options=OPTIONS)
 def test_parts_that_wait_for_nothing_are_judged_in_columns(
     data: st.DataObject, comings: list[Any], options: dict[str, Any]
@@ -158,7 +158,7 @@ WAITING: list[dict[str, Any]] = [
 ]
 
 
-@examples(20)
+@examples(40)
 @given(data=st.data(), comings=_comings, options=OPTIONS, whole_first=st.booleans())
 def test_parts_that_wait_come_to_what_the_fold_makes_of_them(
     data: st.DataObject, comings: list[Any], options: dict[str, Any], whole_first: bool
@@ -174,7 +174,7 @@ def test_parts_that_wait_come_to_what_the_fold_makes_of_them(
     assert told(columns) == told(fold)
 
 
-@examples(12)
+@examples(25)
 @given(data=st.data(), gaps=st.lists(st.sampled_from([1, 500, 1000, 2000, 3000]), min_size=12))
 def test_parts_that_wait_are_judged_in_columns_where_nothing_is_late(
     data: st.DataObject, gaps: list[int]

@@ -24,7 +24,7 @@ def history() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@examples(40)
+@examples(80)
 @given(condition=conditions, some_events=st.lists(events, min_size=1, max_size=6))
 def test_the_duckdb_expression_is_what_the_condition_is_null_included(
     history: duckdb.DuckDBPyConnection, condition: Node, some_events: list[Event]
@@ -35,7 +35,7 @@ def test_the_duckdb_expression_is_what_the_condition_is_null_included(
     assert [answer is True for answer in found] == [parsed.predicate(*event) for event in some_events]
 
 
-@examples(40)
+@examples(80)
 @given(expression=values, some_events=st.lists(events, min_size=1, max_size=6))
 def test_a_value_is_the_same_live_and_in_duckdb_for_every_kind(
     history: duckdb.DuckDBPyConnection, expression: Node, some_events: list[Event]

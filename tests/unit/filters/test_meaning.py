@@ -14,7 +14,7 @@ from tests.unit.filters.interpreter import Event, Node, truth
 from tests.unit.filters.strategies import conditions, events, values
 from tests.unit.filters.writing import plainly, write, write_value
 
-MANY = examples(40)
+MANY = examples(60)
 AN_EVENT = Event(payload={"a": True}, type="a", source=None, timestamp_us=0)
 
 

@@ -254,7 +254,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-@examples(100)
+@examples(250)
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=40))
 def test_any_text_at_all_is_either_a_filter_or_refused_at_a_place_in_it(text: str) -> None:
     try:

@@ -55,7 +55,7 @@ def history() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@examples(40)
+@examples(80)
 @example(pattern="^^", some=["0"])
 @example(pattern="$a|a$$", some=["a", "$a"])
 @given(pattern=patterns, some=st.lists(texts, min_size=1, max_size=8))

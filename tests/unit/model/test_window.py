@@ -58,7 +58,7 @@ def streams(draw: st.DrawFn) -> Stream:
     return Stream(draw(st.integers(1, 5)), width, lateness, arrivals)
 
 
-@examples(100)
+@examples(250)
 @given(stream=streams(), saves=st.sets(st.integers(0, 119)), losses=st.sets(st.integers(0, 119)))
 def test_a_window_says_what_counting_everything_says(
     stream: Stream, saves: set[int], losses: set[int]
@@ -83,7 +83,7 @@ def test_a_window_says_what_counting_everything_says(
                 window = checkpoint.restored()
 
 
-@examples(30)
+@examples(60)
 @given(stream=streams())
 def test_a_windows_memory_is_bounded_by_the_threshold(stream: Stream) -> None:
     need, width = stream.need, stream.width
