@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -15,10 +14,10 @@ from signaldesk.client.http import Refused, Unreachable
 from signaldesk.errors import Invalid, SignalDeskError
 from signaldesk.store.alerts import Actor
 from signaldesk.stream import keys
+from tests.integration.client.conftest import aside, connected
 from tests.support import rows
 from tests.support.web import Web, running_web
 
-T = TypeVar("T")
 NOW = rows.now()
 
 
@@ -42,19 +41,8 @@ async def desk(
             timestamp=NOW - timedelta(days=number),
             payload={"country": "<DE>", "amount": number * 10},
         )
-    if request.param == "here":
-        monkeypatch.setenv("SIGNALDESK_DATABASE_URL", web.desk.urls.database)
-        monkeypatch.setenv("SIGNALDESK_REDIS_URL", web.desk.urls.redis)
-        found = await asyncio.to_thread(lambda: sd.connect(org="acme"))
-    else:
-        found = sd.connect(web.url, api_key=org.key)
-    yield found
-    await asyncio.to_thread(found.close)
-
-
-async def aside(work: Callable[[], T]) -> T:
-    """In a thread: the server of this test lives in its event loop."""
-    return await asyncio.to_thread(work)
+    async with connected(request.param, web, org.key, monkeypatch) as found:
+        yield found
 
 
 async def test_sql_becomes_whichever_table_people_work_with(desk: Desk) -> None:

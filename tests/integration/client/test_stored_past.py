@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -19,10 +18,10 @@ from signaldesk.clock import MICROS
 from signaldesk.history.archive import Archiver
 from signaldesk.store import tables as t
 from signaldesk.store.arrow_events import ArrowEvents
+from tests.integration.client.conftest import T, aside, connected
 from tests.support import rows
 from tests.support.web import Web, running_web
 
-T = TypeVar("T")
 NOW = rows.now()
 RULE = sd.Rule.each("checkout_failed", name="Every failure")
 SPAN: dict[str, Any] = {"since": NOW - timedelta(days=3), "until": NOW + timedelta(hours=1)}
@@ -45,21 +44,9 @@ async def desk(
     for number in range(2):
         moment, behind = NOW - timedelta(days=1 - number), 600 * MICROS * number
         await rows.event(web.desk.database, org.id, timestamp=moment, behind=behind)
-    if request.param == "here":
-        monkeypatch.setenv("SIGNALDESK_DATABASE_URL", web.desk.urls.database)
-        monkeypatch.setenv("SIGNALDESK_REDIS_URL", web.desk.urls.redis)
-        monkeypatch.setenv("SIGNALDESK_DATA_DIR", str(tmp_path))
-        monkeypatch.setenv("SIGNALDESK_ALLOWED_LATENESS", "3600")
-        found = await asyncio.to_thread(lambda: sd.connect(org="acme"))
-    else:
-        found = sd.connect(web.url, api_key=org.key)
-    yield found
-    await asyncio.to_thread(found.close)
-
-
-async def aside(work: Callable[[], T]) -> T:
-    """In a thread: the server of this test lives in its event loop."""
-    return await asyncio.to_thread(work)
+    settings = {"DATA_DIR": str(tmp_path), "ALLOWED_LATENESS": "3600"}
+    async with connected(request.param, web, org.key, monkeypatch, **settings) as found:
+        yield found
 
 
 async def test_what_is_late_is_what_the_installation_says(desk: Desk) -> None:
