@@ -148,6 +148,8 @@ class EmbeddedServer(ABC):
             if lock is not None:
                 try:
                     return self._launch(lock)
+                except (OSError, subprocess.SubprocessError) as error:
+                    raise self._unable(error) from error
                 finally:
                     os.close(lock)
             if self._adopt():
@@ -209,10 +211,14 @@ class EmbeddedServer(ABC):
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self.data_dir / "lock").touch(mode=0o600)
         except OSError as error:
-            raise EmbeddedError(
-                f"cannot keep data in {self.data_dir} ({error.strerror}); "
-                "choose another folder with SIGNALDESK_DATA_DIR"
-            ) from None
+            raise self._unable(error) from None
+
+    def _unable(self, error: Exception) -> EmbeddedError:
+        why = getattr(error, "strerror", None) or str(error)
+        return EmbeddedError(
+            f"cannot keep data in {self.data_dir} ({why}); "
+            "mend that, or choose another folder with SIGNALDESK_DATA_DIR"
+        )
 
     def _lock(self) -> int | None:
         """The lock of the folder as an open file, or None while somebody holds it."""
@@ -265,8 +271,8 @@ class EmbeddedServer(ABC):
         with self._open_log() as log:
             since = log.tell()
             kept = self._keep(command, account, folder, lock, log)
-        self._write_record(folder, kept)
         try:
+            self._write_record(folder, kept)
             self._await_service(kept, folder / self.socket_name, since)
         except BaseException:
             kept.order("kill", STOP_PATIENCE)

@@ -68,15 +68,17 @@ def test_a_redis_without_room_refuses_with_503_and_everything_goes_on_when_there
 @pytest.mark.parametrize("emptied", range(SOAK))
 def test_windows_that_redis_lost_come_from_postgres(running: Up, site: Site, emptied: int) -> None:
     sender = customer(site.port, site.key, batches=4 * BATCHES, seed=emptied)
+    sender.allow(0)
     sender.start()
     for part, die in ((1, False), (2, True), (3, True)):
-        with sender.resting(part * BATCHES):
-            # What is not committed yet is in Redis alone, and would be lost with it.
-            site.books.drained(sum(map(len, sender.batches[: sender.sent])) + len(sender.promised))
-            processor = running.child("processor")
-            with redis.Redis.from_url(urls_of(running).redis) as server:
-                server.flushall()
-            if die:
-                os.kill(processor, signal.SIGKILL)
+        sender.allow(part * BATCHES)
+        sender.until(part * BATCHES)
+        # What is not committed yet is in Redis alone, and would be lost with it.
+        site.books.drained(sum(map(len, sender.batches[: sender.sent])) + len(sender.promised))
+        processor = running.child("processor")
+        with redis.Redis.from_url(urls_of(running).redis) as server:
+            server.flushall()
+        if die:
+            os.kill(processor, signal.SIGKILL)
     sender.finish()
     assert compare(site.books, sender, site.rules).held

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -122,9 +122,9 @@ class Customer(threading.Thread):
     """Events without an id of their own that were sent at all."""
     refusals: list[Answer] = field(default_factory=list)
     fault: BaseException | None = None
-    gate: threading.Event = field(default_factory=threading.Event)
-    resting_at: int = -1
-    """Before this batch it waits for the gate."""
+    turn: threading.Condition = field(default_factory=threading.Condition)
+    allowed: float = math.inf
+    """Batches it may send so far."""
 
     def __post_init__(self) -> None:
         super().__init__(name="customer", daemon=True)
@@ -135,8 +135,8 @@ class Customer(threading.Thread):
     def run(self) -> None:
         try:
             for number, batch in enumerate(self.batches):
-                if number == self.resting_at:
-                    self.gate.wait(PATIENCE_S)
+                with self.turn:
+                    self.turn.wait_for(lambda: number < self.allowed, PATIENCE_S * SOAK)  # noqa: B023
                 self._insist(batch)
                 if number % 3 == 2:
                     self._try_once(len(batch) // 4 + 1, batch[0]["timestamp"])
@@ -155,16 +155,14 @@ class Customer(threading.Thread):
             raise self.fault
         assert self.sent >= batches, f"only {self.sent} batches were taken: {self.refusals[-3:]}"
 
-    @contextmanager
-    def resting(self, batches: int) -> Iterator[None]:
-        """Have it rest after so many batches, until the end of the block."""
-        self.gate.clear()
-        self.resting_at = batches
-        self.until(batches)
-        yield
-        self.gate.set()
+    def allow(self, batches: int) -> None:
+        """Have it rest after so many batches, or go on until then."""
+        with self.turn:
+            self.allowed = batches
+            self.turn.notify()
 
     def finish(self) -> None:
+        self.allow(len(self.batches))
         self.until(len(self.batches))
         self.join(PATIENCE_S)
         assert not self.is_alive() and self.fault is None, self.fault

@@ -182,6 +182,17 @@ def test_a_server_killed_by_somebody_else_can_be_started_again(kind: Kind, folde
         assert kind.read(server.url) == "kept"
 
 
+def test_a_server_that_could_not_be_started_again_can_be_later(kind: Kind, folder: Path) -> None:
+    with kind.make(folder) as server:
+        kind.write(server.url, "kept")
+        server.kill()
+        (folder / "server.json.new").mkdir()  # as good as a disk without room
+        with pytest.raises(EmbeddedError, match=r"cannot keep data in .*; mend that, or choose"):
+            server.restart()
+        (folder / "server.json.new").rmdir()
+        assert kind.read(server.restart()) == "kept"
+
+
 def test_starting_twice_starts_once(kind: Kind, folder: Path) -> None:
     with kind.make(folder) as server:
         pid = server.pid
