@@ -18,7 +18,7 @@ from signaldesk.ids import new_id, new_secret
 from signaldesk.log import get_logger
 from signaldesk.store import identity
 from signaldesk.store.database import Database
-from signaldesk.store.identity import KeyRow, ListedKey
+from signaldesk.store.identity import KeyRow, ListedKey, OrgRow
 from signaldesk.stream import keys as names
 from signaldesk.stream.client import end
 
@@ -88,6 +88,11 @@ class ApiKeys:
     async def list(self, org_id: UUID) -> list[ListedKey]:
         async with self._database.tenant(org_id) as connection:
             return await identity.keys_of(connection, org_id)
+
+    async def org(self, org_id: UUID) -> OrgRow:
+        """The organisation that its keys speak for."""
+        async with self._database.tenant(org_id) as connection:
+            return await identity.org(connection, org_id)
 
     async def revoke(self, org_id: UUID, key_id: UUID) -> None:
         """Raises NotFound. It is refused everywhere within a second."""

@@ -39,6 +39,13 @@ class Membership(NamedTuple):
     partition: int
 
 
+class OrgRow(NamedTuple):
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+
+
 class KeyRow(NamedTuple):
     """A usable API key."""
 
@@ -93,6 +100,14 @@ async def org_by_slug(connection: AsyncConnection, slug: str) -> tuple[UUID, str
     found = await connection.execute(select(orgs.c.id, orgs.c.name).where(orgs.c.slug == slug))
     row = found.first()
     return (row[0], row[1]) if row else None
+
+
+async def org(connection: AsyncConnection, org_id: UUID) -> OrgRow:
+    """Needs the organisation's transaction (or the owner's)."""
+    found = await connection.execute(
+        select(*(orgs.c[name] for name in OrgRow._fields)).where(orgs.c.id == org_id)
+    )
+    return OrgRow(*found.one())
 
 
 async def orgs_by_age(connection: AsyncConnection) -> list[tuple[UUID, str, str, int]]:

@@ -31,7 +31,7 @@ class Org(Shape):
 class Me(Shape):
     """Who these credentials belong to. `csrf` goes into the header X-CSRF-Token of writes by cookie."""
 
-    org: Org | None = None
+    org: Org
     email: str | None = None
     name: str
     role: str | None = None
@@ -61,7 +61,8 @@ async def log_out(call: Call) -> Answer:
 async def show_me(call: Call) -> Me:
     if call.member is not None:
         return _me(call, call.member, call.session)
-    return Me(name=call.principal.name, scopes=sorted(call.principal.scopes))
+    org = await call.services.keys.org(call.org_id)
+    return Me(org=Org(**org._asdict()), name=call.principal.name, scopes=sorted(call.principal.scopes))
 
 
 async def issue_ticket(call: Call) -> Answer:

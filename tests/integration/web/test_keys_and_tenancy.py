@@ -26,6 +26,13 @@ async def test_a_key_is_made_shown_once_listed_and_revoked(web: Web, client: htt
         assert (await shop.get("/api/v1/me")).status_code in (200, 401)  # within a second, see the accounts
 
 
+async def test_a_key_is_told_whose_it_is(client: httpx.AsyncClient, org: Org) -> None:
+    me = (await client.get("/api/v1/me")).json()
+    whose = {"id": str(org.id), "slug": org.name.lower(), "name": org.name}
+    assert me["org"] == {**whose, "plan": me["org"]["plan"]}
+    assert me["email"] is None and me["csrf"] is None
+
+
 async def test_nobody_gives_away_more_than_they_have(web: Web, client: httpx.AsyncClient) -> None:
     made = await client.post("/api/v1/api-keys", json={"scopes": ["keys:write", "events:write"]})
     async with web.client(headers={"Authorization": f"Bearer {made.json()['key']}"}) as lesser:
