@@ -60,9 +60,9 @@ class Invalid(SignalDeskError):
 
 
 class Malformed(Invalid):
-    """The bytes are not what their content type says."""
+    """The bytes are not HTTP, or not what their content type says."""
 
-    status, code, title = 400, "malformed", "The body cannot be read"
+    status, code, title = 400, "malformed", "The request cannot be read"
 
 
 class UnsupportedMediaType(Invalid):

@@ -18,6 +18,8 @@ from signaldesk import log
 from signaldesk.accounts.keys import KeyRing
 from signaldesk.accounts.roles import Principal
 from signaldesk.errors import (
+    FieldError,
+    Invalid,
     Malformed,
     MethodNotAllowed,
     NotFound,
@@ -142,7 +144,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(Malformed(f"this is not HTTP/1.1: {error}"))
         # Only now: what arrived first may well be a short head with much of a long body behind it.
         if not self._in_body and sum(map(len, self._raw)) > _HEAD_MAX:
-            self._refuse(HeadTooLarge(f"the head of a request may have {_HEAD_MAX} bytes"))
+            self._refuse_head()
 
     def _wait(self) -> None:
         if self._timer is not None:
@@ -164,8 +166,13 @@ class Connection(asyncio.Protocol):
         if self._gone:
             return
         self._in_body = True
-        path = self._url.partition(b"?")[0]
+        if self._head_too_long():
+            self._refuse_head()
+            return
+        path, _, query = self._url.partition(b"?")
         if path == PATH and self._parser.get_method() == b"POST":
+            if query:
+                self._fault = _unknown(query)
             self._check_length()
             if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._fault is None:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -176,6 +183,15 @@ class Connection(asyncio.Protocol):
         else:
             self._headers[b"connection"] = b"close"
             self._fault = Misdirected("wait for an answer before asking for something else, or connect again")
+
+    def _head_too_long(self) -> bool:
+        """Of a head that is complete, whatever follows it. Behind another request it is not measured."""
+        if self._torn or (len(self._raw) == 1 and len(self._raw[0]) <= _HEAD_MAX):
+            return False
+        return b"\r\n\r\n" not in b"".join(self._raw)[:_HEAD_MAX]
+
+    def _refuse_head(self) -> None:
+        self._refuse(HeadTooLarge(f"the head of a request may have {_HEAD_MAX} bytes"))
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -346,6 +362,13 @@ class Connection(asyncio.Protocol):
         self._gone = False
         self._headers[b"connection"] = b"close"
         self._answer_error(Unavailable("the web process is not up yet; try again shortly", retry_after=1))
+
+
+def _unknown(query: bytes) -> Invalid:
+    """None of the parameters of a query is known here; to pass over one would hide a mistake."""
+    names = sorted({part.partition(b"=")[0][:60].decode("latin-1") for part in query.split(b"&")})
+    message = "unknown query parameter; there are none here"
+    return Invalid(errors=[FieldError(name, message) for name in names])
 
 
 async def serve(host: str, port: int, shared: Shared, *, backlog: int = 2048) -> asyncio.Server:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from weakref import WeakSet
 
 import orjson
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
@@ -164,22 +165,23 @@ class ApiHandler(Handler):
         sending would not hear it, and find its connection broken instead."""
         try:
             self.allow_others()
-            if self.request.method == "OPTIONS" and self._routes:
-                return
-            route = self._route = self._find()
-            self.route_name = route.path
-            settings = self.context.services.settings
-            self._limit = settings.max_batch_bytes if route.large else settings.max_body_bytes
-            self._check_length()
-            if route.door is not Door.ANYBODY:
-                self._identity = await self._let_in(route)
-            else:
-                self.context.doorkeeper.check_origin(self.request)
+            if self.request.method != "OPTIONS" or not self._routes:
+                await self._admit()
         except Exception as error:
             self._fault = error
-        connection: Any = self.request.connection
-        connection.set_max_body_size(_DRAINED)
-        connection.set_body_timeout(_BODY_S)
+        if not hear_out(self.request) and self._fault is not None:
+            self.refuse(self._fault)
+
+    async def _admit(self) -> None:
+        route = self._route = self._find()
+        self.route_name = route.path
+        settings = self.context.services.settings
+        self._limit = settings.max_batch_bytes if route.large else settings.max_body_bytes
+        self._check_length()
+        if route.door is not Door.ANYBODY:
+            self._identity = await self._let_in(route)
+        else:
+            self.context.doorkeeper.check_origin(self.request)
 
     def data_received(self, chunk: bytes) -> None:
         self._read += len(chunk)
@@ -227,8 +229,7 @@ class ApiHandler(Handler):
         return ", ".join(sorted({*self._routes, "OPTIONS"}))
 
     def _check_length(self) -> None:
-        length = self.request.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > self._limit:
+        if announced(self.request) > self._limit:
             raise self._too_large()
 
     def _too_large(self) -> TooLarge:
@@ -328,6 +329,21 @@ _BODY_S = 60.0
 """Seconds that a body may take to arrive."""
 _DRAINED = 64 << 20
 """Bytes of a body that is not wanted which are read all the same; past that the connection is closed."""
+
+
+def announced(request: HTTPServerRequest) -> int:
+    """Bytes that the body is said to have; 0 when that is not said, or is no number: Tornado refuses that."""
+    length = request.headers.get("Content-Length", "")
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
+
+
+def hear_out(request: HTTPServerRequest) -> bool:
+    """Have a streamed body read that may be longer than the server's limit. False when it is so long that it
+    is better answered at once, which closes the connection."""
+    connection: Any = request.connection
+    connection.set_max_body_size(max(_DRAINED, announced(request)))
+    connection.set_body_timeout(_BODY_S)
+    return announced(request) <= _DRAINED
 
 
 def _text(name: str, value: bytes) -> str:

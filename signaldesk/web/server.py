@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
-from tornado.routing import AnyMatches, Rule
+from tornado.routing import AnyMatches, Matcher, Rule
 from tornado.web import Application, RedirectHandler
 from tornado.websocket import WebSocketClosedError
 
@@ -21,7 +22,7 @@ from signaldesk.log import get_logger
 from signaldesk.web import openapi
 from signaldesk.web.assets import PREFIX, Assets, folder
 from signaldesk.web.cookies import Cookies
-from signaldesk.web.handlers import ApiHandler, Context, Handler
+from signaldesk.web.handlers import ApiHandler, Context, Handler, announced
 from signaldesk.web.handover import Receiver
 from signaldesk.web.health import Healthz, Metrics, Readyz
 from signaldesk.web.identity import Doorkeeper
@@ -31,7 +32,7 @@ from signaldesk.web.reference import Reference
 from signaldesk.web.route import Route
 from signaldesk.web.routes import API
 from signaldesk.web.services import Services
-from signaldesk.web.site import Landing, LogInPage, LogOut, Missing
+from signaldesk.web.site import Landing, LogInPage, LogOut, Missing, Oversized
 from signaldesk.web.socket import Socket
 from signaldesk.web.workbench import Workbench
 
@@ -58,6 +59,14 @@ class Description(Handler):
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "public, max-age=60")
         self.finish(orjson.dumps(openapi.document(API, base_url=base_url, version=version("signaldesk"))))
+
+
+class _LongBody(Matcher):
+    """Requests outside the API with a body that Tornado would answer with nothing but a status line."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        elsewhere = not f"{request.path}/".startswith("/api/")
+        return {} if elsewhere and announced(request) > FORM_BYTES else None
 
 
 def url_table(context: Context) -> list[Any]:
@@ -104,7 +113,8 @@ def build(services: Services, *, pages: bool = True) -> Application:
         "websocket_ping_interval": 20,
         "websocket_ping_timeout": 20,
     }
-    table = url_table(context)
+    long_body = Rule(_LongBody(), Oversized, {"context": context, "limit": FORM_BYTES})
+    table = [long_body, *url_table(context)]
     if pages:
         workbench = Workbench(context, **settings)
         return Application([*table, Rule(AnyMatches(), workbench)], workbench=workbench, **settings)

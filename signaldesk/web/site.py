@@ -6,14 +6,16 @@ import secrets
 from typing import Any
 from urllib.parse import urlencode
 
+from tornado.web import stream_request_body
+
 from signaldesk.accounts.sessions import LASTS
-from signaldesk.errors import Forbidden, NotFound, SignalDeskError, TooMany, Unauthenticated
+from signaldesk.errors import Forbidden, NotFound, SignalDeskError, TooLarge, TooMany, Unauthenticated
 from signaldesk.pages_folder import load_apps
 from signaldesk.web.api.auth import open_session
 from signaldesk.web.assets import asset
 from signaldesk.web.call import Call
 from signaldesk.web.cookies import THEME
-from signaldesk.web.handlers import Handler
+from signaldesk.web.handlers import Context, Handler, hear_out
 from signaldesk.web.policy import content_policy
 
 HOME = "/overview"
@@ -143,17 +145,47 @@ class LogOut(Html):
         self.redirect("/", status=303)
 
 
-class Missing(Html):
-    """Whatever has no page: HTML for browsers, a problem document for the rest."""
+class Refusal(Html):
+    """Refuses: in HTML for browsers, with a problem document for the rest."""
+
+    def answer_error(self, error: SignalDeskError) -> None:
+        if "text/html" in self.request.headers.get("Accept", ""):
+            super().answer_error(error)
+        else:
+            Handler.answer_error(self, error)
+
+
+class Missing(Refusal):
+    """Whatever has no page."""
 
     route_name = "missing"
 
     def prepare(self) -> None:
-        error = NotFound("there is no page at this address")
-        if "text/html" in self.request.headers.get("Accept", ""):
-            self.refuse(error)
-        else:
-            Handler.answer_error(self, error)
+        self.refuse(NotFound("there is no page at this address"))
+
+
+@stream_request_body
+class Oversized(Refusal):
+    """A long body where only short forms are read. It is refused when it has gone by: a client that is still
+    sending would not hear it."""
+
+    route_name = "oversized"
+
+    def initialize(self, context: Context, limit: int = 0) -> None:
+        super().initialize(context)
+        self._fault = TooLarge(f"the body may have {limit} bytes here")
+
+    def prepare(self) -> None:
+        if not hear_out(self.request):
+            self.refuse(self._fault)
+
+    def data_received(self, chunk: bytes) -> None:
+        """It is not wanted."""
+
+    def _serve(self) -> None:
+        self.refuse(self._fault)
+
+    get = post = put = patch = delete = head = options = _serve
 
 
 def safe_next(wanted: str) -> str:

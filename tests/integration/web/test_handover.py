@@ -129,6 +129,31 @@ async def test_who_does_not_wait_for_an_answer_is_told_to_ask_again(
     assert b"HTTP/1.1 421 " in said
 
 
+@pytest.mark.parametrize("request_line", ["GET /api/v1/me", "POST /api/v1/events"])
+@pytest.mark.parametrize("size", [65_500, 66_000, 100_000, 500_000])
+async def test_a_head_that_is_too_long_is_refused_however_it_arrives(
+    web: Web, tmp_path: Path, request_line: str, size: int
+) -> None:
+    head = f"{request_line} HTTP/1.1\r\nHost: x\r\nX-Long: {'a' * size}\r\nContent-Length: 0\r\n\r\n"
+    async with lean_ingest(web, tmp_path / "lean.sock") as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode())
+        said = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+    assert said.startswith(b"HTTP/1.1 431 ") and b'"code":"head_too_large"' in said
+
+
+async def test_an_unknown_parameter_of_an_events_query_is_named(web: Web, org: Org, tmp_path: Path) -> None:
+    async with (
+        lean_ingest(web, tmp_path / "lean.sock") as port,
+        caller(f"http://127.0.0.1:{port}", headers=org.headers) as client,
+    ):
+        refused = await client.post("/api/v1/events?replay=january&x", json={"type": "a"})
+        assert (await client.post("/api/v1/events?", json={"type": "a"})).status_code == 202
+    assert refused.status_code == 422
+    assert [fault["field"] for fault in refused.json()["errors"]] == ["replay", "x"]
+
+
 async def test_the_clients_own_address_is_seen(web: Web, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, str]] = []
     throttle = web.services.throttle

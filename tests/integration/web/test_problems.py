@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.support.web import Web
+from tests.support.web import Org, Web
 
 RULE = {"name": "r", "event": "e", "when": {"kind": "each"}}
 NUL = b'{"name": "a\\u0000b"}'
@@ -67,6 +67,31 @@ async def test_an_oversized_body_without_a_length_is_cut_off(client: httpx.Async
         "/api/v1/api-keys", content=endless(), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/healthz", "/overview", "/nope"])
+async def test_a_long_body_is_refused_in_words_outside_the_api_too(
+    stranger: httpx.AsyncClient, path: str
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await stranger.post(path, content=b"a" * 100_000, headers=form)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    page = await stranger.post(path, content=b"a" * 100_000, headers={**form, "Accept": "text/html"})
+    assert page.status_code == 413 and "<h1" in page.text
+    assert (await stranger.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/v1/api-keys", "/api/v1/events"])
+async def test_a_body_too_long_to_be_heard_out_is_refused_before_it_is_sent(
+    web: Web, org: Org, path: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.server.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {org.key}\r\n"
+    writer.write(f"{head}Content-Length: {1 << 40}\r\n\r\n".encode())
+    said = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    assert said.startswith(b"HTTP/1.1 413 ") and said.count(b"HTTP/1.1") == 1
+    assert b'"code":"too_large"' in said
 
 
 async def test_unknown_fields_and_parameters_are_named(client: httpx.AsyncClient) -> None:
