@@ -353,19 +353,21 @@ class Lane:
 
     def _take(self, hits: list[Hit], clock: int) -> int:
         """Judge hits of one entry, one after the other; how far the clock is after them."""
+        timers = self.timers
+        before: Event | None = None
         for watch, state, event, watermark, sample in hits:
-            if self.held and self.held[0][1] is not event:
-                timing.composites(self)
-            if watermark > clock:
-                clock = watermark
-            if clock > self.timers.next:
+            if event is not before:
+                before, time, id_ = event, event.timestamp, event.id
+                if self.held and self.held[0][1] is not event:
+                    timing.composites(self)
+                clock = max(clock, watermark)
+            if clock > timers.next:
                 self.mark = max(self.mark, watermark)
                 self._ring_before(clock)
-            time = event.timestamp
             try:
                 if state.dirty == DUE:
                     self.secure(state)
-                holds = watch.judge.holds(state, time, event.id, sample)
+                holds = watch.judge.holds(state, time, id_, sample)
                 if watch.plain:
                     if holds:
                         self._holds(state, event, time)

@@ -262,10 +262,14 @@ class Lives:
     def _crowded(self, firing: Firing, alert: Alert) -> bool:
         if firing.group.lane:
             return False
-        others = self._ground.told.get(firing.group.rule_id, {})
+        told = self._ground.told.get(firing.group.rule_id, {})
+        others = len(told) - (alert.id in told)
+        if others < self._storm_after:
+            return False
         since = firing.time - CROWD_WITHIN
-        near = sum(1 for id_, at in others.items() if at > since and id_ != alert.id)
-        return near >= self._storm_after
+        if min(told.values()) > since:  # in a storm all of them are near
+            return True
+        return sum(at > since and id_ != alert.id for id_, at in told.items()) >= self._storm_after
 
     def _note_told(self, rule_id: UUID, alert_id: UUID, at: int) -> None:
         told = self._ground.told.setdefault(rule_id, {})

@@ -181,7 +181,8 @@ class Series(Generic[T]):
             self._follow(window, one, after, upto)
             return one.tally
         if after >= one.upto or upto <= one.after:
-            one = self._clear(view)
+            if one.upto:  # else nothing was taken in yet
+                one = self._clear(view)
             one.after = one.upto = upto
         self._move(window, one, after, upto)
         if not whole:
