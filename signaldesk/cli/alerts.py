@@ -117,9 +117,13 @@ def show(
     for entry in timeline:
         times = f" ×{entry.times}" if entry.times > 1 else ""
         by = f" by {entry.actor}" if entry.actor else ""
-        more = ", ".join(f"{name} {value}" for name, value in entry.detail.items())
+        more = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in entry.detail.items())
         what = entry.kind.replace("_", " ")
         _out.say(f"{entry.at:%Y-%m-%d %H:%M:%S}  {what}{times}{by}{f': {more}' if more else ''}")
+
+
+def _shown(value: Any) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @GROUP.command("ack")

@@ -13,6 +13,7 @@ from signaldesk.model.active import Active
 from signaldesk.model.rule import Rule
 from signaldesk.model.silence import FOREVER, stretch
 from signaldesk.store import channels
+from signaldesk.store.alert_story import AlertStory
 from signaldesk.store.database import Database
 from signaldesk.store.notifications import NotificationStore
 from signaldesk.store.rule_history import FiringRecord, RuleHistory, SuppressionRecord, Wanted
@@ -45,6 +46,7 @@ class Audiences:
         self._history = RuleHistory(database=database)
         self._notifications = NotificationStore(database=database)
         self._silences = SilenceStore(database=database)
+        self._story = AlertStory(database=database)
 
     async def of(self, org_id: UUID, rule_id: UUID, rule: Rule, firing: FiringRecord, group: str) -> Audience:
         """`group` is the text of the firing's group."""
@@ -63,9 +65,14 @@ class Audiences:
         why = next(exact, held[0] if held else None)
         if why is not None:
             return await self._held(org_id, rule, why)
-        return Audience(
-            ", and told whom the rule names" if rule.notify else "; the rule names nobody to tell"
-        )
+        if not rule.notify:
+            return Audience("; the rule names nobody to tell")
+        off = await self._story.switched_off(org_id, firing.alert_id) if firing.alert_id else []
+        off = off or [one.name for one in every if one.name in rule.notify and not one.enabled]
+        if off:
+            text = f", but nobody was told: switched off was {' and '.join(off)}"
+            return Audience(text, reason="switched_off")
+        return Audience(", and told whom the rule names")
 
     async def _held(self, org_id: UUID, rule: Rule, held: SuppressionRecord) -> Audience:
         if held.silence_id is not None:

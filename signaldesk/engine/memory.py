@@ -136,9 +136,11 @@ class Memory:
         """The rule's watch in a lane: the one there is, with its windows, as long as the condition stays."""
         watch = lane.watches.get(row.id)
         if watch is not None and watch.saved.since_version == row.since_version:
-            watch.update(saved, channels=row.channels, org_name=row.org_name)
+            watch.update(saved, channels=row.channels, off=row.off, org_name=row.org_name)
             return watch
-        watch = Watch(saved, channels=row.channels, org_name=row.org_name, lateness=self._lateness)
+        watch = Watch(
+            saved, channels=row.channels, off=row.off, org_name=row.org_name, lateness=self._lateness
+        )
         watch.active_from, watch.begun = row.activated_at, row.begun
         # A first condition that begins now has no past; a later one has firings, and so cooldowns.
         watch.complete = row.activated_at == begun and row.since_version == 1

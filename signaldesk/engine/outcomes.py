@@ -73,6 +73,7 @@ class Sink:
             saved=watch.saved,
             org_name=watch.org_name,
             channels=self._channels(state),
+            off=watch.off if self._tells(state) else (),
             group=state.ref(self._lane),
             values=group.values(watch.by, state.key),
             event=event,
@@ -90,7 +91,10 @@ class Sink:
         )
 
     def _channels(self, state: State) -> list[UUID]:
-        return state.watch.channels if self._tell and not state.watch.saved.rule.shadow else []
+        return state.watch.channels if self._tells(state) else []
+
+    def _tells(self, state: State) -> bool:
+        return self._tell and not state.watch.saved.rule.shadow
 
     # --- it is over ------------------------------------------------------------------------------------
 

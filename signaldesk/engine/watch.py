@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,7 @@ class Watch:
         "judge",
         "late",
         "lateness",
+        "off",
         "org_name",
         "parts",
         "paused",
@@ -54,7 +55,15 @@ class Watch:
         "windowed",
     )
 
-    def __init__(self, saved: SavedRule, *, channels: list[UUID], org_name: str, lateness: int) -> None:
+    def __init__(
+        self,
+        saved: SavedRule,
+        *,
+        channels: list[UUID],
+        off: Sequence[str] = (),
+        org_name: str,
+        lateness: int,
+    ) -> None:
         """`lateness` (µs) holds where the rule says nothing of its own."""
         rule, kind = saved.rule, kinds()[saved.rule.when.kind]
         self.id = saved.id
@@ -82,12 +91,15 @@ class Watch:
         """Whether nothing but the window and the cooldown decides: no timing, no notes."""
         self.watches = glob.matcher(kind.events(rule))
         """Whether an event type is one that it has to be shown."""
-        self.update(saved, channels=channels, org_name=org_name)
+        self.update(saved, channels=channels, off=off, org_name=org_name)
 
-    def update(self, saved: SavedRule, *, channels: list[UUID], org_name: str) -> None:
+    def update(
+        self, saved: SavedRule, *, channels: list[UUID], off: Sequence[str] = (), org_name: str
+    ) -> None:
         """Take over a new version that judges the same: windows stay. Everything must be saved before."""
         self.saved = saved
         self.channels = channels
+        self.off = off
         self.org_name = org_name
         if saved.rule.cooldown and not self.cooldown:
             # Without a cooldown nobody asked when groups fired last. They are saved, and come back with it.

@@ -85,7 +85,8 @@ class Step:
 
     `kind`: `opened`, `fired`, `told` (with `outcome` sent, retry, failed or waiting), `held`, `acknowledged`,
     `resolved`, `snoozed`, `woke`, `assigned`, `commented`, `reopened`, `flapping`, `storm`.
-    `subject` is a channel, a person or a reason; `detail` the destination's words, a comment, or who got it.
+    `subject` is a channel, a person or a reason, of `opened` the channels that were switched off then;
+    `detail` the destination's words, a comment, or who got it.
     """
 
     at_us: int

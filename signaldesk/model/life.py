@@ -218,7 +218,8 @@ class Lives:
             new=True,
         )
         self._open[firing.group] = alert
-        self._step(alert, "opened", firing.time, {"event": str(alert.event_id)})
+        off = {"switched_off": list(firing.off)} if firing.off else {}
+        self._step(alert, "opened", firing.time, {"event": str(alert.event_id), **off})
         recent = [one for one in self._ground.earlier.get(firing.group, ()) if one.at > firing.time - HOUR]
         if len(recent) + 1 >= FLAPS:
             alert.flapping = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -51,6 +52,8 @@ class Firing:
     """What happened, for people; empty for what can be said with the numbers alone."""
     received_at: int
     position: int
+    off: Sequence[str] = ()
+    """Names of channels that would be told as well, were they switched on."""
 
     @property
     def alert_id(self) -> UUID:

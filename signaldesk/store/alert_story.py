@@ -38,6 +38,14 @@ class AlertStory:
         self._database = database
         self._sql = statements.named("postgres/alert_story.sql")
 
+    async def switched_off(self, org_id: UUID, alert_id: UUID) -> list[str]:
+        """Names of channels that would have been told when the alert opened, had they been switched on."""
+        async with self._database.tenant(org_id) as connection:
+            found = await connection.execute(
+                text(self._sql["switched_off"]), {"org_id": org_id, "id": alert_id}
+            )
+            return next((row.names for row in found if row.names), [])
+
     async def timeline(self, org_id: UUID, alert_id: UUID) -> list[Entry]:
         """Oldest first. Raises NotFound."""
         values: dict[str, Any] = {"org_id": org_id, "id": alert_id, "most": MOST}

@@ -114,7 +114,8 @@ def _steps(
     changes: list[Any],
     names: dict[UUID, str],
 ) -> tuple[Step, ...]:
-    steps = [Step(to_us(alert.opened_at), "opened", detail=str(alert.event_id))]
+    off = next((row.detail["switched_off"] for row in changes if row.kind == "opened"), ())
+    steps = [Step(to_us(alert.opened_at), "opened", subject=", ".join(off), detail=str(alert.event_id))]
     steps += [
         Step(to_us(row.timestamp), "fired", number=len(row.evidence))
         for row in firings
@@ -125,7 +126,7 @@ def _steps(
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
         for row in held
     ]
-    steps += [_changed(row, names) for row in changes]
+    steps += [_changed(row, names) for row in changes if row.kind != "opened"]
     for moment, kind, who in (
         (alert.acknowledged_at, "acknowledged", alert.acker),
         (alert.resolved_at, "resolved", alert.resolved_by),

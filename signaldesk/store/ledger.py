@@ -54,6 +54,8 @@ class RuleRow(NamedTuple):
     fingerprint: str
     body: dict[str, Any]
     channels: list[UUID]
+    off: list[str]
+    """Names of channels that it would tell as well, were they switched on."""
     activated_at: int
     begun: int
     """When its condition began (µs)."""

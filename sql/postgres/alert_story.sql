@@ -9,6 +9,10 @@ SELECT at, until, kind, count, user_id, actor, detail
 FROM alert_changes WHERE org_id = :org_id AND alert_id = :id
 ORDER BY id DESC LIMIT :most
 
+-- name: switched_off
+SELECT detail -> 'switched_off' AS names
+FROM alert_changes WHERE org_id = :org_id AND alert_id = :id AND kind = 'opened'
+
 -- name: attempts
 SELECT t.started_at AS at, t.started_at AS until,
     CASE t.outcome WHEN 'sent' THEN 'notified' WHEN 'retry' THEN 'retrying' ELSE 'notification_failed' END AS kind,

@@ -52,7 +52,8 @@ LIMIT :limit
 SELECT kind, at, user_id, actor, detail
 FROM alert_changes
 WHERE org_id = :org_id AND alert_id = :id
-    AND kind IN ('snoozed', 'woke', 'assigned', 'commented', 'reopened', 'flapping', 'storm')
+    AND (kind IN ('snoozed', 'woke', 'assigned', 'commented', 'reopened', 'flapping', 'storm')
+        OR kind = 'opened' AND detail -> 'switched_off' IS NOT NULL)
 ORDER BY id DESC
 LIMIT :limit
 

@@ -151,12 +151,7 @@ ON CONFLICT (org_id, day) DO UPDATE SET events = u.events + EXCLUDED.events
 
 -- name: rules
 -- As the engine judges by them: at the version that was live at the committed position, not at the newest one.
-SELECT r.org_id, o.name, r.id, r.live_version, a.since_version, v.fingerprint, v.body,
-    coalesce((SELECT array_agg(c.id ORDER BY c.name) FROM channels c
-              WHERE c.org_id = r.org_id AND c.enabled AND c.name IN (
-                  SELECT jsonb_array_elements_text(CASE jsonb_typeof(v.body -> 'notify')
-                      WHEN 'array' THEN v.body -> 'notify' WHEN 'string' THEN jsonb_build_array(v.body -> 'notify')
-                      ELSE '[]' END))), '{}') AS channels,
+SELECT r.org_id, o.name, r.id, r.live_version, a.since_version, v.fingerprint, v.body, t.channels, t.off,
     a.position, a.begun
 FROM rules r
 JOIN orgs o ON o.id = r.org_id
@@ -164,6 +159,13 @@ JOIN rule_versions v ON v.rule_id = r.id AND v.version = r.live_version
 CROSS JOIN LATERAL (
     SELECT since_version, position, begun, failed_at FROM rule_activations
     WHERE rule_id = r.id AND since_version <= r.live_version ORDER BY since_version DESC LIMIT 1) AS a
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(c.id ORDER BY n.name) FILTER (WHERE c.enabled), '{}') AS channels,
+        coalesce(array_agg(n.name ORDER BY n.name) FILTER (WHERE c.enabled IS NOT TRUE), '{}') AS off
+    FROM (SELECT DISTINCT jsonb_array_elements_text(CASE jsonb_typeof(v.body -> 'notify')
+            WHEN 'array' THEN v.body -> 'notify' WHEN 'string' THEN jsonb_build_array(v.body -> 'notify')
+            ELSE '[]' END) AS name) AS n
+    LEFT JOIN channels c ON c.org_id = r.org_id AND c.name = n.name) AS t
 WHERE o.partition = %(partition)s AND (%(org_id)s::uuid IS NULL OR r.org_id = %(org_id)s)
   AND a.failed_at IS NULL
 ORDER BY r.id

@@ -27,7 +27,7 @@ class ExplanationOut(Shape):
 
     `version` judged then, `newest` is the rule's version now. `told` are the channels that a firing was sent
     to; when there are none, `reason` says why: `silence`, `maintenance`, `snoozed`, `flapping`, `storm`,
-    `repeat`, `acknowledged` or `shadow`.
+    `repeat`, `acknowledged`, `switched_off` or `shadow`.
     """
 
     answer: Answer

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.engine.explain import Explainer
@@ -16,7 +17,10 @@ from signaldesk.ids import new_id
 from signaldesk.model.explanation import Explanation
 from signaldesk.model.rule import SavedRule
 from signaldesk.model.silence import Matcher
+from signaldesk.store.alert_story import AlertStory
 from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.eventlog import EventRecord
+from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.past import Past
 from signaldesk.store.silences import SilenceDraft, SilenceStore
 from tests.support.lab import LATENESS_US, Lab, Life
@@ -144,6 +148,10 @@ async def the_alert(desk: Desk) -> tuple[AlertStore, UUID]:
     return AlertStore(database=desk.lab.database), alert["id"]
 
 
+async def nothing_older(_org_id: UUID, _ids: Collection[UUID]) -> list[EventRecord]:
+    return []
+
+
 Loud = Callable[..., Awaitable[Desk]]
 
 
@@ -153,6 +161,24 @@ async def test_who_was_told_of_a_firing_is_named(loud: Loud) -> None:
     why = await desk.why()
     assert (why.answer, why.told, why.reason) == ("fired", ("hook",), None)
     assert why.text.endswith("with the value 1, and told hook")
+
+
+async def test_a_firing_through_a_channel_that_is_switched_off_says_so(loud: Loud) -> None:
+    desk = await loud()
+    async with desk.lab.database.tenant(desk.org_id) as connection:
+        await connection.execute(text("UPDATE channels SET enabled = false"))
+    await fire(desk, "DE")
+    async with desk.lab.database.tenant(desk.org_id) as connection:
+        await connection.execute(text("UPDATE channels SET enabled = true"))
+    why = await desk.why()
+    assert (why.answer, why.told, why.reason) == ("fired", (), "switched_off")
+    assert why.text.endswith("but nobody was told: switched off was hook")
+    _, alert = await the_alert(desk)
+    opened, *more = await AlertStory(database=desk.lab.database).timeline(desk.org_id, alert)
+    assert opened.detail["switched_off"] == ["hook"] and not more
+    inbox = InboxQueries(database=desk.lab.database, org_id=desk.org_id, older=nothing_older)
+    shown = await inbox.detail(alert)
+    assert shown is not None and [(step.kind, step.subject) for step in shown.steps] == [("opened", "hook")]
 
 
 @pytest.mark.parametrize(
