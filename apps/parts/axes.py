@@ -7,6 +7,9 @@ from bokeh.plotting import figure
 
 from apps.themed import themed
 
+FONT = "Inter, system-ui, sans-serif"
+"""Notebooks do not have ours."""
+
 
 def style_axes(chart: figure, *, whole: bool = False) -> None:
     """Few ticks, no lines but a faint grid; time below. `whole`: ticks at whole numbers only."""
@@ -22,7 +25,7 @@ def style_axes(chart: figure, *, whole: bool = False) -> None:
             axis_line_color=None,
             major_tick_line_color=None,
             minor_tick_line_color=None,
-            major_label_text_font="Inter",
+            major_label_text_font=FONT,
             major_label_text_font_size="10.5px",
         )
         themed(axis, major_label_text_color="ink-3")

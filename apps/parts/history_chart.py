@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 
 from apps import wording
 from apps.markup import parts_css
-from apps.parts.axes import style_axes
+from apps.parts.axes import FONT, style_axes
 from apps.themed import paint, themed
 from signaldesk.backtest.bench import Tried
 from signaldesk.model.message import number
@@ -116,7 +116,7 @@ class HistoryChart(pn.viewable.Viewer):
         )
         text = chart.text(
             x="x", y="y", text="text", source=self._label, text_align="right", text_baseline="bottom",
-            x_offset=-2, y_offset=-2, text_font={"value": "Inter"}, text_font_size={"value": "10.5px"},
+            x_offset=-2, y_offset=-2, text_font={"value": FONT}, text_font_size={"value": "10.5px"},
             background_fill_alpha=0.8,
         )  # fmt: skip
         chart.add_layout(self._line)

@@ -17,7 +17,7 @@ from bokeh.plotting import figure
 
 from apps import wording
 from apps.markup import Html, box, parts_css
-from apps.parts.axes import style_axes
+from apps.parts.axes import FONT, style_axes
 from apps.parts.bars import Bars
 from apps.themed import paint, themed
 from signaldesk.model.overview import AlertLine, Bar, Span
@@ -189,7 +189,7 @@ def _figure(
         x="x", y="y", text="label", text_align="align", source=marks, y_offset=2, text_baseline="top"
     )
     label.glyph.update(
-        text_font={"value": "Inter"}, text_font_size={"value": "10.5px"}, background_fill_alpha=0.8
+        text_font={"value": FONT}, text_font_size={"value": "10.5px"}, background_fill_alpha=0.8
     )
     themed(strip.glyph, fill_color="critical")
     themed(everything.glyph, fill_color="series-1-soft")
