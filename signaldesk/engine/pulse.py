@@ -62,12 +62,10 @@ class Pulse:
                 logger.debug("nobody could be told what happened")
 
     async def flush(self) -> None:
-        """Publish what was collected, as far as anybody listens."""
+        """Publish what was collected, as far as anybody listens: events, then the alerts that they made."""
         beats, self._beats = self._beats, {}
         alerts, self._alerts = self._alerts, []
         watched = await self._news.watched(beats.keys() | {org_id for org_id, _ in alerts})
-        for org_id, alert in [one for one in alerts if one[0] in watched][:100]:
-            await self._news.publish(org_id, alert)
         now = iso(self._clock.now_us())
         for org_id, beat in beats.items():
             if org_id not in watched:
@@ -75,6 +73,8 @@ class Pulse:
             latest = [_event(event, received) for event, received in beat.latest]
             message = {"kind": "events", "at": now, "n": beat.events, "types": beat.types, "latest": latest}
             await self._news.publish(org_id, message)
+        for org_id, alert in [one for one in alerts if one[0] in watched][:100]:
+            await self._news.publish(org_id, alert)
 
 
 def _event(event: Event, received_at: int) -> dict[str, Any]:

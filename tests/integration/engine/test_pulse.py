@@ -13,7 +13,8 @@ from signaldesk.clock import SystemClock
 from signaldesk.engine.pulse import Pulse
 from signaldesk.ids import new_id
 from signaldesk.model.event import Event
-from signaldesk.model.outcome import Stored
+from signaldesk.model.life import Alert
+from signaldesk.model.outcome import GroupRef, Stored
 from signaldesk.stream import client
 from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.news import News
@@ -60,6 +61,26 @@ async def test_only_organisations_that_somebody_watches_are_told_what_happens(re
     assert (org_id, message["n"], message["types"]) == (WATCHED, 3, {"a": 2, "b": 1})
     assert [event["type"] for event in message["latest"]] == ["a", "b", "a"]
     assert [org for org, _ in news.said] == [WATCHED]
+    await messages.aclose()
+
+
+async def test_an_alert_comes_behind_the_events_that_made_it(redis: client.Redis) -> None:
+    news, feed = Published(redis), LiveFeed(redis)
+    pulse = Pulse(news, SystemClock())
+    await feed.follow(WATCHED)
+    messages = feed.messages()
+    waiting = asyncio.ensure_future(anext(messages))
+    await eventually(lambda: WATCHED in feed.heard)
+    group = GroupRef(new_id(), "", '["DE"]')
+    alert = Alert(
+        id=new_id(), org_id=WATCHED, group=group, values={"country": "DE"}, title="Loud", severity="error",
+        labels={}, version=1, event_id=new_id(), opened_at=1_000_000, last_fired_at=1_000_000, value=1,
+        at_least=False, threshold=1, window=0, new=True,
+    )  # fmt: skip
+    pulse.committed([stored(WATCHED, "loud")], [alert])
+    await pulse.flush()
+    await waiting
+    assert [message["kind"] for _, message in news.said] == ["events", "alert"]
     await messages.aclose()
 
 
