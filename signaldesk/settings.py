@@ -28,6 +28,7 @@ from pydantic_settings import (
 from signaldesk.errors import FieldError, SettingsError
 
 PREFIX = "SIGNALDESK_"
+KEY_LENGTH = 32
 DOTENV, TOML = ".env", "signaldesk.toml"
 _NO_TEXT = "is not UTF-8 text; save it as that"
 CLIENT = frozenset({"SIGNALDESK_URL", "SIGNALDESK_API_KEY"})
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("~/.local/share/signaldesk"), description="Where everything local is kept")
     secret_key: SecretStr | None = Field(
-        None, min_length=32, description="Signs cookies; without it one is made and kept in `data_dir`"
+        None, description="Signs cookies; without it one is made and kept in `data_dir`"
     )
     base_url: Annotated[str, _url("http", "https")] = Field(
         "http://localhost:5006", description="How people reach this installation; used in links and cookies"
@@ -153,6 +154,24 @@ class Settings(BaseSettings):
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("secret_key")
+    @classmethod
+    def _key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < KEY_LENGTH:
+            wanted = f"expected {KEY_LENGTH} or more; `openssl rand -hex 32` makes them"
+            raise ValueError(f"has {len(value)} characters, {wanted}")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"https?://[^/?#@*\s]+", value) or value != value.lower():
+                raise ValueError(
+                    f"{value[:100]!r} is no origin as browsers send it; expected https://host or https://host:port"
+                )
+        return values
 
     @field_validator("mail_from")
     @classmethod

@@ -18,9 +18,19 @@ __all__ = ["Data", "Json", "OrgName", "find", "me", "opened", "run"]
 
 T = TypeVar("T")
 
+
+def folder(text: str) -> Path:
+    """A folder of the command line. An empty text, as an unset variable leaves it, is not this folder."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; name a folder, or leave it out")
+    return Path(text)
+
+
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Folder of the running `signaldesk up` to talk to."),
+    typer.Option(
+        "--data", metavar="DIR", parser=folder, help="Folder of the running `signaldesk up` to talk to."
+    ),
 ]
 OrgName = Annotated[
     str | None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signaldesk.cli import _out
+from signaldesk.cli import _local, _out
 
 if TYPE_CHECKING:
     from signaldesk.roles.cradle import Begun
@@ -34,7 +34,8 @@ def up(
         bool, typer.Option("--demo", help="Make an example organisation and keep a lively shop going.")
     ] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Where everything is kept.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", parser=_local.folder, help="Where everything is kept."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [127.0.0.1]")] = None,
     port: Annotated[

@@ -131,6 +131,10 @@ def test_a_secret_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value", "complaint"),
     [
         ("SMTP_URL", "smtp://", "names no host; expected smtp://host:port"),
+        ("SECRET_KEY", "k" * 31, "has 31 characters, expected 32 or more; `openssl rand -hex 32` makes them"),
+        ("CORS_ORIGINS", "https://a.test,b.test", "'b.test' is no origin as browsers send it"),
+        ("CORS_ORIGINS", "https://a.test/", "'https://a.test/' is no origin as browsers send it"),
+        ("CORS_ORIGINS", "*", "'*' is no origin as browsers send it"),
         ("SMTP_URL", "smtp://ann:geheim@", "names no host; expected smtp://host:port"),
         ("BASE_URL", "https://:443", "names no host; expected https://host:port"),
         ("DATABASE_URL", "postgresql://ann:geheim@db:five/desk", "its port or its IPv6 address is none"),

@@ -73,6 +73,8 @@ def test_the_version(terminal: Terminal) -> None:
         (("upp",), "Did you mean 'up'?"),
         (("up", "--prot", "1"), "--port"),
         (("up", "--port", "70000"), "65535"),
+        (("up", "--data", ""), "is empty; name a folder, or leave it out"),
+        (("rules", "list", "--data", ""), "is empty; name a folder, or leave it out"),
         (("rules", "aply"), "Did you mean 'apply'?"),
     ],
 )
