@@ -115,7 +115,7 @@ def show(
         return
     _out.say(f"{found.severity} {found.state}: {found.title} ({group_text(found.group)})")
     for entry in timeline:
-        times = f" ×{entry.times}" if entry.times > 1 else ""
+        times = f" ×{entry.times} until {entry.until:%H:%M:%S}" if entry.times > 1 else ""
         by = f" by {entry.actor}" if entry.actor else ""
         more = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in entry.detail.items())
         what = entry.kind.replace("_", " ")

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from signaldesk import statements
 from signaldesk.errors import NotFound
+from signaldesk.model.timeline import merged
 from signaldesk.store.database import Database
 
 MOST = 500
@@ -57,4 +58,14 @@ class AlertStory:
             for name in ("changes", "attempts"):
                 rows += await connection.execute(text(self._sql[name]), values)
             rows += await connection.execute(text(self._sql["held"]), {**values, **found._mapping})
-        return sorted((Entry(*row) for row in rows), key=lambda entry: entry.at)
+        entries = sorted((Entry(*row) for row in rows), key=lambda entry: entry.at)
+        return merged(entries, says=_says, join=_join)
+
+
+def _says(entry: Entry) -> tuple[Any, ...] | None:
+    """Firings, and those that were held back for one reason, are told by their number."""
+    return (entry.kind, *sorted(entry.detail.items())) if entry.kind in ("fired", "held") else None
+
+
+def _join(one: Entry, next_: Entry) -> Entry:
+    return one._replace(until=max(one.until, next_.until), times=one.times + next_.times)

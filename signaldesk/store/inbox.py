@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from signaldesk import statements
 from signaldesk.clock import from_us, to_us
 from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, EventLine
+from signaldesk.model.timeline import merged
 from signaldesk.store import people
 from signaldesk.store.alerts import AlertStore
 from signaldesk.store.database import Database
 from signaldesk.store.eventlog import EventRecord
 
-FIRINGS, MESSAGES, EVIDENCE, MEMBERS = 20, 50, 5, 500
+HELD, MESSAGES, EVIDENCE, MEMBERS = 20, 50, 5, 500
 """Most rows of each that a page shows of one alert."""
 
 
@@ -69,20 +71,19 @@ class InboxQueries:
             if not found:
                 return None
             (alert,) = found
-            firings = await self._ask(connection, "firings", id=alert_id, limit=FIRINGS)
+            latest = await self._ask(connection, "latest_firing", id=alert_id)
             messages = await self._ask(connection, "messages", id=alert_id, limit=MESSAGES)
             held = await self._ask(
                 connection, "held", rule_id=alert.rule_id, group_key=alert.group_key, since=alert.opened_at,
-                limit=FIRINGS,
+                limit=HELD,
             )  # fmt: skip
             changes = await self._ask(connection, "changes", id=alert_id, limit=MESSAGES)
-            latest = firings[0] if firings else None
-            ids = list(latest.evidence)[-EVIDENCE:] if latest else []
+            named = latest[0].evidence if latest else ()
+            ids = list(named)[-EVIDENCE:]
             events = await self._ask(connection, "evidence", ids=ids, limit=EVIDENCE) if ids else []
         if left := set(ids) - {row.id for row in events}:
             events += await self._older(self._org_id, left)
-        acting = [alert.acker, alert.resolved_by, alert.assigned_to]
-        acting += [row.user_id for row in changes]
+        acting = [alert.acknowledged_by, alert.assigned_to, *(row.user_id for row in changes)]
         acting += [UUID(row.detail["to"]) for row in changes if row.detail.get("to")]
         names = await people.names(self._database, acting)
         return AlertDetail(
@@ -97,8 +98,8 @@ class InboxQueries:
             assigned_to=alert.assigned_to,
             assignee=names.get(alert.assigned_to, ""),
             evidence=tuple(map(_event, events)),
-            evidence_total=len(latest.evidence) if latest else 0,
-            steps=_steps(alert, firings, messages, held, changes, names),
+            evidence_total=len(named),
+            steps=_steps(alert, messages, held, changes, names),
         )
 
     async def _ask(self, connection: AsyncConnection, name: str, **values: Any) -> list[Any]:
@@ -107,36 +108,33 @@ class InboxQueries:
 
 
 def _steps(
-    alert: Any,
-    firings: list[Any],
-    messages: list[Any],
-    held: list[Any],
-    changes: list[Any],
-    names: dict[UUID, str],
+    alert: Any, messages: list[Any], held: list[Any], changes: list[Any], names: dict[UUID, str]
 ) -> tuple[Step, ...]:
-    off = next((row.detail["switched_off"] for row in changes if row.kind == "opened"), ())
+    off = next((row.detail.get("switched_off", ()) for row in changes if row.kind == "opened"), ())
     steps = [Step(to_us(alert.opened_at), "opened", subject=", ".join(off), detail=str(alert.event_id))]
-    steps += [
-        Step(to_us(row.timestamp), "fired", number=len(row.evidence))
-        for row in firings
-        if row.timestamp > alert.opened_at
-    ]
     steps += [_told(row) for row in messages]
     steps += [
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
         for row in held
     ]
     steps += [_changed(row, names) for row in changes if row.kind != "opened"]
-    for moment, kind, who in (
-        (alert.acknowledged_at, "acknowledged", alert.acker),
-        (alert.resolved_at, "resolved", alert.resolved_by),
-    ):
-        if moment is not None:
-            steps.append(Step(to_us(moment), kind, subject=names.get(who, "")))
-    return tuple(sorted(steps, key=lambda step: step.at_us, reverse=True))
+    oldest_first = sorted(steps, key=lambda step: step.at_us)
+    return tuple(reversed(merged(oldest_first, says=_says, join=_join)))
+
+
+def _says(step: Step) -> tuple[str, str] | None:
+    """Firings, and those that were held back for one reason, are told by their number."""
+    return (step.kind, step.subject) if step.kind in ("fired", "held") else None
+
+
+def _join(one: Step, next_: Step) -> Step:
+    until = max(one.until_us or one.at_us, next_.until_us or next_.at_us)
+    return replace(one, number=one.number + next_.number, until_us=until)
 
 
 def _changed(row: Any, names: dict[UUID, str]) -> Step:
+    if row.kind == "fired":
+        return Step(to_us(row.at), "fired", number=row.count, until_us=to_us(row.until))
     detail = row.detail.get("text", "")
     if row.kind == "assigned":
         to = row.detail.get("to")

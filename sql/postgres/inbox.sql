@@ -17,19 +17,19 @@ SELECT user_id AS id FROM memberships WHERE org_id = :org_id LIMIT :limit
 -- name: alert
 SELECT a.id, a.title, a.severity, a.state, a."group", a.value, a.at_least, a.threshold, a."window",
     a.last_fired_at, a.opened_at, coalesce(a.resolved_by, a.acknowledged_by) AS acknowledged_by, a.rule_id,
-    a.rule_version, a.labels, a.event_id, a.firings, a.group_key, a.acknowledged_by AS acker,
-    a.acknowledged_at, a.assigned_to, a.resolved_by, a.resolved_at, r.name AS rule_name, v.body ->> 'runbook' AS runbook
+    a.rule_version, a.labels, a.event_id, a.firings, a.group_key, a.assigned_to,
+    r.name AS rule_name, v.body ->> 'runbook' AS runbook
 FROM alerts a
 JOIN rules r ON r.id = a.rule_id
 LEFT JOIN rule_versions v ON v.rule_id = a.rule_id AND v.version = a.rule_version
 WHERE a.org_id = :org_id AND a.id = :id
 
--- name: firings
-SELECT timestamp, evidence
+-- name: latest_firing
+SELECT evidence
 FROM firings
 WHERE org_id = :org_id AND alert_id = :id
 ORDER BY timestamp DESC
-LIMIT :limit
+LIMIT 1
 
 -- name: messages
 SELECT n.id, n.status, n.created_at, n.next_attempt_at, c.name AS channel, t.number, t.started_at, t.duration_ms,
@@ -49,11 +49,9 @@ ORDER BY since DESC
 LIMIT :limit
 
 -- name: changes
-SELECT kind, at, user_id, actor, detail
+SELECT kind, at, until, count, user_id, actor, detail
 FROM alert_changes
 WHERE org_id = :org_id AND alert_id = :id
-    AND (kind IN ('snoozed', 'woke', 'assigned', 'commented', 'reopened', 'flapping', 'storm')
-        OR kind = 'opened' AND detail -> 'switched_off' IS NOT NULL)
 ORDER BY id DESC
 LIMIT :limit
 

@@ -196,27 +196,45 @@ async def test_a_story_is_told_whole_latest_first(web: Web, org: Org, other: Org
                 status_code=204,
             )
         )
+        for seconds in (1, 2, 4):
+            await connection.execute(
+                insert(t.suppressions).values(
+                    org_id=org.id,
+                    rule_id=rule_id,
+                    lane="",
+                    group_key="g",
+                    reason="silence",
+                    since=now + timedelta(seconds=seconds),
+                    until=now + timedelta(seconds=seconds + 1),
+                    count=11,
+                    first_event=uuid4(),
+                    last_event=uuid4(),
+                )
+            )
         await connection.execute(
-            insert(t.suppressions).values(
+            insert(t.alert_changes).values(
+                id=uuid4(),
                 org_id=org.id,
-                rule_id=rule_id,
-                lane="",
-                group_key="g",
-                reason="cooldown",
-                since=now,
-                until=now + timedelta(minutes=5),
-                count=11,
-                first_event=uuid4(),
-                last_event=uuid4(),
+                alert_id=alert_id,
+                kind="fired",
+                at=now + timedelta(seconds=1.5),
+                until=now + timedelta(seconds=4),
+                count=33,
+                actor="",
+                detail={},
             )
         )
     await web.services.alerts.acknowledge(
-        org.id, alert_id, by=Actor(org.founded.user_id, "Mira Kern"), at=rows.now()
+        org.id, alert_id, by=Actor(org.founded.user_id, "Mira Kern"), at=now
     )
     story = await inbox(web, org).detail(alert_id)
     assert story is not None
     assert {step.kind for step in story.steps} == {"opened", "fired", "told", "held", "acknowledged"}
     assert [step.at_us for step in story.steps] == sorted((s.at_us for s in story.steps), reverse=True)
+    again = {step.kind: step for step in story.steps if step.kind in ("fired", "held")}
+    assert [again[kind].number for kind in ("fired", "held")] == [33, 33]
+    assert again["held"].until_us == to_us(now + timedelta(seconds=5))
+    assert [step.kind for step in story.steps].count("held") == 1
     assert {step.outcome for step in story.steps if step.kind == "told"} == {"sent", "waiting", "retry"}
     tries = [step for step in story.steps if step.outcome == "retry"]
     assert [(step.number, step.until_us is not None) for step in tries] == [(2, True), (1, False)]
