@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
@@ -31,7 +32,9 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name[:60]!r} is no IANA time zone; write e.g. Europe/Berlin or UTC") from None
+        near = get_close_matches(name[:60], available_timezones(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "write e.g. Europe/Berlin or UTC"
+        raise ValueError(f"{name[:60]!r} is no IANA time zone; {hint}") from None
 
 
 def _days(value: Any) -> Any:

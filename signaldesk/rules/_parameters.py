@@ -131,13 +131,14 @@ def share_limit(description: str, *examples: float) -> Any:
 
 
 def _parsed(parse: Callable[[str], Any]) -> AfterValidator:
-    """Refuses a text that the parser does not take, with the fault that it names."""
+    """Refuses a text that the parser does not take, with the faults that it names."""
 
     def check(text: str) -> str:
         try:
             parse(text)
         except Invalid as error:
-            raise ValueError(error.errors[0].message if error.errors else error.detail) from error
+            said = "; ".join(fault.message for fault in error.errors) or error.detail
+            raise ValueError(said) from error
         return text
 
     return AfterValidator(check)
@@ -152,9 +153,7 @@ def _spelled(parse: Callable[[str], Any]) -> PlainSerializer:
     return PlainSerializer(write, return_type=str)
 
 
-SpelledFilter = Annotated[str, Field(max_length=4000), _spelled(filters.parse)]
-"""A condition in the language of filters, for those who look for its faults themselves."""
-FilterText = Annotated[SpelledFilter, _parsed(filters.parse)]
+FilterText = Annotated[str, Field(max_length=4000), _spelled(filters.parse), _parsed(filters.parse)]
 """A condition in the language of filters."""
 ValueText = Annotated[
     str, Field(min_length=1, max_length=1000), _parsed(filters.parse_value), _spelled(filters.parse_value)

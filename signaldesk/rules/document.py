@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +15,8 @@ from signaldesk import filters, registry
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.rules._kind import Judge, Kind
+
+M = TypeVar("M", bound=BaseModel)
 
 _MOST_FAULTS = 100
 """Faults that are listed of one rule; a document of nothing but wrong fields is not worth more."""
@@ -37,23 +40,19 @@ def parse(document: Any) -> Rule:
         raise Invalid(
             "a rule is an object with a name, an event and a condition", errors=[_not_an_object(document)]
         )
-    faults: list[FieldError] = []
-    condition = _condition(document.get("when"), faults)
-    body = {**document, "when": condition if condition is not None else _ANY}
-    faults += _events(document, condition)
-    try:
-        rule = Rule.model_validate(body)
-    except ValidationError as error:
-        faults = [*faults_of(error, Rule), *faults]
-        rule = None
+    kind, condition, faults = _condition(document.get("when"))
     where = document.get("where")
     if isinstance(where, str):
         try:
             filters.parse(where)
         except Invalid as error:
             faults += error.errors or [FieldError("where", error.detail)]
+    sound = {name: value for name, value in document.items() if name != "where" or not _at(faults, "where")}
+    rule, more = _read(Rule, {**sound, "when": condition if condition is not None else _ANY}, name="?")
+    faults = [*more, *faults]
+    faults += [fault for fault in _events(document, kind) if not _at(faults, fault.field)]
     if rule is not None and condition is not None:
-        faults += _whole(rule)
+        faults += [fault for fault in _whole(rule, sound=not faults) if not _at(faults, fault.field)]
     if faults or rule is None:
         raise Invalid(f"the rule has {len(faults)} fault{'s' if len(faults) > 1 else ''}", errors=faults)
     return rule
@@ -86,9 +85,8 @@ def fingerprint(rule: Rule) -> str:
     return rule.fingerprint(filters.parse(rule.where).canonical if rule.where else None)
 
 
-def _events(document: dict[str, Any], condition: Condition | None) -> list[FieldError]:
+def _events(document: dict[str, Any], kind: Kind | None) -> list[FieldError]:
     """Whether the rule names events, where its kind wants that and nowhere else."""
-    kind = kinds()[condition.kind] if condition is not None else None
     if kind is None or kind.takes_event:
         return [] if document.get("event") not in (None, [], ()) else [FieldError("event", "is missing")]
     if document.get("event"):
@@ -96,12 +94,12 @@ def _events(document: dict[str, Any], condition: Condition | None) -> list[Field
     return []
 
 
-def _whole(rule: Rule) -> list[FieldError]:
-    """Faults that only the rule as a whole shows."""
+def _whole(rule: Rule, *, sound: bool) -> list[FieldError]:
+    """Faults that only the rule as a whole shows; `sound`: it has no other ones."""
     kind = kinds()[rule.when.kind]
     faults = kind.check(rule)
-    if rule.for_ or rule.resolve is not None:
-        faults += _timing(rule, kind.judge(rule)) if not faults else []
+    if sound and not faults and (rule.for_ or rule.resolve is not None):
+        faults = _timing(rule, kind.judge(rule))
     return faults
 
 
@@ -119,51 +117,110 @@ def _timing(rule: Rule, judge: Judge) -> list[FieldError]:
 _ANY = Condition(kind="?")
 
 
-def _condition(when: Any, faults: list[FieldError]) -> Condition | None:
-    """The parsed `when`; faults are added to the list."""
+def _condition(when: Any) -> tuple[Kind | None, Condition | None, list[FieldError]]:
+    """Its kind, and `when` as far as it can be read, with its faults."""
     if not isinstance(when, dict):
-        faults.append(FieldError("when", "is missing; say e.g. {kind: count, at_least: 3, within: 60s}"))
-        return None
+        text = "is missing; say e.g. {kind: count, at_least: 3, within: 60s}"
+        return None, None, [FieldError("when", text)]
     name = when.get("kind")
     if not isinstance(name, str):
-        faults.append(FieldError("when.kind", f"must be one of {', '.join(sorted(kinds()))}"))
-        return None
+        return None, None, [FieldError("when.kind", f"must be one of {', '.join(sorted(kinds()))}")]
     kind = kinds().get(name)
     if kind is None:
         near = get_close_matches(name[:_CLIP], kinds(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(kinds()))}"
-        faults.append(FieldError("when.kind", f"unknown kind {name[:_CLIP]!r}; {hint}"))
-        return None
+        return None, None, [FieldError("when.kind", f"unknown kind {name[:_CLIP]!r}; {hint}")]
+    condition, faults = _read(kind.condition, when)
+    within = [FieldError(f"when.{fault.field}".rstrip("."), fault.message) for fault in faults]
+    return kind, condition, within
+
+
+def _read(model: type[M], given: dict[str, Any], **instead: Any) -> tuple[M | None, list[FieldError]]:
+    """What is given as far as it can be read, and every fault of it.
+
+    What only several parameters together show is found although one of them is wrong: in its place stands
+    what `instead` or its own example says. None when that is not enough.
+    """
     try:
-        return kind.condition.model_validate(when)
+        return model.model_validate(given), []
     except ValidationError as error:
-        faults += [
-            FieldError(f"when.{fault.field}".rstrip("."), fault.message)
-            for fault in faults_of(error, kind.condition)
-        ]
-        return None
+        faults = faults_of(error, model)
+        wrong = {fault["loc"][0] for fault in error.errors(include_url=False) if fault["loc"]}
+    known = {field.alias or name: field for name, field in model.model_fields.items()}
+    mended = {name: value for name, value in given.items() if name not in wrong}
+    unsaid = False
+    for name in sorted(map(str, wrong)):
+        if name not in known:
+            near = _near(name, known)
+            if near is not None:
+                mended.setdefault(near, given[name])
+        elif name in instead or known[name].examples:
+            mended[name] = instead[name] if name in instead else (known[name].examples or [None])[0]
+        else:
+            unsaid = True
+    try:
+        return model.model_validate(mended), faults
+    except ValidationError as error:
+        whole = [] if unsaid or not wrong else [fault for fault in faults_of(error, model) if not fault.field]
+        return None, [*faults, *whole]
+
+
+def _at(faults: list[FieldError], field: str) -> bool:
+    """Whether there is a fault of this field, or of a part of it."""
+    return any(fault.field == field or fault.field.startswith(f"{field}.") for fault in faults)
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
     """What pydantic found wrong, in our words: unknown fields and values come with the nearest known one."""
-    found = error.errors(include_url=False, include_context=False)
-    return [_fault(dict(fault), model) for fault in found[:_MOST_FAULTS]]
+    found = error.errors(include_url=False, include_context=False)[:_MOST_FAULTS]
+    inside = {fault["loc"][:-1] for fault in found} | {fault["loc"][:-2] for fault in found}
+    return [
+        _fault(dict(fault), model)
+        for fault in found
+        if fault["type"] != "too_short" or fault["loc"] not in inside  # it was counted without the wrong ones
+    ]
 
 
 def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
     path = ".".join(str(part)[:_CLIP] for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in model.model_fields.items()]
-        near = get_close_matches(str(fault["loc"][-1])[:_CLIP], known, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        known = _fields(model, fault["loc"][:-1])
+        near = _near(str(fault["loc"][-1]), known)
+        hint = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}"
         return FieldError(path, f"unknown field; {hint}")
-    if fault["type"] == "missing":
+    if kind == "missing":
         return FieldError(path, "is missing")
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] in ("enum", "literal_error") and isinstance(fault["input"], str):
-        near = get_close_matches(fault["input"][:_CLIP].lower(), re.findall(r"'([^']*)'", message), n=1)
-        message += f"; did you mean {near[0]}?" if near else ""
+    if kind == "tuple_type":
+        return FieldError(path, "expected a text, or a list of texts")
+    message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+    if kind in ("enum", "literal_error") and isinstance(fault["input"], str):
+        near = _near(fault["input"].lower(), re.findall(r"'([^']*)'", message))
+        message += f"; did you mean {near}?" if near else ""
     return FieldError(path, message)
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like it, if one is at all."""
+    return next(iter(get_close_matches(name[:_CLIP], known, n=1)), None)
+
+
+def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The fields of the model at the end of a path through models and lists of them."""
+    here = model
+    for part in path:
+        if isinstance(part, str):
+            found = {field.alias or name: field for name, field in here.model_fields.items()}.get(part)
+            here = next(iter(_models(found.annotation)), here) if found else here
+    return [field.alias or name for name, field in here.model_fields.items()]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def _not_an_object(document: Any) -> FieldError:

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from signaldesk import filters
-from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import duration, glob
 from signaldesk.model.event import TYPE_MAX, Event
 from signaldesk.model.rule import Condition, Listed, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
-from signaldesk.rules._parameters import SpelledFilter, Within
+from signaldesk.rules._parameters import FilterText, Within
 
 _MOST = 500
 """Chains that are kept of each step; those that can matter only to what arrives late go first."""
@@ -38,7 +37,7 @@ class Step(BaseModel):
         Listed,
         Field(min_length=1, max_length=50, description="Event types; `*` in one stands for anything"),
     ]
-    where: Annotated[SpelledFilter | None, Field(description="Filter of this step")] = None
+    where: Annotated[FilterText | None, Field(description="Filter of this step")] = None
 
 
 class Sequence(Condition):
@@ -269,20 +268,6 @@ class SequenceKind(Kind):
     def sentence(self, condition: Condition) -> str:
         assert isinstance(condition, Sequence)
         return _words(condition, "")
-
-    def check(self, rule: Rule) -> list[FieldError]:
-        assert isinstance(rule.when, Sequence)
-        places = [(f"when.steps[{number}]", step) for number, step in enumerate(rule.when.steps)]
-        if rule.when.missing is not None:
-            places.append(("when.missing", rule.when.missing))
-        faults = []
-        for place, step in places:
-            if step.where is not None:
-                try:
-                    filters.parse(step.where)
-                except Invalid as error:
-                    faults.append(FieldError(f"{place}.where", error.detail))
-        return faults
 
 
 KIND = SequenceKind()

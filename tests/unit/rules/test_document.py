@@ -91,7 +91,7 @@ def test_every_fault_is_found_at_once() -> None:
         ({"when": {**COUNT["when"], "within": "9" * 400 + "w"}}, "when.within", "is not a duration"),
         ({"where": "amount >"}, "where", "at character"),
         ({"where": 7}, "where", "valid string"),
-        ({"by": list("abcdef")}, "by", "at most 5 items"),
+        ({"by": list("abcdef")}, "by", "at most 5 items, not 6"),
         ({"by": ["a", "b", "a"]}, "by", "the same field is named twice"),
         ({"event": ["x"] * 51}, "event", "at most 50 items"),
         ({"event": [""]}, "event.0", "at least 1 character"),
@@ -108,6 +108,60 @@ def test_every_fault_is_found_at_once() -> None:
 def test_a_fault_names_its_field_and_says_what_instead(change: Document, field: str, message: str) -> None:
     found = faults({**MINIMAL, **change})
     assert message in found[field]
+
+
+SEQUENCE: Document = {"name": "s", "when": {"kind": "sequence", "within": "1m"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"when": {"kind": "count"}}, {"when.within", "when"}),
+        ({"when": {"kind": "count", "within": "5q"}}, {"when.within", "when"}),
+        ({"when": {"kind": "count", "at_leats": 3}}, {"when.within", "when.at_leats"}),
+        ({"when": {"kind": "aggregate", "above": "x", "below": 1}},
+         {"when", "when.function", "when.field", "when.within", "when.above"}),
+        ({"when": {"kind": "ratio", "above": 2}, "cooldown": "x"},
+         {"where", "when.within", "when.above", "cooldown"}),
+        ({"when": {"kind": "change", "function": "sum", "rise": 1}}, {"when", "when.within"}),
+        ({"when": {"kind": "composite"}}, {"when", "when.within", "event"}),
+        ({"when": {"kind": "composite", "all": "a", "within": "x"}, "where": "a = 1"},
+         {"when.within", "where", "event"}),
+        ({"when": {"kind": "absence", "witin": "1m", "expected": {"cron": "x", "grce": 1}}},
+         {"when.witin", "when.expected.cron", "when.expected.grce"}),
+        ({"when": {"kind": "new_value", "field": "a", "within": "0s"}, "by": "a"},
+         {"when.within", "when.field"}),
+        ({"when": {"kind": "anomaly", "bin": "5m"}, "for": "1m", "mode": "loud"}, {"for", "mode"}),
+        ({"when": {"kind": "anomaly", "bin": "5m"}, "name": "", "for": "1m"}, {"for", "name"}),
+    ],
+)  # fmt: skip
+def test_what_several_fields_show_together_is_told_beside_the_faults_of_each(
+    body: Document, found: set[str]
+) -> None:
+    assert faults({**MINIMAL, **body}).keys() == found
+
+
+def test_a_kind_that_takes_no_event_is_not_asked_for_one_when_its_parameters_are_wrong() -> None:
+    steps = [{"event": "a", "where": "b == AND"}, {"evnt": "c", "event": "d"}]
+    found = faults({**SEQUENCE, "when": {**SEQUENCE["when"], "steps": steps, "missing": {}}})
+    assert found.keys() == {"when.steps.0.where", "when.steps.1.evnt", "when.missing.event"}
+    assert found["when.steps.1.evnt"] == "unknown field; did you mean `event`?"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"resolve": {"quiet": "5m"}}, "resolve.quiet", "did you mean `quiet_for`?"),
+        ({"resolve": {"xyz": 1}}, "resolve.xyz", "known are quiet_for, threshold"),
+        ({"active": {"form": "09:00"}}, "active.form", "did you mean `from`?"),
+        ({"active": {"timezone": "America/New_Yrok"}}, "active.timezone", "did you mean America/New_York?"),
+        ({"event": None}, "event", "expected a text, or a list of texts"),
+    ],
+)
+def test_a_fault_inside_of_a_field_is_helped_with_what_is_known_there(
+    change: Document, field: str, message: str
+) -> None:
+    assert message in faults({**MINIMAL, **change})[field]
 
 
 @pytest.mark.parametrize("body", [None, 7, "a rule", [], [MINIMAL], True])
