@@ -273,12 +273,14 @@ def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanat
         payload = orjson.loads(one.event.payload)
         if watch.where and watch.watches(one.event.type) and watch.group(one.event, payload) == judged.key:
             event, time = one.event, one.event.timestamp
-            clauses = tuple(
-                Clause(text, bool(holds(payload, event.type, event.source, time)))
-                for text, holds in filters.parse(watch.where).clauses
+            about = payload, event.type, event.source, time
+            clauses = tuple(Clause(*clause) for clause in filters.parse(watch.where).clauses(*about))
+            unmet = ", ".join(
+                f"{clause.text} is {'NULL' if clause.holds is None else 'false'}"
+                for clause in clauses
+                if not clause.holds
             )
-            false = " and ".join(clause.text for clause in clauses if not clause.holds)
-            text = f"for the latest event, {iso(time)}, the filter is not true: {false}"
+            text = f"for the latest event, {iso(time)}, the filter is not true: {unmet}"
             return found("filter_false", text, event_id=UUID(bytes=event.id), event_at=time, clauses=clauses)
     span = number(judged.reach / 1e6)
     return found("no_event", f"no event of this group came in the {span} s that the rule looks back")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from signaldesk.filters.canonical import canonical
 from signaldesk.filters.predicate import Predicate, compile_predicate
-from signaldesk.filters.tree import And, Condition, Path, paths
+from signaldesk.filters.tree import And, Condition, Not, Or, Path, paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,21 @@ class Filter:
     predicate: Predicate = field(compare=False, repr=False)
     """(payload, type, source, timestamp_us) -> True where the filter is true, False where false or NULL."""
 
-    @property
-    def clauses(self) -> list[tuple[str, Predicate]]:
-        """The parts that must all be true, each as (text, predicate): one, for a filter without AND."""
-        parts = self.tree.conditions if isinstance(self.tree, And) else (self.tree,)
-        return [(canonical(part), compile_predicate(part)) for part in parts]
+    def clauses(self, *event: Any) -> list[tuple[str, bool | None]]:
+        """The conditions that AND joins, each as (text, whether it is true of an event; None: NULL).
+
+        Of an OR that is not true, each alternative. `event` is what a predicate takes.
+        """
+        return list(_clauses(self.tree, event))
+
+
+def _clauses(part: Condition, event: tuple[Any, ...]) -> Iterator[tuple[str, bool | None]]:
+    holds = True if compile_predicate(part)(*event) else None
+    if isinstance(part, And) or (isinstance(part, Or) and not holds):
+        for inner in part.conditions:
+            yield from _clauses(inner, event)
+    else:
+        yield canonical(part), holds or (False if compile_predicate(Not(part))(*event) else None)
 
 
 def parse(text: str) -> Filter:

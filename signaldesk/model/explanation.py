@@ -19,10 +19,10 @@ Answer = Literal[
 
 
 class Clause(NamedTuple):
-    """One part of a filter, and whether it is true for the event."""
+    """One condition of a filter, and whether it is true for the event; None: it is NULL."""
 
     text: str
-    holds: bool
+    holds: bool | None
 
 
 class Explanation(NamedTuple):

@@ -12,6 +12,8 @@ from signaldesk.cli import _local
 if TYPE_CHECKING:
     from signaldesk.model.explanation import Explanation
 
+_TRUTHS = {True: "true ", False: "false", None: "NULL "}
+
 
 def explain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The rule's name, or its id.")],
@@ -50,7 +52,7 @@ def explain(
     older = f" (now {found.newest})" if 0 < found.version < found.newest else ""
     _out.say(f"at {iso(found.at)}, version {found.version}{older}: {found.condition}")
     for clause in found.clauses:
-        _out.say(f"  {'true ' if clause.holds else 'false'}  {clause.text}")
+        _out.say(f"  {_TRUTHS[clause.holds]}  {clause.text}")
 
 
 def _moment(text: str) -> datetime:

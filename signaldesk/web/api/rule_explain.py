@@ -9,25 +9,24 @@ from uuid import UUID
 import orjson
 
 from signaldesk.clock import from_us, to_us
-from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.explanation import Answer
 from signaldesk.web.api.shapes import Shape
 from signaldesk.web.call import Call
 
 
 class ClauseOut(Shape):
-    """One part of the filter, and whether it is true for the event."""
+    """One condition of the filter, and whether it is true for the event; null: it is NULL."""
 
     text: str
-    holds: bool
+    holds: bool | None
 
 
 class ExplanationOut(Shape):
     """The answer for one rule, group and moment, in a word, in a sentence, and with what decided it.
 
-    `version` judged then, `newest` is the rule's version now. `told` are the channels that a firing was sent
-    to; when there are none, `reason` says why: `silence`, `maintenance`, `snoozed`, `flapping`, `storm`,
-    `repeat`, `acknowledged`, `switched_off` or `shadow`.
+    `at` is now, when it was left out. `version` judged then, `newest` is the rule's version now. `told` are
+    the channels that a firing was sent to; when there are none, `reason` says why: `silence`, `maintenance`,
+    `snoozed`, `flapping`, `storm`, `repeat`, `acknowledged`, `switched_off` or `shadow`.
     """
 
     answer: Answer
@@ -49,9 +48,7 @@ class ExplanationOut(Shape):
 
 
 async def explain(call: Call) -> ExplanationOut:
-    at = call.moment("at")
-    if at is None:
-        raise Invalid(errors=[FieldError("at", "is missing; say a time such as 2026-01-31T14:02:00Z")])
+    at = call.moment("at") or call.now
     call.group()  # refuses what is no JSON object
     given = call.one("group")
     values = orjson.loads(given) if given is not None else None

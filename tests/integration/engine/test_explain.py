@@ -272,7 +272,7 @@ async def test_the_clause_that_is_false_is_named(desk: Desk) -> None:
     why = await desk.why()
     assert why.answer == "filter_false"
     assert dict(why.clauses) == {"amount > 20": False, "plan = 'pro'": True}
-    assert why.text.endswith("the filter is not true: amount > 20")
+    assert why.text.endswith("the filter is not true: amount > 20 is false")
 
 
 async def test_an_event_that_came_too_late_is_named(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -172,10 +172,15 @@ async def test_a_moment_is_explained(client: httpx.AsyncClient, rule: UUID) -> N
     assert found["condition"] == "3 or more in 60 s"
 
 
+async def test_a_moment_that_is_not_named_is_now(client: httpx.AsyncClient, rule: UUID) -> None:
+    asked, before = {"group": '{"country": "DE"}'}, rows.now()
+    found = (await client.get(f"/api/v1/rules/{rule}/explain", params=asked)).json()
+    assert before <= datetime.fromisoformat(found["at"]) <= rows.now()
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
-        ({"group": '{"country": "DE"}'}, "at"),
         ({"at": "yesterday"}, "at"),
         ({"at": "2026-01-31T14:02:00Z"}, "group"),
         ({"at": "2026-01-31T14:02:00Z", "group": "[1]"}, "group"),
