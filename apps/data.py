@@ -82,8 +82,9 @@ class SilencesData(Protocol):
 class PastData(Protocol):
     """One organisation's events of the past."""
 
-    async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
-        """What this rule looks at in [since, until). Raises Invalid when that is too much, or nothing."""
+    async def bench(self, rule: Rule, since_us: int, until_us: int, *, against: Rule | None = None) -> Bench:
+        """What these rules look at in [since, until), or in the latest part of it. Raises Invalid when even
+        that is too much; TooMany."""
         ...
 
 

@@ -15,7 +15,8 @@ from apps import rule_draft, rule_words
 from apps.markup import Html, box
 from apps.page import Message, Page, Query, Visit
 from apps.parts.rule_form import Known, RuleForm
-from apps.parts.tuner import Tuner
+from apps.parts.tuner import DELAY_S, Tuner
+from signaldesk.backtest.looks import paths
 from signaldesk.catalog import files
 from signaldesk.catalog.changes import compare
 from signaldesk.catalog.yaml_text import canonical
@@ -116,6 +117,12 @@ class RuleBuilder(pn.viewable.Viewer):
         else:
             await self.load(now_us)
 
+    def close(self) -> None:
+        """Nobody looks any more: let go of the events of the preview."""
+        for task in self._loads:
+            task.cancel()
+        self.tuner.close()
+
     def _sent(self, _name: str, _old: str, text: str) -> None:
         """The browser tells what the form, or the text, says now."""
         try:
@@ -178,20 +185,25 @@ class RuleBuilder(pn.viewable.Viewer):
         rule = self.tuner.take(self._body)
         if rule is None:
             return
-        looked_at = (self._span, _watched(rule))
+        others = () if self.tuner.against is None else (self.tuner.against,)
+        looked_at = (self._span, *map(_watched, (rule, *others)))
         if looked_at == self._looked_at:
             return
         self._looked_at = looked_at
         self.tuner.take(self._body, absent="Looking for the events of this rule…")
+        for task in self._loads:  # of what was wanted before, which may not have begun yet
+            task.cancel()
         task = asyncio.create_task(self._load(rule, looked_at))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
     async def _load(self, rule: Rule, looked_at: Any) -> None:
+        await asyncio.sleep(DELAY_S)  # whoever writes a filter names other fields with each word
         now = self._clock.now_us()
         bench, absent = None, ""
         try:
-            bench = await self._past.bench(rule, now - SPANS[self._span] * 3600 * MICROS, now)
+            since = now - SPANS[self._span] * 3600 * MICROS
+            bench = await self._past.bench(rule, since, now, against=self.tuner.against)
         except SignalDeskError as error:
             absent = "; ".join(fault.message for fault in error.errors) or error.detail
             if error.retry:
@@ -328,10 +340,11 @@ def _begun(query: Query) -> dict[str, Any]:
     return {**found, "cooldown": "5m"}
 
 
-def _watched(rule: Rule) -> tuple[str, ...]:
-    """What must be at hand to judge a rule: events, or the rules that it is made of."""
+def _watched(rule: Rule) -> tuple[Any, ...]:
+    """What must be at hand to judge a rule: events or the rules that it is made of, and fields."""
     kind = document.kinds()[rule.when.kind]
-    return (*kind.events(rule), *(f"rule {name}" for name in kind.parts(rule.when)))
+    fields = paths([rule])
+    return (kind.events(rule), kind.parts(rule.when), None if fields is None else frozenset(fields))
 
 
 def _types(body: Mapping[str, Any]) -> tuple[str, ...]:

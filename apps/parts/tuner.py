@@ -18,6 +18,7 @@ import panel as pn
 from apps.markup import Html, box
 from apps.parts.history_chart import HistoryChart
 from apps.parts.knobs import Knob, Knobs
+from apps.wording import exact
 from signaldesk.backtest.bench import Bench, Stopped, Tried
 from signaldesk.backtest.sweep import Sweep
 from signaldesk.errors import Invalid, SignalDeskError
@@ -66,7 +67,7 @@ class Tuner(pn.viewable.Viewer):
     ) -> None:
         super().__init__(**params)
         self._body, self._bench, self._absent = dict(body), bench, absent
-        self._changed = changed
+        self._changed, self._zone = changed, zone
         self._turn = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._drawn: Callable[[], None] = lambda: None
@@ -163,8 +164,9 @@ class Tuner(pn.viewable.Viewer):
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def close(self) -> None:
-        """Throw away what is being judged."""
+        """Throw away what is being judged, and the events."""
         self._turn += 1
+        self._bench = None
         for task in self._tasks:
             task.cancel()
 
@@ -253,8 +255,20 @@ class Tuner(pn.viewable.Viewer):
             tried=tried, fault=self._fault, labels=len(self._bench.labels) if self._bench else 0,
             against=self.against_name, ends=tried is not None and ends(tried.found.rule),
             damage=words(self._bench.missing) if self._bench and self._bench.missing else "",
+            part=self._part(),
         )  # fmt: skip
         self._draw_heat()
+
+    def _part(self) -> str:
+        """What is judged, where it is not all of the time that was asked for."""
+        bench = self._bench
+        if bench is None or not bench.left_out:
+            return ""
+        return (
+            f"Only the latest {len(bench.events):,} events are judged, from {exact(bench.since, self._zone)} "
+            f"on: {bench.left_out:,} more came before. Look at a shorter time or at fewer types, or run a "
+            "backtest, which judges them all."
+        )
 
     def _draw_heat(self) -> None:
         axes, sweep = self._axes(), self._sweep

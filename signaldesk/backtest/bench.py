@@ -6,15 +6,14 @@ The tuner of a notebook and the rule builder of the web stand on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from time import perf_counter
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from signaldesk.backtest.comparison import Comparison
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.labels import Score, score
+from signaldesk.backtest.looks import paths
 from signaldesk.backtest.measure import Slot, measured, width
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import Rule as Tuned
@@ -22,17 +21,8 @@ from signaldesk.backtest.rule import backtest
 from signaldesk.backtest.sweep import Sweep, grid, run
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
-from signaldesk.history.history import History, relation
 from signaldesk.model.label import Label
 from signaldesk.model.rule import Mode, Rule
-from signaldesk.rules.document import kinds
-
-MOST = 200_000
-"""Events that a preview of the web looks at."""
-_COLUMNS = (
-    "id, type, source, timestamp, received_at, clock_skewed, behind, position, idx, "
-    "payload::VARCHAR AS payload"
-)
 
 
 class Stopped(Exception):
@@ -68,6 +58,7 @@ class Bench:
         labels: Sequence[Label] = (),
         others: Sequence[Rule] = (),
         missing: Sequence[str] = (),
+        left_out: int = 0,
         lateness: int | None = None,
         patience: float | None = None,
     ) -> None:
@@ -76,6 +67,8 @@ class Bench:
         self.events = events
         self.missing = missing
         """Damaged files of history that would have had more events."""
+        self.left_out = left_out
+        """Events of the time that was asked for which came before `since`, and are too many."""
         self._lateness = lateness
         self._patience = patience
         self.since = since if since is not None else events.first or 0
@@ -126,11 +119,19 @@ class Bench:
                 raise Invalid(message, errors=[FieldError("events", message)])
 
         step(0)
+        self._check(rule)
         live = rule.model_copy(update={"mode": Mode.LIVE})
         return backtest(
             unsaved(live), self.events,
             others=self._others, since=self.since, until=self.until, lateness=self._lateness, step=step,
         )  # fmt: skip
+
+    def _check(self, rule: Rule) -> None:
+        """Raises Invalid for a rule that looks at fields which nobody asked for when events were loaded."""
+        wanted = paths([rule])
+        if self.events.dotted and (wanted is None or not wanted <= set(self.events.fields)):
+            message = "looks at fields that were not loaded with these events; load them anew"
+            raise Invalid(f"the rule {message}", errors=[FieldError("events", message)])
 
     def _before(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:
         """What the rule that others are held against would have done: judged once."""
@@ -143,7 +144,7 @@ class Bench:
         key = (rule.event, rule.where, rule.by, rule.when.model_dump_json(exclude=_LIMITS))
         if key not in self._drawn:
             self._drawn.clear()
-            self._drawn[key] = measured(self.events, rule, self.since, self.until)
+            self._drawn[key] = measured(self.events, rule, self.since, self.until, self._lateness)
         return self._drawn[key]
 
     def _meets(self, label: Label) -> bool:
@@ -151,23 +152,3 @@ class Bench:
 
 
 _LIMITS = {"above", "at_least", "below", "at_most", "rise", "fall", "rise_by", "fall_by", "score"}
-
-
-def load(
-    history: History, org_id: UUID, rules: Sequence[Rule], since: datetime, until: datetime
-) -> tuple[Events, Sequence[str]]:
-    """An organisation's live events in [since, until) that these rules look at, and the damaged files that
-    would have had more of them. Waits for the disk.
-
-    Raises Invalid when there are more than `MOST`.
-    """
-    types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
-    cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
-    events = Events.of(relation(cut, lane="").project(_COLUMNS).limit(MOST + 1))
-    if len(events) > MOST:
-        message = (
-            f"more than {MOST:,} events of {', '.join(types[:3])} came since {since:%b %d, %H:%M}; "
-            "look at a shorter time here, or run a backtest"
-        )
-        raise Invalid(message, errors=[FieldError("events", message)])
-    return events, cut.missing

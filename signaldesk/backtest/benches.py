@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
-from signaldesk.backtest import bench
 from signaldesk.backtest.bench import Bench
+from signaldesk.backtest.room import Room
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import from_us
 from signaldesk.errors import FieldError, Invalid
@@ -28,34 +30,42 @@ class Benches:
     """Works as the organisation that it is made for."""
 
     def __init__(
-        self, *, history: History, rules: RuleCatalog, labels: LabelStore, lateness: int, org_id: UUID
+        self,
+        *,
+        history: History,
+        rules: RuleCatalog,
+        labels: LabelStore,
+        room: Room,
+        lateness: int,
+        org_id: UUID,
     ) -> None:
         """`lateness` (µs) is that of rules that say nothing of their own."""
         self._history = history
         self._rules = rules
         self._labels = labels
+        self._room = room
         self._lateness = lateness
         self._org_id = org_id
 
-    async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
-        """The events in [since, until) that this rule, or what it is made of, looks at.
+    async def bench(self, rule: Rule, since_us: int, until_us: int, *, against: Rule | None = None) -> Bench:
+        """The events in [since, until) that this rule looks at, or what it is made of, and `against`; the
+        latest of them where they are too many.
 
-        Raises Invalid when there are too many, or when a part is missing; Unavailable.
+        Raises Invalid when that cannot be, or when a part is missing; TooMany; Unavailable.
         """
-        others = await self._parts(rule)
+        rules = [rule] if against is None else [rule, against]
+        others = await self._parts(rules)
         since, until = from_us(since_us), from_us(until_us)
-        events, missing = await asyncio.to_thread(
-            bench.load, self._history, self._org_id, [rule, *others], since, until
-        )
         known = await self._labels.page(self._org_id, limit=LABELS, since=since, until=until)
         labels = [Label(one.name, one.starts_at, one.ends_at, one.group, one.comment) for one in known]
-        return Bench(
-            events, since=since_us, until=until_us, labels=labels, others=others,
-            missing=missing, lateness=self._lateness, patience=PATIENCE,
+        load = partial(
+            self._room.load, self._history, self._org_id, [*rules, *others], since, until,
+            labels=labels, others=others, lateness=self._lateness, patience=PATIENCE,
         )  # fmt: skip
+        return await asyncio.get_running_loop().run_in_executor(self._room.threads, load)
 
-    async def _parts(self, rule: Rule) -> list[Rule]:
-        wanted = kinds()[rule.when.kind].parts(rule.when)
+    async def _parts(self, rules: Sequence[Rule]) -> list[Rule]:
+        wanted = [name for rule in rules for name in kinds()[rule.when.kind].parts(rule.when)]
         if not wanted:
             return []
         found = {}

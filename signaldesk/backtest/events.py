@@ -9,7 +9,7 @@ as if each had come at its own time.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from numbers import Number
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.clock import MICROS
 from signaldesk.errors import FieldError, Invalid, NotFound
+from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.model.event import Event
 
 if TYPE_CHECKING:
@@ -59,14 +60,21 @@ class Events:
     `f0, f1, …` for the fields."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, fields: dict[str, str], own: set[str], lane: str = ""
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        fields: dict[str, str],
+        own: set[str],
+        lane: str = "",
+        *,
+        dotted: bool = False,
     ) -> None:
         """`fields`: name of a field -> its column; `own`: which of `id` and `payload` there are; `lane`: the
-        import that they are of."""
+        import that they are of; `dotted`: names are paths into payloads."""
         self.connection = connection
         self.lane = lane
         self.fields = fields
         self.own = own
+        self.dotted = dotted
         self.answers: dict[Any, Any] = {}
         """What was found out about them before; see `matched`. Under `lock`: a sweep has several threads."""
         self.lock = RLock()
@@ -100,9 +108,20 @@ class Events:
         return events
 
     @classmethod
-    def on(cls, connection: duckdb.DuckDBPyConnection, *, type: str | None = None, lane: str = "") -> Events:
-        """The events of a connection's relation `given`. Raises as `of` does."""
-        return cls(connection, *_Loader(connection, type, lane).load(), lane)
+    def on(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        type: str | None = None,
+        lane: str = "",
+        paths: Mapping[str, str] | None = None,
+    ) -> Events:
+        """The events of a connection's relation `given`. Raises as `of` does.
+
+        `paths`: fields of their payloads by dotted path, and their columns, where nobody asks for others.
+        """
+        loader = _Loader(connection, type, lane, paths)
+        return cls(connection, *loader.load(), lane, dotted=paths is not None)
 
     def __len__(self) -> int:
         return int(self.count)
@@ -151,8 +170,21 @@ class Events:
         """An expression for the payload as JSON text, as far as these fields go."""
         if "payload" in self.own:
             return "payload"
-        parts = ", ".join(f"{_name(name)}: {self.fields[name]}" for name in names if name in self.fields)
-        return f"to_json({{{parts}}})::VARCHAR" if parts else "'{}'"
+        wanted, tree = set(names), dict[str, Any]()
+        for name, column in self.fields.items():
+            *above, last = name.split(".") if self.dotted else [name]
+            if wanted & {name, *above[:1]}:
+                level = tree
+                for key in above:
+                    level = level.setdefault(key, {})
+                level[last] = column
+        return f"to_json({_struct(tree)})::VARCHAR" if tree else "'{}'"
+
+    def column(self, path: FieldPath) -> str | None:
+        """The column of a field of payloads, None where it has none of its own."""
+        if any(not isinstance(key, str) or (self.dotted and "." in key) for key in path):
+            return None
+        return self.fields.get(".".join(map(str, path))) if self.dotted or len(path) == 1 else None
 
     def rows(self, types: Sequence[str], where: str = "true", values: Sequence[Any] = ()) -> Iterator[Row]:
         """The events of these types in their order; `where` is SQL over the table's columns."""
@@ -252,8 +284,15 @@ def _kind(type_: type) -> str:
 class _Loader:
     """Works out of the columns that were given those that we want, and says everything that is wrong."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, type_: str | None, lane: str) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        type_: str | None,
+        lane: str,
+        paths: Mapping[str, str] | None,
+    ) -> None:
         self._connection = connection
+        self._paths = paths
         self._type = type_
         self._lane = lane
         described = connection.execute("DESCRIBE given").fetchall()
@@ -264,8 +303,8 @@ class _Loader:
         """Make the table `events`; its fields, and which of its own columns there are."""
         import duckdb
 
-        fields = {name: f"f{n}" for n, name in enumerate(set(self._columns) - set(KNOWN))}
-        fields = {name: f"f{n}" for n, name in enumerate(sorted(fields))}
+        named = self._paths if self._paths is not None else set(self._columns) - set(KNOWN)
+        fields = {name: f"f{n}" for n, name in enumerate(sorted(named))}
         own = {name for name in self._columns if name in ("id", "payload")}
         parts = self._parts(fields, own)
         if self._faults:
@@ -313,8 +352,9 @@ class _Loader:
             plain = self._columns["payload"] in ("VARCHAR", "JSON")
             parts["payload"] = f"coalesce({'payload' if plain else 'to_json(payload)'}::VARCHAR, '{{}}')"
         for name, column in fields.items():
-            finite = self._columns[name] in ("DOUBLE", "FLOAT")
-            quoted = _name(name)
+            given = self._paths[name] if self._paths is not None else name
+            finite = self._columns[given] in ("DOUBLE", "FLOAT")
+            quoted = _name(given)
             parts[column] = f"CASE WHEN isfinite({quoted}) THEN {quoted} END" if finite else quoted
         return parts
 
@@ -352,6 +392,15 @@ class _Loader:
 
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _struct(tree: Mapping[str, Any]) -> str:
+    """A STRUCT of columns, by their names."""
+    parts = (
+        f"{_name(name)}: {_struct(inner) if isinstance(inner, dict) else inner}"
+        for name, inner in tree.items()
+    )
+    return f"{{{', '.join(parts)}}}"
 
 
 def _name(value: str) -> str:

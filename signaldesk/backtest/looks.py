@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from signaldesk import filters
 from signaldesk.backtest.events import Events
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.model.rule import Rule
 
 _OWN = ("type", "source")
@@ -19,10 +20,34 @@ _FILTERS, _VALUES = ("where", "among"), ("field",)
 def looks_at(rule: Rule) -> list[tuple[str, str]]:
     """(place in the rule's document, first step of a field's path), in the order of the document."""
     found = [("by", name.split(".")[0]) for name in rule.by if name not in _OWN]
-    return [*_named(rule.document(), ""), *found]
+    named = [
+        (place, str(path[0]))
+        for place, _, fields in _named(rule.document(), "")
+        for path in sorted(fields, key=str)
+    ]
+    return [*named, *found]
 
 
-def _named(part: Any, place: str) -> Iterator[tuple[str, str]]:
+def paths(rules: Iterable[Rule]) -> set[str] | None:
+    """Dotted paths of all fields that any of these rules looks at; None where one has no such name."""
+    found: set[str] = set()
+    for rule in rules:
+        found |= {name for name in rule.by if name not in _OWN}
+        try:
+            named = list(_named(rule.document(), ""))
+        except Invalid:
+            return None  # a field that filters have no word for
+        for place, text, fields in named:
+            if any(not isinstance(key, str) or "." in key for path in fields for key in path):
+                return None
+            if place.endswith(".field") and text.startswith("payload."):
+                return None  # filters take it for the payload, and others for a field of that name
+            found |= {".".join(map(str, path)) for path in fields}
+    return found
+
+
+def _named(part: Any, place: str) -> Iterator[tuple[str, str, Iterable[FieldPath]]]:
+    """Places in the document, what stands there, and the fields that it names."""
     if isinstance(part, list):
         for number, one in enumerate(part):
             yield from _named(one, f"{place}[{number}]")
@@ -31,7 +56,7 @@ def _named(part: Any, place: str) -> Iterator[tuple[str, str]]:
             here = f"{place}.{name}" if place else name
             if isinstance(value, str) and name in (*_FILTERS, *_VALUES):
                 parse = filters.parse if name in _FILTERS else filters.parse_value
-                yield from ((here, str(path[0])) for path in sorted(parse(value).fields, key=str))
+                yield here, value, parse(value).fields
             elif name != "labels":
                 yield from _named(value, here)
 

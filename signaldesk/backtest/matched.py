@@ -145,7 +145,7 @@ def matched(events: Events, question: Question) -> Matched:
 
 
 def _ask(events: Events, question: Question) -> Matched:
-    writer = _Writer(events)
+    writer = Writer(events)
     by = [writer.grouping(field) for field in question.by]
     samples = [writer.wanted(one) for one in question.wanted]
     listed = ["seq::INTEGER AS seq", "ts", *(["behind"] if events.disordered else [])]
@@ -271,7 +271,7 @@ def _keys(columns: Columns) -> Ints:
     return keys
 
 
-class _Writer:
+class Writer:
     """Writes what rules say of an event as SQL over the table `events`."""
 
     def __init__(self, events: Events) -> None:
@@ -286,7 +286,7 @@ class _Writer:
         stored: dict[Path, Stored] = {}
         if "payload" not in self._events.own:
             for path in fields:
-                column = self._events.fields.get(str(path[0])) if len(path) == 1 else None
+                column = self._events.column(path)
                 if column and (kind := _STORED.get(self._kinds[column])):
                     sql = column if self._kinds[column] == kind else f"{column}::{kind}"
                     stored[path] = Stored(sql, kind)
@@ -327,12 +327,12 @@ class _Writer:
         """The field of a group; whether it is JSON text."""
         if field in ("type", "source"):
             return field, False
-        whole = "payload" in self._events.own
-        first = field.partition(".")[0]
-        column = self._events.fields.get(field if "." not in field else first)
-        if not whole and column is None:
-            return "NULL::VARCHAR", False
-        if not whole and "." not in field and (self._kinds[column or ""] in _STORED):
-            return str(column), False
-        pointer = "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in field.split("."))
-        return f"json_extract({self._events.json([first])}, {quoted(pointer)})::VARCHAR", True
+        path = tuple(field.split("."))
+        if "payload" not in self._events.own:
+            column = self._events.column(path)
+            if column is not None and self._kinds[column] in _STORED:
+                return column, False
+            if column is None and (len(path) == 1 or self._events.column(path[:1]) is None):
+                return "NULL::VARCHAR", False
+        pointer = "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in path)
+        return f"json_extract({self._events.json(path[:1])}, {quoted(pointer)})::VARCHAR", True

@@ -5,21 +5,19 @@ It is worked out in columns, by event time; where an event came late, live windo
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from signaldesk import filters
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import types_of
-from signaldesk.filters.duckdb_sql import Columns, duckdb_expression
-from signaldesk.filters.tree import Kind as ValueKind
 from signaldesk.model.rule import Condition, Rule
+from signaldesk.rules._kind import Wanted
 from signaldesk.rules.document import kinds
+from signaldesk.settings import Settings
 
 SLOTS = 168
 """Slots of a picture: seven days by the hour."""
 _PERCENT = 100.0
-_OWN = ("type", "source")
-"""What an event has beside its payload, to group by."""
+_EVENTS = "matching events"
 _PLAIN = {"sum": "sum(v)", "avg": "avg(v)", "min": "min(v)", "max": "max(v)", "stddev": "stddev_samp(v)"}
 
 
@@ -36,80 +34,106 @@ def width(since: int, until: int) -> int:
     return max(1, -(-(until - since) // SLOTS))
 
 
-def measured(events: Events, rule: Rule, since: int, until: int) -> tuple[list[Slot], str]:
-    """The slots that hold something, and what their values are, for people."""
-    columns = Columns(timestamp="make_timestamptz(ts)", payload=f"({events.payload})::JSON")
+def measured(
+    events: Events, rule: Rule, since: int, until: int, lateness: int | None = None
+) -> tuple[list[Slot], str]:
+    """The slots that hold something, and what their values are, for people. `lateness` (µs) is that of rules
+    that say nothing of their own."""
     types = types_of([rule], events)
     if not types:
-        return [], "matching events"
-    where = kinds()[rule.when.kind].where(rule)
-    tests = [duckdb_expression(filters.parse(where).tree, columns)] if where else []
-    value, words = _value(rule.when, columns)
-    of_ratio = rule.when.kind == "ratio"
-    if of_ratio:
-        flag = duckdb_expression(filters.parse(rule.where).tree, columns) if rule.where else "true"
-        among = getattr(rule.when, "among", None)
-        tests = [duckdb_expression(filters.parse(among).tree, columns)] if among else []
-        value, words = f"CASE WHEN {flag} THEN 1.0 ELSE 0.0 END", "share in a window"
-    group = _group(rule, columns)
-    over = _over(rule.when)
-    slot = width(since, until)
-    downwards = (
-        getattr(rule.when, "below", None) is not None or getattr(rule.when, "at_most", None) is not None
-    )
-    nearest = "min" if downwards else "max"
+        return [], _EVENTS
+    if lateness is None:
+        lateness = Settings.model_fields["allowed_lateness"].default * 1_000_000
+    found = _in_columns(events, rule, types, (since, until), lateness)
+    if found is not None:
+        return found, _words(rule.when)
+    return _asked(events, rule, types, (since, until))
+
+
+def _in_columns(
+    events: Events, rule: Rule, types: list[str], span: tuple[int, int], lateness: int
+) -> list[Slot] | None:
+    """The slots, of the columns in which the rule is judged; None where these do not say what is measured."""
+    import numpy as np
+
+    from signaldesk.backtest.feeding import Unsure
+    from signaldesk.backtest.matched import Question, matched
+    from signaldesk.backtest.single import replay_of
+
+    kind = kinds()[rule.when.kind]
+    try:
+        replay = replay_of(rule)
+    except Unsure:
+        return None
+    lateness = lateness if rule.allowed_lateness is None else rule.allowed_lateness
+    question = Question(tuple(types), kind.where(rule), rule.by, tuple(replay.wanted), lateness)
+    columns = matched(events, question).columns
+    values = replay.measured(columns)
+    if values is None:
+        return None
+    since, slot = span[0], width(*span)
+    places = (columns.times - since) // slot
+    inside = (columns.times >= since) & (columns.times < span[1])
+    places, values = places[inside], values[inside]
+    nearest, most = (np.fmin, np.inf) if _downwards(rule.when) else (np.fmax, -np.inf)
+    reached = np.full(SLOTS, most)
+    nearest.at(reached, places, values)
+    reached[np.isinf(reached)] = 0.0
+    counts = np.bincount(places, minlength=SLOTS)
+    return [
+        Slot(since + place * slot, int(counts[place]), float(reached[place]))
+        for place in np.flatnonzero(counts).tolist()
+    ]
+
+
+def _asked(events: Events, rule: Rule, types: list[str], span: tuple[int, int]) -> tuple[list[Slot], str]:
+    """The same, asked of DuckDB."""
+    from signaldesk.backtest.matched import Writer
+
+    writer, kind = Writer(events), kinds()[rule.when.kind]
+    tests = [writer.condition(where)] if (where := kind.where(rule)) else []
+    value = "1.0"
+    if rule.when.kind == "aggregate":
+        value, _ = writer.wanted(Wanted(str(getattr(rule.when, "field", "")), "number"))
+    groups = [f"nullif({sql}, 'null')" if json else sql for sql, json in map(writer.grouping, rule.by)]
+    named = "".join(f", {sql} AS g{number}" for number, sql in enumerate(groups))
+    over = _over(rule.when, [f"g{number}" for number in range(len(groups))])
+    (since, until), slot = span, width(*span)
+    nearest = "count(*)" if over is None else "min(m)" if _downwards(rule.when) else "max(m)"
     query = (
-        f"WITH matching AS (SELECT ts, {group} AS g, {value} AS v FROM events "
+        f"WITH matching AS (SELECT ts, {value} AS v{named} FROM events "
         f"WHERE {' AND '.join(['type IN (SELECT unnest(?))', *tests])}), "
-        f"valued AS (SELECT ts, {over} AS m FROM matching) "
-        f"SELECT (ts - {since}) // {slot} AS place, count(*), {nearest}(m) FROM valued "
+        f"valued AS (SELECT ts, {over or 'NULL'} AS m FROM matching) "
+        f"SELECT (ts - {since}) // {slot} AS place, count(*), {nearest} FROM valued "
         f"WHERE ts >= {since} AND ts < {until} GROUP BY 1 ORDER BY 1"
     )
-    if over == "NULL":
-        query = query.replace(f"{nearest}(m)", "count(*)")
-        words = "matching events"
     rows = events.sql(query, [types]).fetchall()
-    return [Slot(since + place * slot, count, float(most or 0)) for place, count, most in rows], words
+    slots = [Slot(since + place * slot, count, float(most or 0)) for place, count, most in rows]
+    return slots, _EVENTS if over is None else _words(rule.when)
 
 
-def _value(condition: Condition, columns: Columns) -> tuple[str, str]:
-    """What is taken of an event, and what the value of a window is called."""
-    field: Any = getattr(condition, "field", None)
+def _downwards(condition: Condition) -> bool:
+    return any(getattr(condition, name, None) is not None for name in ("below", "at_most"))
+
+
+def _words(condition: Condition) -> str:
+    """What the value of a slot is called."""
     if condition.kind == "aggregate":
-        words = f"{getattr(condition, 'function', '')} of {field} in a window"
-        return f"({filters.parse_value(field).sql(ValueKind.NUMBER, columns)})", words
-    return "1.0", "most in a window" if condition.kind == "count" else "matching events"
+        return f"{getattr(condition, 'function', '')} of {getattr(condition, 'field', '')} in a window"
+    return {"count": "most in a window", "ratio": "share in a window"}.get(condition.kind, _EVENTS)
 
 
-def _group(rule: Rule, columns: Columns) -> str:
-    parts = [
-        f"coalesce({name if name in _OWN else f'{columns.payload} ->> {_path(name)}'}, '')"
-        for name in rule.by
-    ]
-    return f"[{', '.join(parts)}]" if parts else "''"
-
-
-def _path(name: str) -> str:
-    return (
-        "'$."
-        + ".".join('"' + step.replace("'", "''").replace('"', "") + '"' for step in name.split("."))
-        + "'"
-    )
-
-
-def _over(condition: Condition) -> str:
-    """The value of the window that ends at an event; NULL where a picture shows events only."""
+def _over(condition: Condition, groups: list[str]) -> str | None:
+    """The value of the window that ends at an event; None where a picture shows events only."""
     function = str(getattr(condition, "function", ""))
-    if condition.kind == "count":
-        inside = "count(*)"
-    elif condition.kind == "ratio":
-        inside = "avg(v)"
-    elif condition.kind == "aggregate" and function in _PLAIN:
+    if condition.kind != "aggregate":
+        return None
+    if function in _PLAIN:
         inside = _PLAIN[function]
-    elif condition.kind == "aggregate" and function.startswith("p"):
+    elif function.startswith("p"):
         inside = f"quantile_disc(v, {float(function[1:]) / _PERCENT})"
     else:
-        return "NULL"
+        return None
     within = int(getattr(condition, "within", 1))
-    window = f"PARTITION BY g ORDER BY ts RANGE BETWEEN {within - 1} PRECEDING AND CURRENT ROW"
-    return f"{inside} OVER ({window})"
+    by = f"PARTITION BY {', '.join(groups)} " if groups else ""
+    return f"{inside} OVER ({by}ORDER BY ts RANGE BETWEEN {within - 1} PRECEDING AND CURRENT ROW)"

@@ -82,7 +82,7 @@ class Cut:
         wanted = list(kinds) if ALL in (asked := list(fields)) else list(dict.fromkeys(asked))
         looked_at = {".".join(path): path for path in _dotted(where)}
         parts = []
-        for source, stored in self._sources(tail, [*wanted, *looked_at]):
+        for source, stored in self.sources(tail, [*wanted, *looked_at]):
             columns = Columns(
                 payload='"payload"::JSON',
                 fields={
@@ -95,7 +95,7 @@ class Cut:
                 f' AS "{_name(path)}"'
                 for path in wanted
             )
-            tests = [*self._tests(lane)]
+            tests = [*self.tests(lane)]
             if where is not None:
                 tests.append(duckdb_expression(where.tree, columns))
             parts.append(
@@ -104,10 +104,14 @@ class Cut:
             )
         return "\nUNION ALL\n".join(parts)
 
+    def stored(self) -> list[dict[str, str]]:
+        """Of the tail and of each file the fields that have columns there, with their types."""
+        return [kinds for events, kinds in self._parts() if events]
+
     def _parts(self) -> list[tuple[int, dict[str, str]]]:
         return [(self.tail.num_rows, self.tail_fields), *((one.events, one.fields) for one in self.files)]
 
-    def _sources(self, tail: str, paths: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    def sources(self, tail: str, paths: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
         """What to select from, and which of these fields have which type there; like files are one source."""
         alike: dict[tuple[str | None, ...], list[str]] = {}
         for one in self.files:
@@ -118,7 +122,8 @@ class Cut:
             found.append((f"read_parquet([{listed}], hive_partitioning = false)", _present(paths, types)))
         return found
 
-    def _tests(self, lane: str | None) -> Iterable[str]:
+    def tests(self, lane: str | None) -> Iterable[str]:
+        """What is to be said of a row of a source for it to belong here."""
         if self.types and ALL not in self.types:
             tests = [
                 f"\"type\" LIKE {_text(like(one))} ESCAPE '\\'" if "*" in one else f'"type" = {_text(one)}'

@@ -23,7 +23,7 @@ MOST = 64
 _DEEP = 6
 """Most keys in a path."""
 _SAMPLE_OF_A_TYPE = 200
-_EXACT = 2**53
+EXACT = 2**53
 """Whole numbers below it are doubles without loss."""
 _PLAIN = re.compile(r"[^.\"*\\\x00-\x1f]+")
 _TRIES = 8
@@ -189,4 +189,4 @@ def _is_exact(kind: str, values: pa.Array) -> bool:
     if kind != "DOUBLE" or values.null_count == len(values):
         return bool(values.null_count < len(values))
     least_most = pc.min_max(values)
-    return bool(least_most["min"].as_py() > -_EXACT and least_most["max"].as_py() < _EXACT)
+    return bool(least_most["min"].as_py() > -EXACT and least_most["max"].as_py() < EXACT)

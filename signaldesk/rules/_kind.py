@@ -177,6 +177,11 @@ class Replay:
         """For each row whether the measured value is back on the good side of `resolve.threshold`."""
         raise NotImplementedError
 
+    def measured(self, columns: Columns) -> Any:
+        """For each row the value that is compared with a limit, as doubles, for a picture: it may be off by a
+        rounding. None: there is none, or it takes too long."""
+        return None
+
     def unfit(self, columns: Columns) -> Bools | None:
         """Groups that the judge has to judge itself, event by event; None: there are none."""
         return None

@@ -232,6 +232,17 @@ class _Replay(Replay):
             found[row] = limit.holds(self.judge.function.value(tally), limit.threshold)
         return found
 
+    def measured(self, columns: Columns) -> Any:
+        from signaldesk.rules._blocks import by_blocks
+
+        if self.judge.function.rank is not None:
+            return None
+        first = columns.within(self.judge.span)
+        if self.name == "distinct":
+            return columns.different(self._values(columns), first).astype(float)
+        measure = self._measured(columns, first)
+        return by_blocks(len(columns), float, lambda rows: measure(rows).values)
+
     def _measured(self, columns: Columns, first: Ints) -> Measure:
         from signaldesk.rules._fixed import Fixed, deviation
 

@@ -94,6 +94,9 @@ class _Replay(Replay):
             return ~columns.reaches(1, judge.span)
         return columns.reaches(max(least, 1), judge.span)
 
+    def measured(self, columns: Columns) -> Any:
+        return columns.total(columns.within(self.judge.span), columns.places).astype(float)
+
     def first(self, columns: Columns, rows: Ints) -> Ints:
         return columns.newest(rows, self.judge.need, self.judge.span)
 

@@ -136,6 +136,10 @@ class _Replay(Replay):
 
         return by_blocks(len(columns), bool, judged)
 
+    def measured(self, columns: Columns) -> Any:
+        first, end = columns.within(self.span), columns.places
+        return columns.total(first, end, self._passes(columns)) / columns.total(first, end)
+
     def unfit(self, columns: Columns) -> Bools | None:
         return columns.crowded(self.span, EXACT)
 

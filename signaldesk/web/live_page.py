@@ -51,6 +51,8 @@ class LivePage:
         self._closed = True
         if self._refreshing is not None:
             self._refreshing.cancel()
+        if hasattr(self._view, "close"):  # it holds more than the garbage collector may take its time with
+            self._view.close()
 
     def _receive(self) -> None:
         self._scheduled = False

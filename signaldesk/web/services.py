@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +13,7 @@ from signaldesk.accounts.throttle import Throttle
 from signaldesk.accounts.users import Users
 from signaldesk.backtest.benches import Benches
 from signaldesk.backtest.jobs.jobs import Jobs
+from signaldesk.backtest.room import Room
 from signaldesk.catalog.channels import ChannelCatalog
 from signaldesk.catalog.rules import RuleCatalog
 from signaldesk.clock import MICROS, Clock
@@ -72,6 +73,7 @@ class Services:
     notifications: NotificationStore
     registry: CollectorRegistry
     plant: Plant
+    previews: Room = field(default_factory=Room)
 
     def inbox(self, org_id: UUID) -> InboxQueries:
         return InboxQueries(database=self.database, org_id=org_id, older=self.events.older)
@@ -84,7 +86,7 @@ class Services:
 
     def benches(self, org_id: UUID) -> Benches:
         return Benches(
-            history=self.history, rules=self.rules, labels=self.labels,
+            history=self.history, rules=self.rules, labels=self.labels, room=self.previews,
             lateness=self.settings.allowed_lateness * MICROS, org_id=org_id,
         )  # fmt: skip
 

@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from signaldesk.web.pages import find_pages
 from tests.integration.pages.conftest import logged_in
-from tests.support import eventually
+from tests.support import eventually, rows
 from tests.support.web import PASSWORD, Org, Web, hang_up, running_web
 
 VISITS = 5
@@ -164,6 +164,19 @@ async def test_visits_leave_nothing_behind(database_url: str, redis_url: str) ->
         await close_sessions(web)
         assert web.services.hub.watching == 0
         await eventually(nothing_new, timeout=20, every=0.5)
+
+
+async def test_a_page_that_is_left_gives_back_the_room_of_its_preview(
+    web: Web, member: httpx.AsyncClient, org: Org
+) -> None:
+    room = web.services.previews
+    before = room.left
+    await rows.event(web.desk.database, org.id)
+    answer = await member.get("/rule-builder?kind=count&event=checkout_failed")
+    assert answer.status_code == 200
+    await eventually(lambda: room.left == before - 1)
+    await close_sessions(web)
+    await eventually(lambda: room.left == before)
 
 
 async def test_a_page_that_is_left_stops_listening(web: Web, member: httpx.AsyncClient, org: Org) -> None:

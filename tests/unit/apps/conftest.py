@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 import pytest
@@ -231,15 +233,25 @@ def failures(many: int = 60) -> Events:
     )  # fmt: skip
 
 
+class Asked(NamedTuple):
+    """Whose events were asked for."""
+
+    rule: Rule
+    against: Rule | None
+
+
 class FixedPast:
     """An hour of failures; `fault` is raised instead."""
 
     def __init__(self) -> None:
         self.fault: Invalid | None = None
-        self.asked: list[tuple[str, int]] = []
+        self.asked: list[Asked] = []
+        self.loaded = asyncio.Event()
+        self.loaded.set()
 
-    async def bench(self, rule: Rule, since_us: int, until_us: int) -> Bench:
-        self.asked.append((rule.name, until_us - since_us))
+    async def bench(self, rule: Rule, since_us: int, until_us: int, *, against: Rule | None = None) -> Bench:
+        self.asked.append(Asked(rule, against))
+        await self.loaded.wait()
         if self.fault is not None:
             raise self.fault
         return Bench(failures(), since=since_us, until=until_us)

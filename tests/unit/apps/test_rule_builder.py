@@ -11,7 +11,7 @@ from uuid import UUID
 from apps.markup import first_paint
 from apps.page import Visit
 from apps.rule_builder import RuleBuilder
-from tests.unit.apps.conftest import ID, NOW, FixedRules, rule_line
+from tests.unit.apps.conftest import ID, NOW, FixedPast, FixedRules, rule_line
 
 FORM: dict[str, Any] = {
     "name": "Three",
@@ -150,6 +150,51 @@ async def test_a_rule_in_the_shadow_is_compared_with_the_live_one(visit: Visit, 
     await page.tuner.settled()
     assert "<b>Against the live rule Three:</b>" in shown(page)
     assert "fewer with this" in shown(page)
+
+
+async def settled(page: RuleBuilder) -> None:
+    await asyncio.gather(*page._loads, return_exceptions=True)
+    await page.tuner.settled()
+
+
+async def test_events_are_asked_for_anew_when_the_draft_looks_at_others_or_at_other_fields(
+    visit: Visit, past: FixedPast
+) -> None:
+    page = await opened(visit, rule=str(ID))
+    await settled(page)
+    saved = page.tuner.against
+    assert saved is not None and [one.against for one in past.asked] == [saved]
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({"when": {**FORM["when"], "_value": "4"}}, 1),  # what is at hand is judged again
+        ({"where": "amount > 1"}, 2),
+        ({"where": "amount > 2"}, 2),
+        ({"event": "checkout_ok"}, 3),
+    ]
+    for changed, times in changes:
+        send(page, form={**FORM, "by": saved.by[0], "event": saved.event[0], **changed})
+        await settled(page)
+        assert len(past.asked) == times
+    assert page.tuner.tried is not None
+
+
+async def test_while_events_are_loaded_it_says_so(visit: Visit, past: FixedPast) -> None:
+    past.loaded.clear()
+    page = await opened(visit, rule=str(ID))
+    await page.tuner.settled()
+    assert "Looking for the events of this rule" in shown(page) and page.tuner.tried is None
+    past.loaded.set()
+    await settled(page)
+    assert "Looking for the events" not in shown(page) and page.tuner.tried is not None
+
+
+async def test_of_several_changes_of_what_is_looked_at_only_the_last_is_asked_for(
+    visit: Visit, past: FixedPast
+) -> None:
+    page = await opened(visit)
+    for word in ("a", "am", "amount"):
+        send(page, form={**FORM, "where": f"{word} > 1"})
+    await settled(page)
+    assert [one.rule.where for one in past.asked] == ["amount > 1"]
 
 
 async def test_a_copy_is_a_rule_of_its_own(visit: Visit) -> None:

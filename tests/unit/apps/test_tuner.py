@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from apps.markup import first_paint
 from apps.parts.knobs import knobs_of
 from apps.parts.tuner import Tuner, around
+from apps.wording import exact
 from signaldesk.backtest.bench import Bench, Stopped
 from signaldesk.backtest.events import Events
 from signaldesk.clock import MICROS, from_us
@@ -130,6 +131,16 @@ def test_damaged_files_are_named_beside_what_is_known_without_them() -> None:
         tuner
     )
     assert tuner.tried is not None
+
+
+def test_that_only_the_latest_part_is_judged_is_said_with_what_to_do() -> None:
+    since = NOW - 30 * 60 * MICROS
+    tuner = Tuner(BODY, Bench(failures(), since=since, left_out=1_234_567))
+    tuner.judge_now()
+    html = shown(tuner)
+    assert "1,234,567 more came before. Look at a shorter time" in html and exact(since, UTC) in html
+    tuner.take(BODY, Bench(failures()))
+    assert "more came before" not in shown(tuner)
 
 
 def test_it_is_compared_with_what_is_saved() -> None:
