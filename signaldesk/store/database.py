@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from psycopg.pq import ConnStatus
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from signaldesk.errors import Unavailable
@@ -33,6 +36,7 @@ class Database:
             pool_timeout=5,
             connect_args={"connect_timeout": 3, "application_name": application},
         )
+        event.listen(self._engine.sync_engine, "checkout", _still_there)
 
     @asynccontextmanager
     async def tenant(self, org_id: UUID) -> AsyncIterator[AsyncConnection]:
@@ -61,6 +65,22 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _still_there(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have connections made anew that ended while they were idle, as all do when the server starts again.
+
+    An idle connection has nothing to read but its end: to look costs no round trip, as a ping would.
+    """
+    pgconn = connection.driver_connection.pgconn
+    if pgconn.status != ConnStatus.OK or not _silent(pgconn.socket):
+        raise InvalidatePoolError
+
+
+def _silent(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
 
 
 def _is_away(error: DBAPIError) -> bool:
