@@ -26,6 +26,7 @@ from tests.bench import (
     mixed,
     naive_side,
     page,
+    preview,
     rules_scale,
 )
 from tests.bench.children import BenchError
@@ -42,7 +43,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "filter_cost": filter_cost,
     "cold_start": cold_start,
 }
-ALONE: dict[str, ModuleType] = {"history": history, "backtest": backtest}
+ALONE: dict[str, ModuleType] = {"history": history, "backtest": backtest, "preview": preview}
 """Compared with no naive loop: their sections stand for themselves."""
 ANOMALY = "anomaly"
 """Needs no servers, but data; has its own report."""

@@ -51,7 +51,7 @@ def run(bench: Bench) -> None:
     """One round is enough for the size; the rest is measured in every round."""
     url = bench.postgres.create("history")
     migrate.upgrade(url)
-    org_id = _store(url, EVENTS)
+    org_id = store(url, EVENTS)
     book = HistoryBook(url, clock=SystemClock())
     lines = {
         "archive": bench.line("events archived in a second", "1/s", Promise("ours", at_least=300_000)),
@@ -123,7 +123,7 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _store(url: str, count: int) -> UUID:
+def store(url: str, count: int) -> UUID:
     """Put so many events into partition 0, as the engine does."""
     org_id = new_id()
     asyncio.run(Days(url).ensure([START, START + count * STEP]))
