@@ -64,17 +64,13 @@ def parse_all(documents: list[Any]) -> list[Rule]:
     faults: list[FieldError] = []
     seen: dict[str, int] = {}
     for index, one in enumerate(documents):
+        name = one.get("name") if isinstance(one, dict) else None
+        if isinstance(name, str) and seen.setdefault(name, index) != index:
+            faults.append(FieldError(f"rules[{index}].name", f"is the same as that of rules[{seen[name]}]"))
         try:
-            rule = parse(one)
+            found.append(parse(one))
         except Invalid as error:
             faults += [FieldError(f"rules[{index}].{fault.field}", fault.message) for fault in error.errors]
-            continue
-        if rule.name in seen:
-            faults.append(
-                FieldError(f"rules[{index}].name", f"is the same as that of rules[{seen[rule.name]}]")
-            )
-        seen.setdefault(rule.name, index)
-        found.append(rule)
     if faults:
         raise Invalid(f"{len(faults)} fault{'s' if len(faults) > 1 else ''} in these rules", errors=faults)
     return found

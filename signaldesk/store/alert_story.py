@@ -56,7 +56,7 @@ class AlertStory:
                 raise NotFound
             rows: list[Any] = []
             for name in ("changes", "attempts"):
-                rows += await connection.execute(text(self._sql[name]), values)
+                rows += reversed(list(await connection.execute(text(self._sql[name]), values)))
             rows += await connection.execute(text(self._sql["held"]), {**values, **found._mapping})
         entries = sorted((Entry(*row) for row in rows), key=lambda entry: entry.at)
         return merged(entries, says=_says, join=_join)

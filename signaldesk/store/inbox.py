@@ -117,7 +117,7 @@ def _steps(
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))
         for row in held
     ]
-    steps += [_changed(row, names) for row in changes if row.kind != "opened"]
+    steps += [_changed(row, names) for row in reversed(changes) if row.kind != "opened"]
     oldest_first = sorted(steps, key=lambda step: step.at_us)
     return tuple(reversed(merged(oldest_first, says=_says, join=_join)))
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from signaldesk.clock import from_us, to_us
-from signaldesk.errors import Conflict
+from signaldesk.errors import Conflict, FieldError, Invalid
 from signaldesk.model.active import Active
 from signaldesk.model.silence import FOREVER, Matcher, Operator, pattern, stretch
 from signaldesk.store.silences import Match, SilenceDraft, SilenceRecord
@@ -139,7 +139,9 @@ async def list_silences(call: Call) -> Answer:
 
 
 async def create_silence(call: Call) -> Answer:
-    draft = _draft(call)
+    draft, given = _draft(call), call.body(SilenceIn)
+    if given.starts_at is None and given.end <= call.now:
+        raise Invalid(errors=[FieldError("ends_at", "is over already; name a time to come")])
     made = await call.services.silences.create(call.org_id, draft, by=actor(call), at=call.now)
     return Answer(_out(made, call.now), 201, {"Location": f"/api/v1/silences/{made.id}"})
 

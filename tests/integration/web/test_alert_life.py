@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
+from signaldesk.store import tables as t
 from tests.support import rows
 from tests.support.web import Org, Web
 
@@ -46,6 +48,22 @@ async def test_every_change_is_in_the_timeline_with_who_and_when(
     ]
     assert all(entry["actor"] for entry in entries)
     assert entries[4]["detail"] == {"text": "looking into it"}
+
+
+async def test_what_happened_at_one_moment_is_told_in_the_order_in_which_it_did(
+    web: Web, org: Org, client: httpx.AsyncClient
+) -> None:
+    alert, at = await rows.alert(web.services.database, org.id), rows.now()
+    kinds = ["opened", "flapping", "fired", "storm"]
+    async with web.services.database.system() as connection:
+        for number, kind in enumerate(kinds):
+            await connection.execute(
+                insert(t.alert_changes).values(
+                    id=UUID(int=number), org_id=org.id, alert_id=alert, kind=kind, at=at, until=at, actor="",
+                    detail={},
+                )
+            )  # fmt: skip
+    assert [entry["kind"] for entry in await timeline(client, alert)] == kinds
 
 
 async def test_what_changes_nothing_leaves_no_trace(web: Web, org: Org, client: httpx.AsyncClient) -> None:
@@ -188,6 +206,19 @@ async def test_hours_that_cannot_be_are_named(
     answer = await client.post("/api/v1/silences", json={"matchers": MATCHERS, **more})
     assert answer.status_code == 422
     assert said in answer.json()["errors"][0]["message"]
+
+
+async def test_a_silence_that_would_be_over_at_once_is_refused_unless_it_tells_of_the_past(
+    client: httpx.AsyncClient,
+) -> None:
+    past = {"matchers": MATCHERS, "ends_at": "2026-01-31T12:00:00Z"}
+    refused = await client.post("/api/v1/silences", json=past)
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [
+        {"field": "ends_at", "message": "is over already; name a time to come"}
+    ]
+    told = await client.post("/api/v1/silences", json={**past, "starts_at": "2026-01-31T11:00:00Z"})
+    assert (told.status_code, told.json()["state"]) == (201, "expired")
 
 
 async def test_a_preview_counts_what_matches_now(

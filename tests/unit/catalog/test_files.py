@@ -119,6 +119,7 @@ def test_everything_that_is_wrong_in_a_folder_is_said_at_once(tmp_path: Path) ->
         "…/b.yaml:8: name",
         "…/b.yaml:8: nmae",
         "…/b.yaml:11: when.kind",
+        "…/c.yaml:5: name",
         "…/c.yaml:8: severity",
         "…/e.yaml:1: name",
     ]

@@ -356,7 +356,10 @@ def test_many_rules_are_read_in_order() -> None:
 
 def test_the_faults_of_many_rules_say_which_rule() -> None:
     with pytest.raises(Invalid) as caught:
-        document.parse_all([MINIMAL, {**MINIMAL, "name": 1}, {**COUNT, "by": 7}, MINIMAL])
-    assert [fault.field for fault in caught.value.errors] == ["rules[1].name", "rules[2].by", "rules[3].name"]
-    assert caught.value.errors[2].message == "is the same as that of rules[0]"
-    assert "3 faults" in caught.value.detail
+        document.parse_all(
+            [MINIMAL, {**MINIMAL, "name": 1}, {**COUNT, "name": "c", "by": 7}, {**MINIMAL, "for": "x"}]
+        )
+    found = [(fault.field, fault.message) for fault in caught.value.errors]
+    assert [field for field, _ in found] == ["rules[1].name", "rules[2].by", "rules[3].name", "rules[3].for"]
+    assert found[2][1] == "is the same as that of rules[0]"
+    assert "4 faults" in caught.value.detail
