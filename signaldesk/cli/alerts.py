@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -107,7 +108,8 @@ def show(
         async with _local.opened(data) as desk:
             org_id = (await desk.orgs.choose(org)).id
             id_ = _id(alert)
-            return await desk.alerts.get(org_id, id_), await desk.alert_story.timeline(org_id, id_)
+            with _there(id_):
+                return await desk.alerts.get(org_id, id_), await desk.alert_story.timeline(org_id, id_)
 
     found, timeline = _local.run(work())
     if json:
@@ -230,7 +232,8 @@ def _each(ids: list[str], org: str | None, data: _local.Data, done: str, act: Ac
         async with _local.opened(data) as desk:
             org_id, now = (await desk.orgs.choose(org)).id, from_us(desk.clock.now_us())
             for id_ in wanted:
-                alert, changed = await act(desk, org_id, id_, now)
+                with _there(id_):
+                    alert, changed = await act(desk, org_id, id_, now)
                 if changed:
                     await desk.news.publish(org_id, alert.news(now))
                 _out.say(f"{alert.title}: {done if changed else f'was {alert.state} already'}")
@@ -249,6 +252,17 @@ def _id(text: str) -> UUID:
         raise typer.BadParameter(
             f"{text[:40]!r} is no id; `signaldesk alerts list` shows them", param_hint="ID"
         ) from None
+
+
+@contextmanager
+def _there(id_: UUID) -> Iterator[None]:
+    """Say which alert is missing. Raises NotFound."""
+    from signaldesk.errors import NotFound
+
+    try:
+        yield
+    except NotFound:
+        raise NotFound(f"there is no alert {id_}; `signaldesk alerts list` shows what there is") from None
 
 
 def _some(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:

@@ -100,4 +100,5 @@ def _print(findings: list[Finding]) -> None:
         if finding.mend:
             console.print(Text(f"  {'':{width}}  → {_out.plain(finding.mend)}", style=style))
     count = {status: sum(one.status == status for one in findings) for status in _MARKS}
-    console.print(f"{count['ok']} in order, {count['warning']} warnings, {count['failed']} broken")
+    warnings = f"{count['warning']} warning{'' if count['warning'] == 1 else 's'}"
+    console.print(f"{count['ok']} in order, {warnings}, {count['failed']} broken")

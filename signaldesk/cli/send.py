@@ -78,6 +78,9 @@ def send(
 
     if (type is None) == (file is None):
         raise typer.BadParameter("name the TYPE of one event, or a --file; not both", param_hint="TYPE")
+    if type is not None and "=" in type:
+        found = f"{type[:40]!r} is of the payload; the TYPE stands before that"
+        raise typer.BadParameter(found, param_hint="TYPE")
     if notify and replay is None:
         raise typer.BadParameter("only an import (--replay) has to be asked to notify", param_hint="--notify")
     one = _event.event(type, fields or [], source, timestamp) if type is not None else None

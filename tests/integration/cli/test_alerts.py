@@ -76,7 +76,8 @@ def test_a_silence_says_what_it_is_about_now(acme: Terminal, alerts: list[str]) 
     ("words", "code", "complaint"),
     [
         (("ack", "x"), 2, "is no id"),
-        (("ack", "019aa1c4-0000-7000-8000-0000000000e3"), 1, "not"),
+        (("ack", "019aa1c4-0000-7000-8000-0000000000e3"), 1, "there is no alert 019aa1c4-"),
+        (("show", "019aa1c4-0000-7000-8000-0000000000e3"), 1, "there is no alert 019aa1c4-"),
         (("list", "--state", "opn"), 2, "known are open"),
         (("snooze", "019aa1c4-0000-7000-8000-0000000000e3", "--for", "soon"), 2, "duration"),
         (("silence", "country", "--for", "2h"), 2, "write name=value"),

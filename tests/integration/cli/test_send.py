@@ -108,6 +108,7 @@ def test_another_installation_is_named_by_url_and_key(desk: Desk, terminal: Term
         (("a", "--times", "0"), 2, "--times"),
         (("--file", "nowhere.ndjson"), 1, "cannot read nowhere.ndjson"),
         (("a", "--key", "sk_wrong"), 1, "48 hexadecimal"),
+        (("country=DE", "amount=25.5"), 2, "the TYPE stands before that"),
         (("a", "--key", "sk_" + "0" * 48), 1, "this API key is not valid"),
         (("a", "--url", "localhost"), 1, "is no address"),
         (("a", "--url", "http://127.0.0.1:1", "--patience", "0"), 1, "does not answer"),
