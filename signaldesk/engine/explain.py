@@ -229,9 +229,10 @@ def _answer(
 
 
 def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
+    value = f"{number(firing.value)}{' or more' if firing.at_least else ''}"
     return found(
         "fired",
-        f"it fired at {iso(to_us(firing.timestamp))} with the value {number(firing.value)}",
+        f"it fired at {iso(to_us(firing.timestamp))} with the value {value}",
         event_id=firing.event_id,
         event_at=to_us(firing.timestamp),
         value=firing.value,

@@ -53,7 +53,8 @@ def test(paths: Paths, json: _local.Json = False) -> None:
                 _out.say(line)
     failed = sum(not result.passed for result in results)
     if not json:
-        _out.say(f"{len(results)} tests, {failed} failed" if failed else f"{len(results)} tests passed")
+        count = f"{len(results)} test{'' if len(results) == 1 else 's'}"
+        _out.say(f"{count}, {failed} failed" if failed else f"{count} passed")
     if failed:
         raise typer.Exit(1)
 

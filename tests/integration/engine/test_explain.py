@@ -88,6 +88,7 @@ async def test_a_firing_is_named_with_its_alert(desk: Desk) -> None:
     await desk.judged()
     why = await desk.why()
     assert (why.answer, why.value) == ("fired", 3)
+    assert "with the value 3 or more" in why.text
     assert why.firing_id is not None and why.alert_id is not None
 
 
