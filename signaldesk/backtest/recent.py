@@ -49,13 +49,14 @@ def load(
 ) -> Recent:
     """An organisation's live events in [since, until) that these rules look at, the latest `most` of them.
 
-    Raises Invalid when even a small part of the time has more than that, or needs more memory than there is.
+    Raises Invalid when more than that came at the same time, or need more memory than there is.
     """
     import duckdb
 
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
     cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
     connection = duck.connect(memory=_MEMORY)
+    connection.execute("SET temp_directory = ''")  # what does not fit into memory goes nowhere else
     connection.register("tail", cut.tail)
     try:
         return _load(connection, cut, rules, most)
@@ -97,12 +98,17 @@ def _latest(connection: duckdb.DuckDBPyConnection, cut: Cut, most: int) -> tuple
         if kept + count > most:
             break
         kept, begins = kept + count, place
-    if not kept:
-        names = ", ".join(cut.types[:3])
-        raise _too_much(
-            f"{counted[0][1]:,} events of {names} came within {step / 1e6:g} s, and a preview looks at "
-            f"{most:,}; look at a shorter time or at fewer types, or run a backtest"
-        )
+    if not kept:  # they came together: the latest part of that moment
+        place, count = counted[0]
+        if step == 1:
+            raise _too_much(
+                f"{count:,} events of {', '.join(cut.types[:3])} have the same time, and a preview looks at "
+                f"{most:,}; look at fewer types, or run a backtest"
+            )
+        begin = cut.since + place * step
+        moment = replace(cut, since=begin, until=min(cut.until, begin + step))
+        part, left_out = _latest(connection, moment, most)
+        return part, left_out + total - count
     return replace(cut, since=cut.since + begins * step), total - kept
 
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaldesk.backtest import recent
+from signaldesk.backtest.bench import Bench
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.measure import measured
 from signaldesk.backtest.recent import Recent
@@ -140,10 +141,10 @@ def rule(**more: Any) -> Rule:
     return document.parse({"name": "r", "event": "y", "when": when, **more})
 
 
-def failures(count: int, **more: Any) -> list[Event]:
-    """One a second."""
+def failures(count: int, apart: int = MICROS) -> list[Event]:
+    """One a second, or so many µs apart."""
     return [
-        event(number + 1, "y", START + number * MICROS, {"country": ("DE", "FR")[number % 2], **more})
+        event(number + 1, "y", START + number * apart, {"country": ("DE", "FR")[number % 2]})
         for number in range(count)
     ]
 
@@ -172,12 +173,15 @@ def test_payloads_are_read_only_where_columns_do_not_say_what_they_say(
         assert found.own == ({"id", "payload"} if payload else {"id"}), parts
 
 
-def test_of_too_many_events_the_latest_are_judged_as_a_backtest_of_that_time_would(folder: Path) -> None:
-    found = cut(failures(1000), folder, [400, 900])
+@pytest.mark.parametrize("apart", [1, 1_000, MICROS])
+def test_of_too_many_events_the_latest_are_judged_as_a_backtest_of_that_time_would(
+    folder: Path, apart: int
+) -> None:
+    found = cut(failures(1000, apart=apart), folder, [400, 900])
     asked = load(found, rule(by="country"), most=300)
-    assert 0 < len(asked.events) <= 300 and len(asked.events) + asked.left_out == 1000
+    assert 200 < len(asked.events) <= 300 and len(asked.events) + asked.left_out == 1000
     assert asked.events.first is not None and asked.since <= asked.events.first
-    assert asked.events.last == START + 999 * MICROS
+    assert asked.events.last == START + 999 * apart
     later = Cut(ORG, ["y"], asked.since, found.until, found.files, found.tail, found.tail_fields)
     one, other = (judged(events, rule(by="country"), asked.since) for events in (asked.events, whole(later)))
     assert one.as_json() == other.as_json() and one.firings
@@ -186,8 +190,29 @@ def test_of_too_many_events_the_latest_are_judged_as_a_backtest_of_that_time_wou
 
 def test_too_many_at_one_moment_are_refused_with_what_to_do(folder: Path) -> None:
     events = [event(number + 1, "y", START, {}) for number in range(9)]
-    with pytest.raises(Invalid, match=r"9 events of y came within .* look at a shorter time"):
+    with pytest.raises(Invalid, match=r"9 events of y have the same time.* look at fewer types, or run"):
         load(cut(events, folder, [5]), rule(), most=8)
+
+
+def test_what_needs_more_memory_than_there_is_ends_with_one_clear_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "_MEMORY", "8MB")
+    events = [event(number + 1, "y", START, {"text": f"{number}" * 1000}) for number in range(5_000)]
+    with pytest.raises(Invalid, match="need more memory than a preview has; look at a shorter time"):
+        load(cut(events, folder, [4_000]), rule(where="text = 'a'"))
+
+
+@pytest.mark.parametrize("kind", ALONE)
+@examples(3)
+@given(data=st.data())
+def test_of_no_events_there_is_a_picture_as_well(kind: str, data: st.DataObject) -> None:
+    said = data.draw(documents(kind))
+    with TemporaryDirectory() as name:
+        found = load(cut([], Path(name), []), document.parse(said)).events
+    bench = Bench(found, since=START, until=START + HOUR, lateness=LATENESS)
+    tried = bench.judge(document.parse(said))
+    assert (tried.found.matched, tried.slots) == (0, [])
 
 
 def test_room_is_given_back_when_a_bench_is_forgotten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
