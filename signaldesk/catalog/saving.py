@@ -67,9 +67,12 @@ async def must_fit(connection: AsyncConnection, org_id: UUID) -> None:
     made = await store.page(connection, org_id, RuleFilter(kinds=wholes), limit=ALL)
     known = await _known(connection, org_id, []) if made else {}
     for stored in made:
-        if stored.name in known and (faults := parts.faults(known[stored.name], known)):
-            message = f"{stored.name!r} is made of other rules, and {faults[0].message}"
-            raise Conflict(f"{message}; change it first")
+        whole = known.get(stored.name)
+        if whole is None or not (faults := parts.faults(whole, known)):
+            continue
+        gone = [name for name in kinds()[whole.when.kind].parts(whole.when) if name not in known]
+        why = f"of {gone[0]!r}" if gone else f"of other rules, and {faults[0].message}"
+        raise Conflict(f"{stored.name!r} is made {why}; change it first")
 
 
 async def _known(connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule]) -> dict[str, Rule]:

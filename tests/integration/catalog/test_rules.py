@@ -158,13 +158,13 @@ async def test_a_rule_that_others_are_made_of_is_neither_deleted_nor_renamed_nor
     whole = {"name": "Both", "when": {"kind": "composite", "all": ["One", "Two"], "within": "1m"}}
     await rules.apply(org, [EACH, COUNT, whole])
     one = next(rule for rule in await rules.all(org) if rule.name == "One")
-    with pytest.raises(Conflict, match="'Both' is made of other rules, and there is no rule 'One'"):
+    with pytest.raises(Conflict, match="'Both' is made of 'One'; change it first"):
         await rules.delete(org, one.id)
-    with pytest.raises(Conflict, match="there is no rule 'One'"):
+    with pytest.raises(Conflict, match="is made of 'One'"):
         await rules.update(org, one.id, {**EACH, "name": "Eins"})
     with pytest.raises(Conflict, match="groups by country"):
         await rules.patch(org, one.id, {"by": "country"})
-    with pytest.raises(Conflict, match="there is no rule 'Two'"):
+    with pytest.raises(Conflict, match="is made of 'Two'"):
         await rules.apply(org, [EACH, whole], prune=True)
     assert [(rule.name, rule.version) for rule in await rules.all(org)] == [
         ("Both", 1), ("One", 1), ("Two", 1),
