@@ -43,6 +43,8 @@ class SignalDeskError(Exception):
 
     def told(self) -> list[str]:
         """Every fault as `field: message`, but those that the headline tells already."""
+        if len(self.errors) == 1 and self.detail != self.title and self.errors[0].message in self.detail:
+            return []  # a whole sentence made of it
         named = (
             (one.message, f"{one.field}: {one.message}" if one.field else one.message) for one in self.errors
         )

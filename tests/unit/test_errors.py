@@ -14,4 +14,7 @@ def test_an_error_says_every_fault_and_none_twice() -> None:
     assert str(Invalid()) == "The request is not valid"
     same = "at_least is no number"
     assert str(Invalid(same, errors=[FieldError("at_least", same)])) == same
+    short = [FieldError("email", "is no e-mail address")]
+    assert str(Invalid("yours is no e-mail address", errors=short)) == "yours is no e-mail address"
+    assert str(Invalid(errors=[FieldError("sql", "is not valid")])).endswith("; sql: is not valid")
     assert str(Invalid("is cut off", errors=[FieldError("where", "is cut off")])) == "where: is cut off"
