@@ -169,6 +169,8 @@ class AlertStore:
                 "state": "snoozed",
                 "snoozed_by": by.user_id,
                 "snoozed_until": quiet.until,
+                "acknowledged_by": None,
+                "acknowledged_at": None,
             }
             values |= {"snoozed_value": quiet.value, "snoozed_firings": quiet.firings}
             detail: dict[str, Any] = {

@@ -45,7 +45,8 @@ UPDATE alerts a SET
     state = r.state, last_fired_at = r.last_fired_at, firings = r.firings, value = r.value,
     at_least = r.at_least, threshold = r.threshold, "window" = r."window", rule_version = r.rule_version,
     severity = r.severity, notified_at = r.notified_at, snoozed_until = r.snoozed_until,
-    snoozed_value = r.snoozed_value, snoozed_firings = r.snoozed_firings, storm_id = r.storm_id,
+    snoozed_value = r.snoozed_value, snoozed_firings = r.snoozed_firings,
+    snoozed_by = CASE r.state WHEN 'snoozed' THEN a.snoozed_by END, storm_id = r.storm_id,
     resolved_at = r.resolved_at, resolved_reason = r.resolved_reason
 FROM jsonb_to_recordset(%(rows)s) AS r (
     id uuid, state text, last_fired_at timestamptz, firings bigint, value float, at_least boolean, threshold float,

@@ -383,6 +383,9 @@ class Life(RuleBasedStateMachine):
             for one in self.model.alerts
         ]
         assert len(rows) == len(self.model.alerts)
+        opened = [row for row in rows.values() if row.state in ("open", "snoozed")]
+        assert all(row.acknowledged_at is None for row in opened)
+        assert all(row.snoozed_by is None for row in opened if row.state == "open")
 
     def _compare_timelines(self, places: dict[UUID, int]) -> None:
         """What happened, how often, by whom and when."""
