@@ -12,7 +12,7 @@ from signaldesk.intake.handover import SocketHandover
 from signaldesk.intake.server import Connection, Shared
 from signaldesk.log import get_logger
 from signaldesk.roles.assignment import Assignment
-from signaldesk.roles.listening import bind
+from signaldesk.roles.listening import addresses, bind
 from signaldesk.roles.role import Role
 
 log = get_logger(__name__)
@@ -31,9 +31,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     async with desk.key_ring:
         servers = [await loop.create_server(partial(Connection, shared), sock=one) for one in listeners]
-        log.info(
-            "listening", at=[f"{name[0]}:{name[1]}" for name in (one.getsockname() for one in listeners)]
-        )
+        log.info("listening", at=addresses(listeners))
         await stop.wait()
         await _finish(servers, shared)
     if handover is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterable
 
 from signaldesk.errors import SignalDeskError
 
@@ -46,6 +47,12 @@ def local_address(listener: socket.socket) -> tuple[str, int]:
     """How this machine itself reaches a listener: the loopback address where it listens on all."""
     host, port = listener.getsockname()[:2]
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+def addresses(listeners: Iterable[socket.socket]) -> list[str]:
+    """Where they listen, for the log."""
+    names = (one.getsockname() for one in listeners)
+    return [f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}" for name in names]
 
 
 def _listen(family: socket.AddressFamily, address: tuple[object, ...]) -> socket.socket:

@@ -11,7 +11,7 @@ from signaldesk.accounts.throttle import Throttle
 from signaldesk.desk import Desk
 from signaldesk.log import get_logger
 from signaldesk.roles.assignment import Assignment
-from signaldesk.roles.listening import bind
+from signaldesk.roles.listening import addresses, bind
 from signaldesk.roles.role import Role
 from signaldesk.stream.live import LiveFeed
 from signaldesk.stream.tickets import Tickets
@@ -30,7 +30,7 @@ async def main(desk: Desk, told: Assignment, stop: asyncio.Event) -> None:
             await web.receive(told.handover)
         else:
             web.serve(listeners)
-            log.info("listening", at=told.settings.base_url)
+            log.info("listening", at=addresses(listeners))
         opening = group.create_task(_open_pages(web))
         await stop.wait()
         opening.cancel()

@@ -44,8 +44,8 @@ def test_the_roles_together_take_judge_and_show_an_event(acme: Terminal) -> None
         acme.running("run", "web", "--port", str(web)) as second,
         acme.running("run", "processor") as third,
     ):
-        for process in (first, second):
-            process.says("listening")
+        for process, port in ((first, intake), (second, web)):
+            process.says(f"127.0.0.1:{port}")
         third.says("partition ready")
         assert ask(intake, "POST", "/api/v1/events", body=b'{"type": "one"}', key=key)[0] == 202
         assert ask(web, "POST", "/api/v1/events", body=b'{"type": "two"}', key=key)[0] == 202

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from signaldesk.roles.listening import CannotStart, bind, local_address
+from signaldesk.roles.listening import CannotStart, addresses, bind, local_address
 
 
 def test_a_free_port_is_the_same_on_every_address_of_the_host() -> None:
@@ -22,6 +22,12 @@ def test_where_everybody_may_come_in_we_come_in_by_loopback() -> None:
     (one,) = bind("0.0.0.0", 0)
     with one:
         assert local_address(one) == ("127.0.0.1", one.getsockname()[1])
+
+
+def test_the_log_names_the_port_that_was_picked() -> None:
+    (one,) = bind("127.0.0.1", 0)
+    with one:
+        assert addresses([one]) == [f"127.0.0.1:{one.getsockname()[1]}"]
 
 
 @pytest.mark.parametrize(
