@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from signaldesk.catalog import changes, parts, targets
+from signaldesk.catalog import changes, grouping, parts, targets
 from signaldesk.catalog.changes import RuleChanged
 from signaldesk.catalog.yaml_text import canonical
 from signaldesk.errors import Conflict, FieldError, Invalid
@@ -25,7 +25,7 @@ from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
     """The rule of a document. Raises Invalid with the faults of the document and of the channels it names."""
     known = await channels.names(connection, org_id)
-    faults = targets.faults(targets.named(body), known)
+    faults = _named(body, known)
     try:
         rule = document.parse(body)
         if _whole(rule):
@@ -43,7 +43,7 @@ async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequenc
     faults = [
         FieldError(f"rules[{index}].{fault.field}", fault.message)
         for index, body in enumerate(bodies)
-        for fault in targets.faults(targets.named(body), known)
+        for fault in _named(body, known)
     ]
     parsed: list[Rule] = []
     try:
@@ -82,6 +82,11 @@ async def _known(connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule
         with suppress(Invalid):
             known[stored.name] = document.parse(stored.body)
     return known | {rule.name: rule for rule in rules}
+
+
+def _named(body: Any, known: Collection[str]) -> list[FieldError]:
+    """Faults of the channels and the groups that a document names, however wrong the rest of it may be."""
+    return [*grouping.faults(body), *targets.faults(targets.named(body), known)]
 
 
 def _whole(rule: Rule) -> bool:

@@ -174,6 +174,18 @@ async def test_a_rule_that_others_are_made_of_is_neither_deleted_nor_renamed_nor
     assert await rules.all(org) == []
 
 
+async def test_groups_that_name_nothing_are_refused_beside_every_other_fault(
+    rules: RuleCatalog, org: UUID
+) -> None:
+    wrong = {**EACH, "by": "items[0].sku", "cooldown": "soon", "notify": "nobody"}
+    with pytest.raises(Invalid) as caught:
+        await rules.create(org, wrong)
+    assert {fault.field for fault in caught.value.errors} == {"by.0", "cooldown", "notify.0"}
+    with pytest.raises(Invalid) as caught:
+        await rules.apply(org, [EACH, {**COUNT, "by": "a."}])
+    assert [fault.field for fault in caught.value.errors] == ["rules[1].by.0"]
+
+
 async def test_a_part_that_is_missing_is_named_by_its_field(rules: RuleCatalog, org: UUID) -> None:
     whole = {"name": "Both", "when": {"kind": "composite", "all": ["One", "Twoo"], "within": "1m"}}
     with pytest.raises(Invalid) as caught:
