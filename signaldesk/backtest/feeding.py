@@ -78,6 +78,8 @@ class Feeding:
         """Of rules with deadlines: groups of which a row that is shown stands for no others."""
         self._replay: Replay | None = None
         self._due: dict[int, int] = {}
+        self.held: dict[int, int] = {}
+        """For rows before which the condition held at others that are not shown: when it did so last (µs)."""
 
     def begin(self, time: int, armed: Bools | None, replay: Replay) -> None:
         """The judge has deadlines, and is asked itself: the rule begins, at a time (µs). See `Shown`."""
@@ -153,6 +155,9 @@ class Feeding:
             sample = holds
             self._said.back, self._said.rows[key] = back, row
             self._remind(state, row)
+            if row in self.held:
+                state.at = state.held_at = self.held[row]
+                state.until = state.at + self._watch.judge.lasting
         self._judging = seq
         lane.judge(Entry(stored, [(watch, state, event, mark, sample)], mark, []))
         self._judging = -1

@@ -201,7 +201,9 @@ class Single:
         if not (len(columns.late) or back.any() or live.any() or jumped.any()):
             hit = np.flatnonzero(holds)
             after = hit[hit + 1 < len(columns)] + 1
-            return np.union1d(hit, after[columns.group[after] == columns.group[after - 1]])
+            matter = holds.copy()
+            matter[after[columns.group[after] == columns.group[after - 1]]] = True
+            return np.flatnonzero(matter)
         order = np.arange(len(columns))
         if len(columns.late):
             order = np.lexsort((columns.came, columns.group))

@@ -89,6 +89,11 @@ class Steps:
         """The first step at which it is later than this; as many as there are when there is none."""
         return len(self) if time >= NEVER else int(np.searchsorted(self._clock, time, side="right"))
 
+    def after(self, times: Ints) -> Ints:
+        """The same for each of these times."""
+        found: Ints = np.searchsorted(self._clock, times, side="right")
+        return found
+
     def __len__(self) -> int:
         return len(self._clock)
 

@@ -77,14 +77,16 @@ class _Part(Single):
             condition = self.saved.rule.when.model_dump_json()
             live, holds, back = self.matched.once(f"holds: {condition}", self._known)
             if self.watch.holds_for:
-                noted = self._lasting(live, holds, back, steps(), span)
+                noted, rows = self._lasting(live, holds, back, steps(), span)
             else:
                 rows = np.flatnonzero(holds)
                 noted = self._live_only(live, steps, span)
         rung = [Deadline(one.time, one.at[0], one.key, one.event) for one in noted if one.timer]
         came = np.array([one.at[1] for one in noted if not one.timer], np.int64)
         if len(came):
-            rows = np.union1d(rows, np.flatnonzero(np.isin(self.columns.came, came)))
+            held = np.isin(self.columns.came, came)
+            held[rows] = True
+            rows = np.flatnonzero(held)
         overdue = [one.at[1] for one in noted if one.timer and one.at[1] >= 0]
         return Part(self.saved.id, self.matched, rows, rung), overdue
 
@@ -100,13 +102,50 @@ class _Part(Single):
         feeding.take(rows, none, none, {}, span[1])
         return sink.noted
 
-    def _lasting(self, live: Bools, holds: Bools, back: Bools, steps: Steps, span: Span) -> list[_Moment]:
+    def _lasting(
+        self, live: Bools, holds: Bools, back: Bools, steps: Steps, span: Span
+    ) -> tuple[list[_Moment], Ints]:
+        """The moments that are noted, and rows that are moments as well and need not be shown."""
         rows = self._changes(holds, back, live, np.zeros(len(live), bool))
+        between, moments = self._between(holds, live, steps)
+        rows = np.setdiff1d(rows, between, assume_unique=True)
         if 2 * len(rows) > len(self.columns) > FEW:
             raise Unsure("most of its events matter for how long it holds")
         sink, feeding = self._noting(live, steps)
+        after = rows[np.isin(rows - 1, between, assume_unique=True)]
+        feeding.held = dict(zip(after.tolist(), self.columns.times[after - 1].tolist(), strict=True))
         feeding.take(rows, holds, back, {}, span[1])
-        return sink.noted
+        return sink.noted, moments
+
+    def _between(self, holds: Bools, live: Bools, steps: Steps) -> tuple[Ints, Ints]:
+        """Rows within a time for which the condition goes on holding at which no deadline is set or met, and
+        those of them at which it has held for long enough: where none of a group came late.
+
+        A deadline comes with the latest row before it, and is met unless the window has run empty by then.
+        """
+        columns, lasting = self.columns, self.watch.judge.lasting
+        rows = np.flatnonzero(holds & ~(columns.tardy | live)[columns.group])
+        if not len(rows):
+            return rows, rows
+        times, groups = columns.times[rows], columns.group[rows]
+        begins = np.ones(len(rows), bool)
+        begins[1:] = (np.diff(rows) > 1) | (np.diff(groups) != 0) | (np.diff(times) >= lasting)
+        starts = np.flatnonzero(begins)
+        sizes = np.diff(np.append(starts, len(rows)))
+        due = times[starts] + self.watch.holds_for
+        whose = np.repeat(np.arange(len(starts)), sizes)
+        early = np.add.reduceat((times < due[whose]).astype(np.int64), starts)
+        met = steps.after(due)
+        before = np.add.reduceat((steps.before_all(columns.came[rows]) < met[whose]).astype(np.int64), starts)
+        shown = begins.copy()
+        last = starts + sizes - 1
+        for places in (starts + before - 1, starts + before, starts + early, last):
+            inside = (places >= starts) & (places <= last)
+            shown[places[inside]] = True
+        latest = times[np.clip(starts + before - 1, starts, last)]
+        empty = (before <= early) & (latest + lasting <= due)
+        hidden = ~shown & ~empty[whose]
+        return rows[hidden], rows[hidden & (times >= due[whose])]
 
     def _live_only(self, live: Bools, steps: Callable[[], Steps], span: Span) -> list[_Moment]:
         """Of groups that are judged event by event."""

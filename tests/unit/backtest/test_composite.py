@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,6 +188,48 @@ def test_parts_that_wait_are_judged_in_columns_where_nothing_is_late(
     whole = {"name": "x", "when": data.draw(composites(3)), **by}
     columns, fold = both([*parts, whole], stream(comings))
     assert columns.how == "columns"
+    assert told(columns) == told(fold)
+
+
+@examples(25)
+@given(
+    gaps=st.lists(st.sampled_from([0, 1, 100, 300, 900, 1999, 2000, 2500, 3000]), min_size=40, max_size=80),
+    seed=st.integers(0, 2**16),
+    lag=st.sampled_from([0, 500, 2500]),
+    delay=st.sampled_from([0, 700, 5000]),
+    within=st.sampled_from(["1s", "3s"]),
+    lasting=st.sampled_from(["1ms", "1s", "2s", "4s"]),
+)
+def test_a_part_that_goes_on_holding_comes_to_what_the_fold_makes_of_it(
+    gaps: list[int], seed: int, lag: int, delay: int, within: str, lasting: str
+) -> None:
+    """`lag`: events of one country always come so much (ms) later than those of the other, in their order;
+    `delay`: all are received so much later."""
+    chance, now, events = random.Random(seed), START, []
+    for number, gap in enumerate(gaps):
+        now += 1000 * gap
+        country = chance.choice(["DE", "DE", "FR"])
+        payload = {"country": country, "amount": chance.choice([2, 2, 2, 2, 2, 2, 2, 0])}
+        events.append(event(number + 1, "y", now - (1000 * lag if country == "FR" else 0), payload))
+    count = {"kind": "count", "at_least": 1, "within": within}
+    ratio = {"kind": "ratio", "above": 0.5, "within": within, "min_events": 1}
+    parts = [
+        {"name": "a", "event": "y", "by": "country", "for": lasting, "when": count},
+        {"name": "b", "event": "y", "by": "country", "for": lasting, "where": "amount > 1", "when": ratio},
+    ]
+    whole = {"name": "x", "by": "country", "when": {"kind": "composite", "any": ["a", "b"], "within": "1ms"}}
+    given = table(events)
+    received = pyarrow.array(
+        [
+            one.timestamp + one_behind + 1000 * delay
+            for one, one_behind in zip(events, given["behind"].to_pylist(), strict=True)
+        ],
+        pyarrow.timestamp("us", tz="UTC"),
+    )
+    loaded = Events.of(given.set_column(given.schema.get_field_index("received_at"), "received_at", received))
+    *others, one = [saved(document.parse(rule), id_) for id_, rule in enumerate([*parts, whole])]
+    said: dict[str, Any] = {"others": others, "since": START, "lateness": LATENESS}
+    columns, fold = backtest(one, loaded, **said), backtest(one, loaded, **said, columns=False)
     assert told(columns) == told(fold)
 
 
