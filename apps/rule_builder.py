@@ -74,12 +74,14 @@ class RuleBuilder(pn.viewable.Viewer):
         self._past = visit.past
         self.tuner = Tuner({}, absent=_NOTHING, zone=visit.zone, dark=visit.dark, changed=self._moved)
         self._loads: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._looked_at: Any = None
         preview = box("card", self.tuner.picture, self.tuner.knobs.__panel__())
         side = box("side-by", preview, box("row pair", self.tuner.heat, self._said))
         self.body = box("page", box("row builder", self.form.__panel__(), side))
 
     async def load(self, now_us: int) -> None:
+        self._loop = asyncio.get_running_loop()
         types, channels, names = await asyncio.gather(
             self._data.types(now_us), self._data.channels(), self._data.names()
         )
@@ -191,6 +193,12 @@ class RuleBuilder(pn.viewable.Viewer):
             return
         self._looked_at = looked_at
         self.tuner.take(self._body, absent="Looking for the events of this rule…")
+        if self._loop is None or self._loop is asyncio._get_running_loop():
+            self._begin_load(rule, looked_at)
+        else:  # Bokeh 3.10 tells in a thread what the browser changed
+            self._loop.call_soon_threadsafe(self._begin_load, rule, looked_at)
+
+    def _begin_load(self, rule: Rule, looked_at: Any) -> None:
         for task in self._loads:  # of what was wanted before, which may not have begun yet
             task.cancel()
         task = asyncio.create_task(self._load(rule, looked_at))

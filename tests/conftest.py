@@ -163,6 +163,14 @@ def redis_url(worker_redis_url: str) -> Iterator[str]:
         client.flushdb()
 
 
+@pytest.fixture(scope="module")
+def files_redis_url(worker_redis_url: str) -> str:
+    """A Redis database that is empty when a file's tests begin, which share it."""
+    with redis.Redis.from_url(worker_redis_url) as client:
+        client.flushdb()
+    return worker_redis_url
+
+
 @pytest.fixture
 async def lab(database_url: str, redis_url: str) -> AsyncIterator[Lab]:
     """An empty laboratory of the engine."""

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import panel as pn
+from bokeh.document import Document
 
 from apps.markup import Html, box
 from apps.parts.history_chart import HistoryChart
@@ -144,11 +145,17 @@ class Tuner(pn.viewable.Viewer):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.judge_now()
+            if (doc := self._served()) is not None:  # Bokeh 3.10 tells in a thread what was moved
+                doc.add_next_tick_callback(self._judge_on_the_loop)
+            else:
+                self.judge_now()
             return
         task = loop.create_task(self._judge(self._turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _judge_on_the_loop(self) -> None:
+        self.judge_soon()
 
     def judge_now(self) -> None:
         """Judge and sweep, and draw it."""
@@ -233,13 +240,17 @@ class Tuner(pn.viewable.Viewer):
 
     def _draw_later(self) -> None:
         """Draw under the lock of the document, where one is served."""
-        doc = self._chart.figure.document
-        if doc is not None and doc.session_context is not None:
+        if (doc := self._served()) is not None:
             doc.add_next_tick_callback(self.draw)
         else:
             self.draw()
             if self._chart.pane._models:
                 pn.io.push_notebook(self._chart.pane)
+
+    def _served(self) -> Document | None:
+        """The document, if a server has it; a notebook's has nobody who would run callbacks."""
+        doc = self._chart.figure.document
+        return doc if doc is not None and doc.session_context is not None else None
 
     def draw(self) -> None:
         tried = self._tried

@@ -54,7 +54,7 @@ class LivePage:
         if hasattr(self._view, "close"):  # it holds more than the garbage collector may take its time with
             self._view.close()
 
-    def _receive(self) -> None:
+    async def _receive(self) -> None:
         self._scheduled = False
         messages = tuple(self._waiting)
         self._waiting.clear()
@@ -74,12 +74,15 @@ class LivePage:
         if changed == [True] and not self._closed:
             self._next_tick(self._draw)
 
-    def _draw(self) -> None:
+    async def _draw(self) -> None:
         with hold(self._document):
             self._view.draw(self._clock.now_us())
 
-    def _next_tick(self, work: Callable[[], Any]) -> None:
-        """Run under the document's lock, as soon as it is free; a coroutine function is awaited."""
+    def _next_tick(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run on the event loop under the document's lock, as soon as it is free.
+
+        Bokeh 3.10 runs in a thread what is no coroutine function.
+        """
         self._document.add_next_tick_callback(work)
 
     async def _quietly(self, work: Awaitable[None]) -> None:

@@ -177,7 +177,7 @@ class WebServer:
         self._http.stop()
         await self._hang_up()
         if self._workbench is not None:
-            self._workbench.close()
+            await self._workbench.close()
         await self._http.close_all_connections()
 
     async def _hang_up(self) -> None:

@@ -53,10 +53,14 @@ class Workbench(Router):
         application.start()
         self._there.set_result(application)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop serving; whoever still waits is not answered."""
         if self._there.done() and not self._there.cancelled():
-            self._there.result().stop()
+            application = self._there.result()
+            if hasattr(application, "stop_async"):  # from Bokeh 3.10 on
+                await application.stop_async()
+            else:
+                application.stop()
         self._there.cancel()
 
     def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate:

@@ -23,10 +23,10 @@ def share_a_loop(items: list[pytest.Item], folder: Path) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", name="web")
-async def web_with_pages(databases: Databases, worker_redis_url: str) -> AsyncIterator[Web]:
+async def web_with_pages(databases: Databases, files_redis_url: str) -> AsyncIterator[Web]:
     """A server with pages, of the tests of a file."""
     with databases.fresh(migrated=True) as database_url:
-        async with running_web(database_url, worker_redis_url, pages=True) as web:
+        async with running_web(database_url, files_redis_url, pages=True) as web:
             yield web
 
 

@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @once_a_file
-async def web(databases: Databases, worker_redis_url: str) -> AsyncIterator[Web]:
+async def web(databases: Databases, files_redis_url: str) -> AsyncIterator[Web]:
     with databases.fresh(migrated=True) as database_url:
-        async with running_web(database_url, worker_redis_url) as web:
+        async with running_web(database_url, files_redis_url) as web:
             yield web
 
 

@@ -253,7 +253,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(
-    databases: Databases, worker_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, files_redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
     """One server for all attempts, in a thread of its own."""
     folder = tmp_path_factory.mktemp("escape")
@@ -268,7 +268,7 @@ def target(
     async def serve(database_url: str) -> None:
         loops.append(asyncio.get_running_loop())
         limits: dict[str, Any] = {"query_seconds": SECONDS, "query_memory": 128 << 20, "query_rows": 1000}
-        async with running_web(database_url, worker_redis_url, **limits) as web:
+        async with running_web(database_url, files_redis_url, **limits) as web:
             org, other = await web.found("Acme"), await web.found("Other")
             for one, country in ((org, "DE"), (other, SECRET)):
                 await rows.event(web.desk.database, one.id, payload={"country": country})
