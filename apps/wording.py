@@ -109,14 +109,17 @@ def headline(title: str, group: Mapping[str, Any]) -> str:
     return f"{title}: {', '.join(map(_plain, group.values()))}" if group else title
 
 
-def verdict(value: float, at_least: bool, threshold: float, window_us: int) -> str:
+def verdict(value: float, at_least: bool, margin: float | None, threshold: float, window_us: int) -> str:
     """`14 in 60 s (≥ 3)`: what was seen and what would have sufficed; `3 or more in 60 s` where all that is
-    known is that it sufficed."""
+    known is that it sufficed; `≈ 512 ± 2 % in 5 min (≥ 400)` for a value that may be off by so much."""
     if window_us <= 0:
         return "each event"
     if at_least and value == threshold:
         return f"{number(value)} or more in {length(window_us)}"
-    seen = ("≥" + SPACE if at_least else "") + number(value)
+    about = margin is not None and not at_least
+    seen = ("≥" if at_least else "≈" if about else "") + SPACE * (at_least or about) + number(value)
+    if margin:
+        seen += f" ±{SPACE}{number(100 * margin)}{SPACE}%"
     return f"{seen} in {length(window_us)} (≥{SPACE}{number(threshold)})"
 
 

@@ -112,6 +112,7 @@ class Firing(NamedTuple):
     time: int
     value: float
     at_least: bool
+    margin: float | None
     window: tuple[int, int]
     evidence: tuple[bytes, ...]
     shadow: bool
@@ -377,6 +378,7 @@ class _Fold:
                 time=time,
                 value=why.value,
                 at_least=why.at_least,
+                margin=why.margin,
                 window=why.window,
                 evidence=why.evidence,
                 shadow=shadow,

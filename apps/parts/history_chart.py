@@ -14,7 +14,7 @@ from apps.markup import parts_css
 from apps.parts.axes import FONT, style_axes
 from apps.themed import paint, themed
 from signaldesk.backtest.bench import Tried
-from signaldesk.model.message import number
+from signaldesk.model.message import brief, number
 
 HEIGHT = 230
 MOST_MARKS = 400
@@ -93,7 +93,7 @@ class HistoryChart(pn.viewable.Viewer):
             marks["x"].append(self._at(one.time))
             marks["y"].append(self._y.end - (self._y.end - self._y.start) * 0.03)
             marks["group"].append(wording.group_text(one.values))
-            marks["value"].append(("≥ " if one.at_least else "") + number(one.value))
+            marks["value"].append(brief(one.value, one.at_least, one.margin))
             marks["at"].append(wording.exact(one.time, self._zone))
         self._marks.data = marks
         spans: dict[str, list[float]] = {name: [] for name in _SPAN}

@@ -57,7 +57,8 @@ class Reasons:
 
     def _explain(self, one: Owed, window: Window) -> None:
         firing, why = one.firing, self._judge.verdict(window, one.time, one.firing.event.id)
-        firing.value, firing.at_least, firing.threshold = why.value, why.at_least, why.threshold
+        firing.value, firing.at_least, firing.margin = why.value, why.at_least, why.margin
+        firing.threshold = why.threshold
         firing.window_from, firing.window_to = why.window_from, why.window_to
         firing.evidence, firing.words = why.evidence, why.words
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from signaldesk.backtest.outcome import Judged
 from signaldesk.clock import iso
 from signaldesk.model.life import STORM_AFTER, Alert, Ground, Lives, Over
-from signaldesk.model.message import group_text, many, number
+from signaldesk.model.message import brief, group_text, many
 from signaldesk.model.outcome import Firing, Held, Resolution
 from signaldesk.model.rule import Rule
 from signaldesk.rules.document import kinds
@@ -119,15 +119,23 @@ class Backtest:
         }
 
     def df(self) -> pandas.DataFrame:
-        """The firings as a DataFrame: time, value, threshold, and a column for each field of the group."""
+        """The firings as a DataFrame: time, value, how exact it is (`at_least`, `margin`), threshold, and a
+        column for each field of the group."""
         import pandas
 
         frame = pandas.DataFrame(
             [
-                {"at": one.time, "value": one.value, "threshold": one.threshold, **one.values}
+                {
+                    "at": one.time,
+                    "value": one.value,
+                    "at_least": one.at_least,
+                    "margin": one.margin,
+                    "threshold": one.threshold,
+                    **one.values,
+                }
                 for one in self.firings
             ],
-            columns=["at", "value", "threshold", *self.rule.by],
+            columns=["at", "value", "at_least", "margin", "threshold", *self.rule.by],
         )
         frame["at"] = pandas.to_datetime(frame["at"], unit="us", utc=True)
         return frame
@@ -164,11 +172,17 @@ class Backtest:
 
 
 def _value(firing: Firing) -> str:
-    return f"{'≥ ' if firing.at_least else ''}{number(firing.value)}"
+    return brief(firing.value, firing.at_least, firing.margin)
 
 
 def _firing(one: Firing) -> dict[str, Any]:
-    return {"group": one.values, "at": iso(one.time), "value": one.value}
+    return {
+        "group": one.values,
+        "at": iso(one.time),
+        "value": one.value,
+        "at_least": one.at_least,
+        "margin": one.margin,
+    }
 
 
 def _alert(one: Alert) -> dict[str, Any]:
@@ -181,6 +195,8 @@ def _alert(one: Alert) -> dict[str, Any]:
         "resolved_at": iso(one.resolved_at) if one.resolved_at is not None else None,
         "firings": one.firings,
         "value": one.value,
+        "at_least": one.at_least,
+        "margin": one.margin,
         "flapping": one.flapping,
     }
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from signaldesk.channels._text import web_link
 from signaldesk.clock import to_us
-from signaldesk.model.message import Message, number, plain
+from signaldesk.model.message import Message, measured, number, plain
 
 EVIDENCE_SHOWN = 5
 
@@ -24,11 +24,11 @@ class Fact(NamedTuple):
 
 def facts(message: Message) -> list[Fact]:
     """Group, measurement, rule, event, links, labels, payload, evidence."""
-    measured = f"{number(message.value)}{' or more' if message.at_least else ''}"
+    value = measured(message.value, message.at_least, message.margin)
     event = message.event
     found = [Fact(name, plain(value)) for name, value in message.group.items()]
     found.append(Fact("Severity", message.severity))
-    found.append(Fact("Value", f"{measured} (threshold {number(message.threshold)})"))
+    found.append(Fact("Value", f"{value} (threshold {number(message.threshold)})"))
     if message.window_seconds:
         found.append(Fact("Window", f"{number(message.window_seconds)} s"))
     found.append(Fact("Rule", f"{message.rule.name} (version {message.rule.version})"))

@@ -246,7 +246,7 @@ def _show(found: Backtest | Report | Sweep | Comparison | ComparisonReport, json
 
 
 def _show_backtest(found: Backtest | Report) -> None:
-    from signaldesk.model.message import group_text, many
+    from signaldesk.model.message import brief, group_text, many
 
     noisy = [one for one in found.summary["noisiest"] if one["group"]]
     groups = [f"{group_text(one['group'])} ({one['firings']:,})" for one in noisy]
@@ -257,7 +257,8 @@ def _show_backtest(found: Backtest | Report) -> None:
         if name != "threshold" and text:
             _out.say(f"{name.replace('_', ' ')}: {text}")
     firings = found.as_json()["firings"]
-    rows = [(one["at"], group_text(one["group"]), one["value"]) for one in firings[:_ROWS]]
+    values = [brief(one["value"], one.get("at_least", False), one.get("margin")) for one in firings[:_ROWS]]
+    rows = [(one["at"], group_text(one["group"]), value) for one, value in zip(firings, values, strict=False)]
     _table(("at", "group", "value"), rows, empty="nothing would have fired")
     if len(firings) > _ROWS:
         _out.note(f"and {many(len(firings) - _ROWS, 'firing')} more; --json has them all")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from signaldesk.model.message import group_text, many
+from signaldesk.model.message import brief, group_text, many
 
 if TYPE_CHECKING:
     import pandas
@@ -35,11 +35,12 @@ class Report:
         }
 
     def df(self) -> pandas.DataFrame:
-        """The firings as a DataFrame: time, value, and a column for each field of the group."""
+        """The firings as a DataFrame: time, value, how exact it is, a column for each field of the group."""
         import pandas
 
-        rows = [{"at": one["at"], "value": one["value"], **one["group"]} for one in self.firings]
-        frame = pandas.DataFrame(rows, columns=None if rows else ["at", "value"])
+        names = ["at", "value", "at_least", "margin"]
+        rows = [{**{name: one.get(name) for name in names}, **one["group"]} for one in self.firings]
+        frame = pandas.DataFrame(rows, columns=None if rows else names)
         frame["at"] = pandas.to_datetime(frame["at"], utc=True, format="ISO8601")
         return frame
 
@@ -75,7 +76,7 @@ class Report:
         found = self.summary
         rows = "".join(
             f"<tr><td>{escape(str(one['at']))}</td><td>{escape(group_text(one['group'])) or '–'}</td>"
-            f"<td>{escape(str(one['value']))}</td></tr>"
+            f"<td>{escape(_value(one))}</td></tr>"
             for one in self.firings[:_SHOWN]
         )
         more = found["firings"] - _SHOWN
@@ -85,6 +86,11 @@ class Report:
             f"{found['matched']:,} of {found['events']:,} events matched</p>"
             f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
         )
+
+
+def _value(firing: dict[str, Any]) -> str:
+    """How exact it is, results that were kept from an earlier version do not say."""
+    return brief(firing["value"], firing.get("at_least", False), firing.get("margin"))
 
 
 class ComparisonReport:

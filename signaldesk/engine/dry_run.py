@@ -97,4 +97,5 @@ def _moment(outcome: Firing | Resolution) -> Moment:
     name = outcome.saved.rule.name
     if isinstance(outcome, Resolution):
         return Moment("resolves", name, outcome.at, outcome.values, reason=outcome.reason)
-    return Moment("fires", name, outcome.time, outcome.values, outcome.value, outcome.at_least)
+    value = outcome.value, outcome.at_least, outcome.margin
+    return Moment("fires", name, outcome.time, outcome.values, *value)

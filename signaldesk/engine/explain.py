@@ -21,7 +21,7 @@ from signaldesk.engine.watch import Watch
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import group as groups
 from signaldesk.model.explanation import Clause, Explanation
-from signaldesk.model.message import number
+from signaldesk.model.message import measured, number
 from signaldesk.model.outcome import Stored
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
@@ -222,20 +222,25 @@ def _answer(
     if not judged.watch.plain and rule.for_ and state.since is not None:
         text = f"the condition holds since {iso(state.since)}, and must for {rule.document()['for']}"
         return found("holds_not_long_enough", text, value=value, until=state.due_for, **event)
-    measured = f"the value was {number(value)}" if value is not None else "the condition did not hold"
+    margin = None if value is None else judged.watch.judge.margin(state, latest.event.timestamp)
+    found_so = "the condition did not hold"
+    if value is not None:
+        found_so = f"the value was {measured(value, margin=margin)}"
     sentence = document.kinds()[rule.when.kind].sentence(rule.when)
-    text = f"at the latest event, {when}, {measured}; the rule needs: {sentence}"
-    return found("not_enough", text, value=value, **event)
+    text = f"at the latest event, {when}, {found_so}; the rule needs: {sentence}"
+    return found("not_enough", text, value=value, margin=margin, **event)
 
 
 def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
-    value = f"{number(firing.value)}{' or more' if firing.at_least else ''}"
+    value = measured(firing.value, firing.at_least, firing.margin)
     return found(
         "fired",
         f"it fired at {iso(to_us(firing.timestamp))} with the value {value}",
         event_id=firing.event_id,
         event_at=to_us(firing.timestamp),
         value=firing.value,
+        at_least=firing.at_least,
+        margin=firing.margin,
         firing_id=firing.id,
         alert_id=firing.alert_id,
     )

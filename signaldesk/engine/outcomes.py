@@ -81,6 +81,7 @@ class Sink:
             timer=timer,
             value=verdict.value,
             at_least=verdict.at_least,
+            margin=verdict.margin,
             threshold=verdict.threshold,
             window_from=verdict.window_from,
             window_to=verdict.window_to,

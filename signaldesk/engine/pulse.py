@@ -102,6 +102,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "group": alert.values,
         "value": alert.value,
         "at_least": alert.at_least,
+        "margin": alert.margin,
         "threshold": alert.threshold,
         "firings": alert.firings,
         "at": iso(alert.resolved_at if alert.resolved_at is not None else alert.last_fired_at),

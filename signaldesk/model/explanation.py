@@ -41,6 +41,10 @@ class Explanation(NamedTuple):
     event_at: int | None = None
     """The event that decided: the latest one, or for a deadline the latest before it."""
     value: float | None = None
+    at_least: bool = False
+    """Whether the value is a lower bound."""
+    margin: float | None = None
+    """How far off it may be, as a share of it; None: it is exact, or a lower bound."""
     reason: str | None = None
     """Why a firing was held back, or why it fired and nobody was told."""
     until: int | None = None

@@ -43,6 +43,8 @@ class Alert:
     at_least: bool
     threshold: float
     window: int
+    margin: float | None = None
+    """As that of the firing that it shows the value of."""
     firings: int = 0
     state: str = "open"
     notified_at: int | None = None
@@ -213,6 +215,7 @@ class Lives:
             last_fired_at=firing.time,
             value=firing.value,
             at_least=firing.at_least,
+            margin=firing.margin,
             threshold=firing.threshold,
             window=firing.window_to - firing.window_from,
             new=True,
@@ -373,7 +376,8 @@ class Lives:
 def _extend(alert: Alert, firing: Firing) -> None:
     alert.firings += 1
     alert.last_fired_at = max(alert.last_fired_at, firing.time)
-    alert.value, alert.at_least, alert.threshold = firing.value, firing.at_least, firing.threshold
+    alert.value, alert.at_least, alert.margin = firing.value, firing.at_least, firing.margin
+    alert.threshold = firing.threshold
     alert.window = firing.window_to - firing.window_from
     alert.version, alert.severity = firing.saved.version, firing.saved.rule.severity
 

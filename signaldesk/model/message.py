@@ -59,8 +59,9 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One notification's content. Text comes from tenants: every channel escapes it in its own markup.
 
-    `value` is what was measured, a lower bound when `at_least`; `window_seconds` is 0 for a rule without a
-    window. `evidence` are ids of at most 100 events, oldest first. `sample` are a few payload fields.
+    `value` is what was measured, a lower bound when `at_least`; `margin` is how far off it may be, as a share
+    of it, None when it is exact. `window_seconds` is 0 for a rule without a window. `evidence` are ids of at
+    most 100 events, oldest first. `sample` are a few payload fields.
     """
 
     id: UUID
@@ -76,6 +77,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     group: dict[str, Any] = {}
     value: float
     at_least: bool = False
+    margin: float | None = None
     threshold: float
     window_seconds: float
     evidence: tuple[UUID, ...] = ()
@@ -120,6 +122,7 @@ def for_firing(
     group: Mapping[str, Any],
     value: float,
     at_least: bool,
+    margin: float | None = None,
     threshold: float,
     window_us: int,
     event_id: UUID,
@@ -157,6 +160,7 @@ def for_firing(
         group=dict(group),
         value=value,
         at_least=at_least,
+        margin=margin,
         threshold=threshold,
         window_seconds=window_us / 1_000_000,
         evidence=tuple(
@@ -249,6 +253,22 @@ def number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 
+def measured(value: float, at_least: bool = False, margin: float | None = None) -> str:
+    """A value with how exact it is: `7`, `3 or more`, `about 5`, `about 5 ± 2 %`."""
+    return f"{number(value)} or more" if at_least else _about("about ", value, margin)
+
+
+def brief(value: float, at_least: bool = False, margin: float | None = None) -> str:
+    """The same in signs, for tables: `7`, `≥ 3`, `≈ 5`, `≈ 5 ± 2 %`."""
+    return f"≥\u00a0{number(value)}" if at_least else _about("≈\u00a0", value, margin)
+
+
+def _about(word: str, value: float, margin: float | None) -> str:
+    if margin is None:
+        return number(value)
+    return f"{word}{number(value)}{f' ± {number(100 * margin)} %' if margin else ''}"
+
+
 def plain(value: Any) -> str:
     """A JSON value as a person reads it: text without quotes, true, null, numbers, the rest as JSON."""
     if isinstance(value, str):
@@ -283,10 +303,9 @@ def _sentence(
     where = f" for {group_text(group)}" if group else ""
     if not window_us:
         return f"{event_type} happened{where}"
-    measured = f"{number(value)} or more" if at_least else number(value)
     # A lower bound that is the threshold itself says it all.
     enough = "" if at_least and value == threshold else f" (>= {number(threshold)})"
-    return f"{event_type}: {measured} in {duration.seconds(window_us)}{where}{enough}"
+    return f"{event_type}: {measured(value, at_least)} in {duration.seconds(window_us)}{where}{enough}"
 
 
 def _sample(payload: Mapping[str, Any]) -> dict[str, Any]:

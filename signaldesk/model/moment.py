@@ -21,5 +21,7 @@ class Moment(NamedTuple):
     """What was measured when it fired."""
     at_least: bool = False
     """Whether the value is a lower bound."""
+    margin: float | None = None
+    """How far off it may be, as a share of it; None: it is exact, or a lower bound."""
     reason: str | None = ""
     """Why it was held back (`cooldown`, `paused`, `inactive`, `late`), or why its alert was over."""

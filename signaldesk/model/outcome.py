@@ -52,6 +52,8 @@ class Firing:
     """What happened, for people; empty for what can be said with the numbers alone."""
     received_at: int
     position: int
+    margin: float | None = None
+    """How far off the value may be, as a share of it; None: it is exact, or a lower bound (`at_least`)."""
     off: Sequence[str] = ()
     """Names of channels that would be told as well, were they switched on."""
 

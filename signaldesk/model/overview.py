@@ -73,6 +73,7 @@ class AlertLine:
     group: Mapping[str, Any]
     value: float
     at_least: bool
+    margin: float | None
     threshold: float
     window_us: int
     last_fired_us: int

@@ -24,6 +24,8 @@ class Verdict(NamedTuple):
     """Why a condition holds: the measured value, what it was compared with, the window, the evidence.
 
     `at_least`: the value is a lower bound, because no more members are kept than the threshold needs.
+    `margin`: how far off it may be, as a share of it, where windows are summarised; 0: only the edges of its
+    windows are rounded. None: it is exact, or a lower bound.
     Times are microseconds; evidence are at most 100 event ids of 16 bytes, oldest first. `words` say what
     happened, for people; without them the message counts events in a window.
     """
@@ -35,6 +37,7 @@ class Verdict(NamedTuple):
     window_to: int
     evidence: list[bytes]
     words: str = ""
+    margin: float | None = None
 
 
 class Judge:
@@ -78,6 +81,10 @@ class Judge:
 
     def value(self, window: Window, time: int) -> float | None:
         """What is measured at the time of the latest evaluation, for `resolve.threshold`; None: nothing."""
+        return None
+
+    def margin(self, window: Window, time: int) -> float | None:
+        """How far off that value may be, as a `Verdict` says it."""
         return None
 
     def recovered(self, value: float, threshold: float) -> bool:

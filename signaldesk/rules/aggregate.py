@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from signaldesk.filters import parse_value
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.message import number
+from signaldesk.model.message import measured
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
@@ -37,15 +37,15 @@ class _Function(NamedTuple):
     """The value of a tally of at least `least` values."""
     least: int = 1
     takes: Callable[[Any], bytes | None] = packed
-    margin: str = ""
-    """How far off it may be past the cap, for people."""
+    margin: float = 0.0
+    """How far off it may be past the cap, as a share of it, besides the edges of the window."""
     rank: Callable[[Any], Any] | None = None
     """Of a count of values, or of many counts: which of them in order is the value, if it is one of them."""
 
 
 def _ranked(rank: Callable[[Any], Any]) -> _Function:
     """The value at a rank, which follows from how many there are; 1 is the least."""
-    return _Function(Ranks, lambda tally: tally.ranked(rank(tally.count)), margin=" ± 1 %", rank=rank)
+    return _Function(Ranks, lambda tally: tally.ranked(rank(tally.count)), margin=0.01, rank=rank)
 
 
 def _percentile(thousandths: int) -> _Function:
@@ -59,7 +59,7 @@ _FUNCTIONS: dict[str, _Function] = {
     "min": _ranked(lambda count: 1),
     "max": _ranked(lambda count: count),
     "stddev": _Function(Sums, lambda tally: tally.deviation(), least=2),
-    "distinct": _Function(Different, lambda tally: float(tally.different()), takes=digest, margin=" ± 2 %"),
+    "distinct": _Function(Different, lambda tally: float(tally.different()), takes=digest, margin=0.02),
 }
 _KNOWN = f"{', '.join(_FUNCTIONS)}, or a percentile such as p50, p95, p99.9"
 
@@ -145,11 +145,18 @@ class _Judge(Judge):
         series: Series[Any] = window.memory
         tally = series.measure(window, time, self.span)
         value = self.function.value(tally)
-        about = f"about {number(value)}{self.function.margin}" if tally.rough else number(value)
+        margin = self._margin(tally)
+        about = measured(value, margin=margin)
         events = f"{tally.count} event{'s' if tally.count > 1 else ''}"
         words = f"{self.name} is {about} ({self.limit.words}) over {events} in {duration.seconds(self.span)}"
         evidence = series.newest(window, time, self.span) or [event]
-        return Verdict(value, False, self.limit.threshold, time - self.span, time, evidence, words)
+        return Verdict(value, False, self.limit.threshold, time - self.span, time, evidence, words, margin)
+
+    def margin(self, window: Window, time: int) -> float | None:
+        return self._margin(window.memory.measure(window, time, self.span))
+
+    def _margin(self, tally: Tally) -> float | None:
+        return self.function.margin if tally.rough else None
 
     def recovered(self, value: float, threshold: float) -> bool:
         return self.limit.recovered(value, threshold)

@@ -177,7 +177,12 @@ class _Judge(Judge):
             f"in {duration.seconds(self.width)} against {self.earlier}"
         )
         evidence = window.memory.newest(window, time, self.width) or [event]
-        return Verdict(measured.change, False, self.threshold, time - self.width, time, evidence, words)
+        start, margin = time - self.width, 0.0 if measured.rough else None
+        return Verdict(measured.change, False, self.threshold, start, time, evidence, words, margin)
+
+    def margin(self, window: Window, time: int) -> float | None:
+        measured = self._measure(window, time)
+        return 0.0 if measured and measured.rough else None
 
     def _amount(self, change: float) -> str:
         return number(change) if self.word.endswith("_by") else f"{number(100 * change)} %"

@@ -87,7 +87,11 @@ class _Judge(Judge):
             f"{number(100 * self.limit.threshold)} %)"
         )
         evidence = self._evidence(window, time) or [event]
-        return Verdict(value, False, self.limit.threshold, time - self.span, time, evidence, words)
+        margin = 0.0 if tally.rough else None
+        return Verdict(value, False, self.limit.threshold, time - self.span, time, evidence, words, margin)
+
+    def margin(self, window: Window, time: int) -> float | None:
+        return 0.0 if window.memory.measure(window, time, self.span).rough else None
 
     def _evidence(self, window: Window, time: int) -> list[bytes]:
         """The newest events that pass the filter, where many of them are bad; else those that do not."""

@@ -38,6 +38,7 @@ class AlertRecord(NamedTuple):
     firings: int
     value: float
     at_least: bool
+    margin: float | None
     threshold: float
     window: int
     acknowledged_by: UUID | None
@@ -66,6 +67,7 @@ class AlertRecord(NamedTuple):
             "group": self.group,
             "value": self.value,
             "at_least": self.at_least,
+            "margin": self.margin,
             "threshold": self.threshold,
             "firings": self.firings,
             "at": at.isoformat(),

@@ -136,6 +136,7 @@ def _alert(row: Any, handled_by: str) -> AlertLine:
         group=row.group,
         value=row.value,
         at_least=row.at_least,
+        margin=row.margin,
         threshold=row.threshold,
         window_us=row.window,
         last_fired_us=to_us(row.last_fired_at),

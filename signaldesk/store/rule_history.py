@@ -37,6 +37,7 @@ class FiringRecord(NamedTuple):
     timestamp: datetime
     value: float
     at_least: bool
+    margin: float | None
     threshold: float
     window_from: datetime
     window_to: datetime
@@ -66,6 +67,7 @@ class GroupState(NamedTuple):
     last_fired_at: datetime | None
     value: float | None
     at_least: bool | None
+    margin: float | None
     threshold: float | None
     window_from: datetime | None
     window_to: datetime | None

@@ -3,7 +3,7 @@
 -- name: unresolved
 -- The alerts of these groups that are not resolved; people who change one meanwhile wait.
 SELECT a.id, a.org_id, a.rule_id, a.lane, a.group_key, a."group", a.title, a.severity, a.labels, a.rule_version,
-    a.event_id, a.opened_at, a.last_fired_at, a.value, a.at_least,
+    a.event_id, a.opened_at, a.last_fired_at, a.value, a.at_least, a.margin,
     a.threshold, a."window", a.firings, a.state, a.notified_at,
     a.snoozed_until, a.snoozed_value, a.snoozed_firings, a.flapping, a.storm_id
 FROM alerts a
@@ -43,30 +43,31 @@ WHERE org_id = ANY(%(orgs)s) AND ends_at > %(since)s AND starts_at <= %(until)s
 -- name: change
 UPDATE alerts a SET
     state = r.state, last_fired_at = r.last_fired_at, firings = r.firings, value = r.value,
-    at_least = r.at_least, threshold = r.threshold, "window" = r."window", rule_version = r.rule_version,
-    severity = r.severity, notified_at = r.notified_at, snoozed_until = r.snoozed_until,
-    snoozed_value = r.snoozed_value, snoozed_firings = r.snoozed_firings,
+    at_least = r.at_least, margin = r.margin, threshold = r.threshold, "window" = r."window",
+    rule_version = r.rule_version, severity = r.severity, notified_at = r.notified_at,
+    snoozed_until = r.snoozed_until, snoozed_value = r.snoozed_value, snoozed_firings = r.snoozed_firings,
     snoozed_by = CASE r.state WHEN 'snoozed' THEN a.snoozed_by END, storm_id = r.storm_id,
     resolved_at = r.resolved_at, resolved_reason = r.resolved_reason
 FROM jsonb_to_recordset(%(rows)s) AS r (
-    id uuid, state text, last_fired_at timestamptz, firings bigint, value float, at_least boolean, threshold float,
-    "window" bigint, rule_version int, severity text, notified_at timestamptz, snoozed_until timestamptz,
-    snoozed_value float, snoozed_firings bigint, storm_id uuid, resolved_at timestamptz, resolved_reason text)
+    id uuid, state text, last_fired_at timestamptz, firings bigint, value float, at_least boolean, margin float,
+    threshold float, "window" bigint, rule_version int, severity text, notified_at timestamptz,
+    snoozed_until timestamptz, snoozed_value float, snoozed_firings bigint, storm_id uuid, resolved_at timestamptz,
+    resolved_reason text)
 WHERE a.id = r.id
 
 -- name: open
 INSERT INTO alerts (
     id, org_id, rule_id, rule_version, lane, group_key, "group", title, severity, labels, state, event_id,
-    opened_at, last_fired_at, firings, value, at_least, threshold, "window", notified_at, flapping, storm_id,
+    opened_at, last_fired_at, firings, value, at_least, margin, threshold, "window", notified_at, flapping, storm_id,
     resolved_at, resolved_reason)
 SELECT id, org_id, rule_id, rule_version, lane, group_key, "group", title, severity, labels, state, event_id,
-    opened_at, last_fired_at, firings, value, at_least, threshold, "window", notified_at,
+    opened_at, last_fired_at, firings, value, at_least, margin, threshold, "window", notified_at,
     flapping, storm_id, resolved_at, resolved_reason
 FROM jsonb_to_recordset(%(rows)s) AS r (
     id uuid, org_id uuid, rule_id uuid, rule_version int, lane text, group_key text, "group" jsonb, title text,
     severity text, labels jsonb, state text, event_id uuid, opened_at timestamptz, last_fired_at timestamptz,
-    firings bigint, value float, at_least boolean, threshold float, "window" bigint, notified_at timestamptz,
-    flapping boolean, storm_id uuid, resolved_at timestamptz, resolved_reason text)
+    firings bigint, value float, at_least boolean, margin float, threshold float, "window" bigint,
+    notified_at timestamptz, flapping boolean, storm_id uuid, resolved_at timestamptz, resolved_reason text)
 
 -- name: put_changes
 -- Firings that follow one another without anything between them are one row: one that `extends` goes into the alert's

@@ -15,7 +15,7 @@ ORDER BY 1 LIMIT :limit
 SELECT user_id AS id FROM memberships WHERE org_id = :org_id LIMIT :limit
 
 -- name: alert
-SELECT a.id, a.title, a.severity, a.state, a."group", a.value, a.at_least, a.threshold, a."window",
+SELECT a.id, a.title, a.severity, a.state, a."group", a.value, a.at_least, a.margin, a.threshold, a."window",
     a.last_fired_at, a.opened_at, coalesce(a.resolved_by, a.acknowledged_by) AS acknowledged_by, a.rule_id,
     a.rule_version, a.labels, a.event_id, a.firings, a.group_key, a.assigned_to,
     r.name AS rule_name, v.body ->> 'runbook' AS runbook

@@ -89,13 +89,13 @@ SELECT id FROM firings WHERE id = ANY(%(ids)s)
 -- name: put_firings
 INSERT INTO firings (
     id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
-    threshold, window_from, window_to, evidence, shadow, partition, position)
+    margin, threshold, window_from, window_to, evidence, shadow, partition, position)
 SELECT id, org_id, rule_id, rule_version, lane, group_key, "group", alert_id, event_id, timestamp, value, at_least,
-    threshold, window_from, window_to, evidence, shadow, partition, position
+    margin, threshold, window_from, window_to, evidence, shadow, partition, position
 FROM jsonb_to_recordset(%(rows)s) AS r (
     id uuid, org_id uuid, rule_id uuid, rule_version int, lane text, group_key text, "group" jsonb, alert_id uuid,
-    event_id uuid, timestamp timestamptz, value float, at_least boolean, threshold float, window_from timestamptz,
-    window_to timestamptz, evidence uuid[], shadow boolean, partition smallint, position bigint)
+    event_id uuid, timestamp timestamptz, value float, at_least boolean, margin float, threshold float,
+    window_from timestamptz, window_to timestamptz, evidence uuid[], shadow boolean, partition smallint, position bigint)
 
 -- name: put_suppressions
 INSERT INTO suppressions (

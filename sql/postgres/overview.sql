@@ -16,7 +16,7 @@ WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged')
 GROUP BY severity
 
 -- name: most_urgent
-SELECT id, title, severity, state, "group", value, at_least, threshold, "window", last_fired_at, opened_at,
+SELECT id, title, severity, state, "group", value, at_least, margin, threshold, "window", last_fired_at, opened_at,
     acknowledged_by
 FROM alerts
 WHERE org_id = :org_id AND lane = '' AND state IN ('open', 'acknowledged')

@@ -18,7 +18,7 @@ WITH RECURSIVE known (group_key, n) AS (
     WHERE known.group_key IS NOT NULL AND n < :limit
 )
 SELECT k.group_key, coalesce(f."group", s."group") AS "group", f.timestamp AS last_fired_at, f.value, f.at_least,
-    f.threshold, f.window_from, f.window_to, s.reason AS held_reason, s.until AS held_at, s.count AS held_count,
+    f.margin, f.threshold, f.window_from, f.window_to, s.reason AS held_reason, s.until AS held_at, s.count AS held_count,
     a.id AS alert_id, a.state AS alert_state, a.opened_at AS alert_opened_at, a.firings AS alert_firings
 FROM known k
 LEFT JOIN LATERAL (

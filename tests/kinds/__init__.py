@@ -40,6 +40,8 @@ class Found:
     threshold: float
     window: tuple[int, int]
     evidence: tuple[bytes, ...]
+    margin: float | None = None
+    """It is worked out of all there is: a value is exact, or a lower bound."""
 
 
 class Reading:

@@ -134,7 +134,7 @@ def seen(outcomes: list[Outcome]) -> list[Any]:
     """Outcomes without the objects in them, to be compared."""
     return [
         (
-            one.id, one.time, one.timer, one.value, one.at_least, one.threshold,
+            one.id, one.time, one.timer, one.value, one.at_least, one.margin, one.threshold,
             one.window_from, one.window_to, tuple(one.evidence), one.words,
         )
         if isinstance(one, Firing)

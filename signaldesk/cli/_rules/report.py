@@ -9,7 +9,7 @@ from signaldesk.catalog.rule_test_results import Result
 from signaldesk.catalog.rule_tests import Case
 from signaldesk.clock import from_us
 from signaldesk.model import duration
-from signaldesk.model.message import group_text, number
+from signaldesk.model.message import group_text, measured
 from signaldesk.model.moment import Moment
 
 
@@ -42,10 +42,10 @@ def as_json(result: Result) -> dict[str, Any]:
 def _line(case: Case, moment: Moment) -> str:
     """`fires at 40s: country = DE, value 3`, the rule's name in front when there are several."""
     named = f"{moment.rule}: " if len(case.rules) > 1 else ""
-    value = "" if moment.value is None else f"value {number(moment.value)}"
+    value = moment.value
     parts = [
         group_text(moment.group or {}),
-        f"{value} or more" if moment.at_least else value,
+        "" if value is None else f"value {measured(value, moment.at_least, moment.margin)}",
         moment.reason or "",
     ]
     told = ", ".join(part for part in parts if part)

@@ -21,7 +21,8 @@ _Id = Annotated[UUID, Field(strict=False)]
 
 
 class AlertOut(Shape):
-    """An alert: one that is not resolved per rule and group. `at_least` says that `value` is a lower bound.
+    """An alert: one that is not resolved per rule and group. `at_least` says that `value` is a lower bound,
+    `margin` how far off it may be, as a share of it; null: it is exact, or a lower bound.
 
     `resolved_reason`: `person`, `quiet`, `threshold`, `returned`, or `rule` (its condition was changed).
     """
@@ -36,6 +37,7 @@ class AlertOut(Shape):
     labels: dict[str, str]
     value: float
     at_least: bool
+    margin: float | None
     threshold: float
     window_seconds: float
     event_id: UUID

@@ -81,11 +81,13 @@ class BacktestOut(Shape):
 
 
 class FiringOut(Shape):
-    """A moment at which the rule would have fired."""
+    """A moment at which the rule would have fired. `at_least` and `margin` say how exact `value` is."""
 
     group: dict[str, Any]
     at: datetime
     value: Any
+    at_least: bool
+    margin: float | None
 
 
 async def start(call: Call) -> Answer:

@@ -27,6 +27,7 @@ class ExplanationOut(Shape):
     `at` is now, when it was left out. `version` judged then, `newest` is the rule's version now. `told` are
     the channels that a firing was sent to; when there are none, `reason` says why: `silence`, `maintenance`,
     `snoozed`, `flapping`, `storm`, `repeat`, `acknowledged`, `switched_off` or `shadow`.
+    `at_least` and `margin` say how exact `value` is, as with firings.
     """
 
     answer: Answer
@@ -39,6 +40,8 @@ class ExplanationOut(Shape):
     event_id: UUID | None
     event_at: datetime | None
     value: float | None
+    at_least: bool
+    margin: float | None
     reason: str | None
     until: datetime | None
     firing_id: UUID | None

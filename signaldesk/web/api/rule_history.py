@@ -72,6 +72,7 @@ class GroupOut(Shape):
     cooldown_until: datetime | None
     value: float | None
     at_least: bool | None
+    margin: float | None
     threshold: float | None
     held: HeldOut | None
     alert: OpenAlert | None
@@ -98,7 +99,11 @@ class StateOut(Shape):
 
 
 class FiringOut(Shape):
-    """A moment at which the condition held and was not held back. `evidence` are event ids, oldest first."""
+    """A moment at which the condition held and was not held back. `evidence` are event ids, oldest first.
+
+    `at_least`: `value` is a lower bound. `margin`: how far off it may be, as a share of it; 0: the edges of
+    its window were rounded, null: it is exact, or a lower bound.
+    """
 
     id: UUID
     rule_version: int
@@ -109,6 +114,7 @@ class FiringOut(Shape):
     timestamp: datetime
     value: float
     at_least: bool
+    margin: float | None
     threshold: float
     window_from: datetime
     window_to: datetime
@@ -259,6 +265,7 @@ def _group(found: GroupState, cooldown: int) -> GroupOut:
         cooldown_until=from_us(to_us(fired) + cooldown) if fired and cooldown else None,
         value=found.value,
         at_least=found.at_least,
+        margin=found.margin,
         threshold=found.threshold,
         held=_held(found),
         alert=_alert(found),

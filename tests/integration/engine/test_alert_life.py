@@ -250,7 +250,7 @@ class Life(RuleBasedStateMachine):
             group=GroupRef(self.saved.id, "", country), values={"country": country},
             event=Event(id_.bytes, "e", at, b"{}"), time=at, timer=False, value=value, at_least=False,
             threshold=1, window_from=at, window_to=at, evidence=[id_.bytes], words="", received_at=at,
-            position=self.bench.position,
+            position=self.bench.position, margin=value / 100,
         )  # fmt: skip
 
     def _resolution(self, country: str, at: int, reason: str, after: int) -> Resolution:
@@ -369,6 +369,7 @@ class Life(RuleBasedStateMachine):
                     row.state,
                     row.firings,
                     row.value,
+                    row.margin,
                 ),
                 *(row.resolved_reason, _us(row.notified_at), row.flapping, row.assigned_to is not None),
                 (_us(row.snoozed_until), row.snoozed_value, row.snoozed_firings),
@@ -377,7 +378,7 @@ class Life(RuleBasedStateMachine):
         ]
         assert found == [
             (
-                *(one.group, one.opened_at, one.severity, one.state, one.firings, one.value),
+                *(one.group, one.opened_at, one.severity, one.state, one.firings, one.value, one.value / 100),
                 *(one.over, one.told_at, one.flapping, one.assigned, one.quiet),
             )
             for one in self.model.alerts

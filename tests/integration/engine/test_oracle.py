@@ -245,6 +245,7 @@ def firings(rows: Rows) -> list[oracle.Firing]:
             time=to_us(row["timestamp"]),
             value=row["value"],
             at_least=row["at_least"],
+            margin=row["margin"],
             window=(to_us(row["window_from"]), to_us(row["window_to"])),
             evidence=tuple(member.bytes for member in row["evidence"]),
             shadow=row["shadow"],

@@ -74,11 +74,12 @@ async def test_testing_a_channel_says_what_came_back(client: httpx.AsyncClient) 
 async def test_an_alert_is_acknowledged_then_resolved_and_pages_hear_of_it(
     web: Web, client: httpx.AsyncClient, org: Org
 ) -> None:
-    alert_id = await rows.alert(web.services.database, org.id)
+    alert_id = await rows.alert(web.services.database, org.id, margin=0.01)
     heard: list[object] = []
     web.services.hub.watch(org.id, heard.extend)
     path = f"/api/v1/alerts/{alert_id}"
-    assert (await client.get(path)).json()["window_seconds"] == 60
+    shown = (await client.get(path)).json()
+    assert (shown["window_seconds"], shown["at_least"], shown["margin"]) == (60, False, 0.01)
     first = await client.post(path + "/acknowledge")
     assert (first.status_code, first.json()["state"]) == (200, "acknowledged")
     assert (await client.post(path + "/acknowledge")).json() == first.json()

@@ -60,12 +60,18 @@ async def test_firings_are_listed_newest_first_by_group_time_and_import(
     listed = await items(client, path)
     assert [(one["id"], one["group"]["country"]) for one in listed] == [(str(id), of) for id, of in minutes]
     assert (listed[0]["value"], listed[0]["at_least"], listed[0]["replay"]) == (3.0, True, None)
+    assert {one["margin"] for one in listed} == {None}
     german = await items(client, path, group='{"country": "DE"}')
     assert [one["id"] for one in german] == [str(minutes[0][0]), str(minutes[2][0])]
     since = (rows.now() - timedelta(seconds=90)).isoformat()
     assert len(await items(client, path, **{"from": since})) == 2
     assert [one["id"] for one in await items(client, path, to=since)] == [str(minutes[2][0])]
     assert [one["replay"] for one in await items(client, path, replay="january")] == ["january"]
+    about = await rows.firing(web.services.database, org.id, rule, at_least=False, margin=0.02, **of("SE"))
+    (swedish,) = await items(client, path, group='{"country": "SE"}')
+    assert (swedish["id"], swedish["at_least"], swedish["margin"]) == (str(about), False, 0.02)
+    state = (await client.get(f"/api/v1/rules/{rule}/state")).json()
+    assert [one["margin"] for one in state["groups"] if one["group"] == {"country": "SE"}] == [0.02]
 
 
 async def test_firings_of_one_moment_come_in_pages_without_gaps_or_doubles(

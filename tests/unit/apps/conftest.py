@@ -79,6 +79,7 @@ def alert(title: str = EVIL, group: object = EVIL) -> AlertLine:
         group={"country": group},
         value=14,
         at_least=False,
+        margin=None,
         threshold=3,
         window_us=60 * MICROS,
         last_fired_us=NOW - 2 * 60 * MICROS,

@@ -51,9 +51,11 @@ def test_a_share_is_never_rounded_up_to_everything() -> None:
 
 
 def test_a_verdict_says_what_was_seen_and_what_would_have_sufficed() -> None:
-    assert wording.verdict(14, False, 3, 60 * MICROS) == text("14 in 60_s (≥_3)")
-    assert wording.verdict(3, True, 3, 300 * MICROS) == text("3 or more in 5_min")
-    assert wording.verdict(1, False, 1, 0) == "each event"
+    assert wording.verdict(14, False, None, 3, 60 * MICROS) == text("14 in 60_s (≥_3)")
+    assert wording.verdict(3, True, None, 3, 300 * MICROS) == text("3 or more in 5_min")
+    assert wording.verdict(1, False, None, 1, 0) == "each event"
+    assert wording.verdict(1234, False, 0.02, 900, 60 * MICROS) == text("≈_1,234 ±_2_% in 60_s (≥_900)")
+    assert wording.verdict(5, False, 0, 3, 60 * MICROS) == text("≈_5 in 60_s (≥_3)")
 
 
 def test_groups() -> None:

@@ -24,12 +24,12 @@ from signaldesk.engine import timing
 from signaldesk.model.event import Event
 from signaldesk.model.outcome import Firing
 from signaldesk.model.rule import Rule, SavedRule
-from signaldesk.rules import _blocks, document
+from signaldesk.rules import _blocks, _series, aggregate, change, document, ratio
 from signaldesk.rules._kind import Kind
 from tests import oracle
 from tests.integration.engine.scenarios import FILTERS
 from tests.support.examples import examples
-from tests.support.judging import LATENESS, ORG, Judging, event, seen
+from tests.support.judging import LATENESS, MICROS, ORG, Judging, event, seen
 from tests.unit.rules import test_every_kind as conformance
 from tests.unit.rules.test_live_is_oracle import ALONE, START, _comings, documents
 
@@ -102,9 +102,9 @@ def test_a_backtest_gives_what_the_oracle_says(
         stream.append(oracle.Event(org, one.id, "y", one.timestamp, one.timestamp, payload))
     right, found = oracle.judge(stream, skew=10**12), judged([document.parse(said)], events)
     assert [
-        (f.event.id, f.time, f.value, f.at_least, (f.window_from, f.window_to), tuple(f.evidence))
+        (f.event.id, f.time, f.value, f.at_least, f.margin, (f.window_from, f.window_to), tuple(f.evidence))
         for f in found.firings
-    ] == [(f.event, f.time, f.value, f.at_least, f.window, f.evidence) for f in right.firings]
+    ] == [(f.event, f.time, f.value, f.at_least, f.margin, f.window, f.evidence) for f in right.firings]
     assert [
         (one.event_id.bytes, one.opened_at, one.last_fired_at, one.firings, one.state, one.notified_at)
         for one in found.alerts
@@ -134,6 +134,34 @@ def test_a_backtest_gives_what_came_live(kind: Kind, data: st.DataObject, option
     live = [one for one in live if one.saved.id == UUID(int=len(rules) + 1)]
     found = judged(rules, events)
     assert seen(list(found.firings)) == seen([one for one in live if isinstance(one, Firing)])
+
+
+@pytest.mark.parametrize(
+    ("when", "margin"),
+    [
+        ({"kind": "aggregate", "function": "distinct", "field": "n", "at_least": 3}, 0.02),
+        ({"kind": "aggregate", "function": "p50", "field": "n", "at_least": 3}, 0.01),
+        ({"kind": "aggregate", "function": "sum", "field": "n", "at_least": 3}, 0),
+        ({"kind": "ratio", "at_least": 0.5, "min_events": 2}, 0),
+        ({"kind": "change", "rise_by": 2, "min_events": 2}, 0),
+    ],
+    ids=["distinct", "percentile", "sum", "ratio", "change"],
+)
+def test_a_backtest_says_how_exact_a_value_is_as_it_was_said_live(
+    when: dict[str, Any], margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (_series, aggregate, change, ratio):
+        monkeypatch.setattr(room, "EXACT", 8)
+    rule = document.parse({"name": "x", "event": "y", "where": "n > 0", "when": {**when, "within": "5s"}})
+    events = [event(n + 1, "y", START + n * MICROS // 10, {"n": n % 20}) for n in range(90)]
+    judging = Judging([rule])
+    live = [one for each in events for one in judging.take(each) if isinstance(one, Firing)]
+    found = judged([rule], events)
+    assert seen(list(found.firings)) == seen(list(live))
+    assert (live[0].margin, live[-1].margin) == (None, margin)
+    told = [(one["value"], one["at_least"], one["margin"]) for one in found.as_json()["firings"]]
+    assert told == [(one.value, False, one.margin) for one in live]
+    assert found.alerts[-1].margin == margin
 
 
 def test_events_come_in_the_order_of_their_places_whatever_order_they_are_given_in() -> None:

@@ -34,7 +34,8 @@ def test_the_result_is_json(files: tuple[str, str], capsys: pytest.CaptureFixtur
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"summary", "firings", "alerts", "suppressed"}
     assert found["firings"] == [
-        {"group": {"country": "DE"}, "at": f"2026-01-05T12:00:{second}.000000Z", "value": 3}
+        {"group": {"country": "DE"}, "at": f"2026-01-05T12:00:{second}.000000Z"}
+        | {"value": 3, "at_least": True, "margin": None}
         for second in (40, 50)
     ]
     assert (found["summary"]["firings"], found["summary"]["alerts"]) == (2, 1)
@@ -63,7 +64,7 @@ def test_people_read_groups_and_what_was_held_back_in_words(
     out = capsys.readouterr().out
     assert "suppressed: 1 by cooldown\n" in out
     assert "noisiest: country = DE (1)\n" in out
-    assert out.endswith("at\tgroup\tvalue\n2026-01-05T12:00:40.000000Z\tcountry = DE\t3\n")
+    assert out.endswith("at\tgroup\tvalue\n2026-01-05T12:00:40.000000Z\tcountry = DE\t≥\u00a03\n")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_programs_get_json(run: Any) -> None:
     assert failed["missing"] == [
         {
             "what": "fires", "rule": "Failures", "at": "2026-01-05T12:00:41Z", "group": {"country": "DE"},
-            "value": 4.0, "at_least": False, "reason": None, "place": "failures.test.yaml:9",
+            "value": 4.0, "at_least": False, "margin": None, "reason": None, "place": "failures.test.yaml:9",
         }
     ]  # fmt: skip
     assert failed["unexpected"][0]["at"] == "2026-01-05T12:00:40Z"

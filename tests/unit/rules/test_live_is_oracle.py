@@ -74,9 +74,9 @@ def test_live_judgement_is_what_the_oracle_says(
         if number in restarts:
             judging.restart()
     right = oracle.judge(stream, skew=10**12)
-    wanted = [(f.event, f.time, f.value, f.at_least, f.window, f.evidence) for f in right.firings]
+    wanted = [(f.event, f.time, f.value, f.at_least, f.margin, f.window, f.evidence) for f in right.firings]
     live = [
-        (f.event.id, f.time, f.value, f.at_least, (f.window_from, f.window_to), tuple(f.evidence))
+        (f.event.id, f.time, f.value, f.at_least, f.margin, (f.window_from, f.window_to), tuple(f.evidence))
         for f in found
     ]
     assert live == wanted
