@@ -22,6 +22,8 @@ from signaldesk.rules._kind import EVIDENCE_MAX
 
 EXACT = 10_000
 """Members within the reach of a series that are kept one by one."""
+SPARE = 64
+"""Members that a window may have beyond those it needs before it is looked through."""
 ID = 16
 """Bytes of an event's id; a member's value follows them."""
 UNKNOWN = -1
@@ -96,7 +98,7 @@ class View(Generic[T]):
 class Series(Generic[T]):
     """The values behind one `Window`, and the views on them. Times are microseconds."""
 
-    __slots__ = ("exact_from", "make", "pane", "panes", "span", "views")
+    __slots__ = ("exact_from", "make", "pane", "panes", "span", "telling", "views")
 
     def __init__(self, make: Callable[[], T], *, span: int, pane: int, views: int = 1) -> None:
         """`span`: how far back in time members matter; `pane`: the length of a pane."""
@@ -105,6 +107,8 @@ class Series(Generic[T]):
         self.exact_from = 0
         """Members from here on are kept; what is older is in panes."""
         self.panes: dict[int, Any] = {}
+        self.telling = 0
+        """No value later than this would meet the condition on its own, as far as members are kept."""
         self.make = make
         self.views = [View(make) for _ in range(views)]
 
@@ -273,7 +277,7 @@ class Series(Generic[T]):
             del self.panes[number]
         for view in self.views:
             view.first = min(max(view.first, first), view.last)
-        window.limit = 2 * len(window.times) + 64
+        window.limit = 2 * len(window.times) + SPARE
 
     def dump(self) -> Any:
         if not self.exact_from:
@@ -281,7 +285,9 @@ class Series(Generic[T]):
         pack = self.views[0].tally.pack
         return [self.exact_from, [(number, pack(pane)) for number, pane in self.panes.items()]]
 
-    def load(self, notes: Any) -> None:
+    def load(self, window: Window, notes: Any) -> None:
+        window.limit = SPARE
+        self.telling = window.times[-1] if window.times else 0  # nobody looked; it may be any of them
         if notes:
             self.exact_from, panes = notes
             unpack = self.views[0].tally.unpack

@@ -28,6 +28,12 @@ def packed(value: Any) -> bytes | None:
     return _pack(value) if type(value) is float or type(value) is int else None
 
 
+def double(value: bytes) -> float:
+    """The number that `packed` made bytes of."""
+    number: float = _DOUBLE.unpack(value)[0]
+    return number
+
+
 def digest(value: Any) -> bytes | None:
     """8 bytes for a JSON scalar, the same for equal ones (1 and 1.0 are); None for all others and null."""
     if value is None or isinstance(value, list | dict):

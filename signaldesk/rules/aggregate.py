@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -18,7 +19,7 @@ from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
 from signaldesk.rules._parameters import Comparator, Compared, ValueText, Within, value_of
 from signaldesk.rules._series import EXACT, Series, Tally
-from signaldesk.rules._tallies import Different, Ranks, Sums, digest, packed
+from signaldesk.rules._tallies import Different, Ranks, Sums, digest, double, packed
 
 if TYPE_CHECKING:
     from signaldesk.rules._columns import Bools, Columns, Ints
@@ -41,11 +42,15 @@ class _Function(NamedTuple):
     """How far off it may be past the cap, as a share of it, besides the edges of the window."""
     rank: Callable[[Any], Any] | None = None
     """Of a count of values, or of many counts: which of them in order is the value, if it is one of them."""
+    between: bool = False
+    """Whether it lies between the least and the greatest value."""
 
 
 def _ranked(rank: Callable[[Any], Any]) -> _Function:
     """The value at a rank, which follows from how many there are; 1 is the least."""
-    return _Function(Ranks, lambda tally: tally.ranked(rank(tally.count)), margin=0.01, rank=rank)
+    return _Function(
+        Ranks, lambda tally: tally.ranked(rank(tally.count)), margin=0.01, rank=rank, between=True
+    )
 
 
 def _percentile(thousandths: int) -> _Function:
@@ -55,7 +60,7 @@ def _percentile(thousandths: int) -> _Function:
 
 _FUNCTIONS: dict[str, _Function] = {
     "sum": _Function(Sums, lambda tally: tally.sum()),
-    "avg": _Function(Sums, lambda tally: tally.mean()),
+    "avg": _Function(Sums, lambda tally: tally.mean(), between=True),
     "min": _ranked(lambda count: 1),
     "max": _ranked(lambda count: count),
     "stddev": _Function(Sums, lambda tally: tally.deviation(), least=2),
@@ -122,7 +127,10 @@ class _Judge(Judge):
         self.name = f"{condition.function} of {condition.field}"
         self.limit = condition.comparator
         self.holds_so, self.threshold = self.limit.holds, self.limit.threshold
-        self.least = max(condition.min_events, found.least)
+        self.least = self.few = max(condition.min_events, found.least)
+        if condition.function == "distinct" and self.limit.upwards:
+            self.few = max(self.few, math.ceil(self.threshold))
+        self.between = found.between
         self.span = self.lasting = condition.within
         self.takes = found.takes
         self.find = value_of(condition.field)
@@ -134,6 +142,12 @@ class _Judge(Judge):
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         series: Series[Any] = window.memory
         series.add(window, time, event, sample)
+        if self.between and time > series.telling and self.holds_so(double(sample), self.threshold):
+            series.telling = time
+        if not series.exact_from and (
+            len(window.times) < self.few or (self.between and series.telling <= time - self.span)
+        ):
+            return False  # without a look at what the window comes to
         tally = series.measure(window, time, self.span)
         return tally.count >= self.least and self.holds_so(self.function.value(tally), self.threshold)
 
@@ -169,7 +183,7 @@ class _Judge(Judge):
 
     def load(self, window: Window, notes: Any) -> None:
         window.memory = Series(self.function.tally, span=self.span, pane=max(1, self.span // PANES))
-        window.memory.load(notes)
+        window.memory.load(window, notes)
 
 
 class _Replay(Replay):

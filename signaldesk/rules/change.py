@@ -131,7 +131,10 @@ class _Judge(Judge):
         return SKIP if value is None else value
 
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
-        window.memory.add(window, time, event, sample)
+        series: Series[Any] = window.memory
+        series.add(window, time, event, sample)
+        if len(window.times) < self.least and not series.exact_from:
+            return False  # neither window can have so many events
         measured = self._measure(window, time)
         return measured is not None and measured.change >= self.threshold
 
@@ -199,7 +202,7 @@ class _Judge(Judge):
     def load(self, window: Window, notes: Any) -> None:
         tally = Hits if self.function == "count" else Sums
         window.memory = Series(tally, span=self.span, pane=self.pane, views=2)
-        window.memory.load(notes)
+        window.memory.load(window, notes)
 
 
 class _Replay(Replay):

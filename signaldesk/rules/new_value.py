@@ -22,6 +22,8 @@ _DIGEST = 16
 """Bytes that stand for a value."""
 MOST = 20_000
 """Values that are remembered of a group; past that, the one that was not judged for longest is forgotten."""
+_SPARE = 1_000
+"""Members that a window may have beyond those it needs before it is looked through."""
 _REMEMBERED = 1_000
 """Values whose digests a rule remembers: many events have the same."""
 _SHOWN = 80
@@ -135,7 +137,7 @@ class _Judge(Judge):
             members.sort()
             window.fill([(_member(value, at), at) for at, value in members])
             window.rewrite = True
-        window.limit = 2 * len(window.times) + 1_000
+        window.limit = 2 * len(window.times) + _SPARE
 
     def dump(self, window: Window) -> Any:
         return window.memory.first
@@ -143,6 +145,7 @@ class _Judge(Judge):
     def load(self, window: Window, notes: Any) -> None:
         seen = window.memory = _Seen()
         seen.first = notes
+        window.limit = _SPARE
         for at, member in zip(window.times, window.ids, strict=True):
             value = member[:_DIGEST]
             times = seen.times.pop(value, [])

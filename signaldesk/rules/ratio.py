@@ -61,6 +61,9 @@ class _Judge(Judge):
         self.limit = condition.comparator
         self.holds_so, self.threshold = self.limit.holds, self.limit.threshold
         self.least = condition.min_events
+        self.telling = self.holds_so(0.0, self.threshold), self.holds_so(1.0, self.threshold)
+        """Whether it holds for a window of events that do not pass the filter, and for one of such that do:
+        any share lies between theirs."""
         self.span = self.lasting = condition.within
         self.passes = filters.parse(where).predicate
 
@@ -70,6 +73,12 @@ class _Judge(Judge):
     def holds(self, window: Window, time: int, event: bytes, sample: Any) -> bool:
         series: Series[Hits] = window.memory
         series.add(window, time, event, sample)
+        if self.telling[sample != b""]:
+            series.telling = max(series.telling, time)
+        if not series.exact_from and (
+            len(window.times) < self.least or series.telling <= time - self.span
+        ):
+            return False  # without a look at what the window comes to
         tally = series.measure(window, time, self.span)
         return tally.count >= self.least and self.holds_so(tally.hits / tally.count, self.threshold)
 
@@ -110,7 +119,7 @@ class _Judge(Judge):
 
     def load(self, window: Window, notes: Any) -> None:
         window.memory = Series(Hits, span=self.span, pane=max(1, self.span // PANES))
-        window.memory.load(notes)
+        window.memory.load(window, notes)
 
 
 class _Replay(Replay):

@@ -208,7 +208,7 @@ class TestBeyondTheCap:
                     kept, notes = list(zip(window.ids, window.times, strict=True)), series.dump()
                     series, window = Series(make, span=WIDTH, pane=PANE), Window()
                     window.fill(kept)
-                    series.load(notes)
+                    series.load(window, notes)
             return found
 
         assert run(again, thin) == run(set(), 1)
