@@ -237,8 +237,8 @@ class Memory:
                 lane.clock = time
             elif (watch := lane.watches.get(UUID(bytes=rule_id))) and watch.saved.since_version == since:
                 key = group.key(watch.by, values)
-                if key not in watch.states:
-                    lane.enter(watch, key)
+                state = watch.states.get(key) or lane.enter(watch, key)
+                state.listed = True
         await self.fill()
 
     async def fill_cooldowns(self, lane: Lane) -> None:

@@ -73,8 +73,9 @@ class Snapshot:
             lane.fails(watch, error)
             return
         into.windows.append(Change(key, rewrite, state.unsaved(), KEPT + watch.reach // _SECOND, notes))
-        if not watch.plain:
+        if due is not None or state.listed:
             into.timers.append((self._timer(lane, state), due))
+            state.listed = due is not None
 
     def portion(self) -> Changes | None:
         """What is to be written next; None when everything is."""

@@ -61,6 +61,7 @@ class State(Window):
         "held_at",
         "key",
         "last_fired",
+        "listed",
         "queued",
         "since",
         "text",
@@ -85,6 +86,8 @@ class State(Window):
         """Its earliest deadline, or one before that if `watch.puts_off`."""
         self.queued: int | None = None
         """Where it stands in the lane's timers: no later than that."""
+        self.listed = False
+        """Whether the checkpoint has a deadline of it."""
         if watch.plain:
             return
         self.event: Event | None = None

@@ -44,6 +44,7 @@ class Watch:
         "predicate",
         "puts_off",
         "quiet_for",
+        "reach",
         "recovers",
         "remembers",
         "sampled",
@@ -128,13 +129,10 @@ class Watch:
         """Whether an evaluation that does not hold can end its alert."""
         self.attentive = self.remembers or self.recovers or self.timed
         """Whether an event at which it does not hold can mean more than that."""
+        behind = self.lateness + self.holds_for + (self.quiet_for or 0)
+        self.reach = max(judge.span, judge.learned) + behind
+        """How far before the watermark (µs) an event can matter to a window."""
 
     @property
     def needs_payload(self) -> bool:
         return self.predicate is not None or bool(self.by) or self.sampled
-
-    @property
-    def reach(self) -> int:
-        """How far before the watermark (µs) an event can matter to a window."""
-        judge = self.judge
-        return max(judge.span, judge.learned) + self.lateness + self.holds_for + (self.quiet_for or 0)

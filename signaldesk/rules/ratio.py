@@ -75,9 +75,7 @@ class _Judge(Judge):
         series.add(window, time, event, sample)
         if self.telling[sample != b""]:
             series.telling = max(series.telling, time)
-        if not series.exact_from and (
-            len(window.times) < self.least or series.telling <= time - self.span
-        ):
+        if not series.exact_from and (len(window.times) < self.least or series.telling <= time - self.span):
             return False  # without a look at what the window comes to
         tally = series.measure(window, time, self.span)
         return tally.count >= self.least and self.holds_so(tally.hits / tally.count, self.threshold)

@@ -88,7 +88,7 @@ class WindowStore:
         self._epoch = 0
         self._position = self._coming = 0
         self._series = ""
-        self._prefixes: dict[tuple[UUID, int, str], str] = {}
+        self._prefixes: dict[tuple[int, int, str], str] = {}
         self._take = Script(redis, "take")
         self._write = Script(redis, "checkpoint")
 
@@ -107,12 +107,14 @@ class WindowStore:
 
     def key(self, rule_id: UUID, since_version: int, lane: str, group: str) -> str:
         """The key of one window."""
-        place = (rule_id, since_version, lane)
+        place = (rule_id.int, since_version, lane)  # UUIDs are slow to compare
         prefix = self._prefixes.get(place)
         if prefix is None:  # there are a hundred thousand windows of a hundred rules
             if len(self._prefixes) >= _PREFIXES_MAX:
                 self._prefixes.clear()
-            prefix = self._prefixes[place] = keys.windows_of(self._partition, self._series, *place)
+            prefix = self._prefixes[place] = keys.windows_of(
+                self._partition, self._series, rule_id, since_version, lane
+            )
         return keys.window(prefix, group)
 
     async def load(self, names: list[str]) -> list[tuple[list[tuple[bytes, int]], bytes]]:

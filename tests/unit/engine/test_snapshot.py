@@ -130,3 +130,18 @@ def test_a_portion_holds_so_many_windows_and_members(monkeypatch: pytest.MonkeyP
         taken.written()
     assert max(sizes) == 2
     assert sum(sizes) == 3 * len(RULES) - 1 * 3  # the composite rule has no part that held
+
+
+def test_only_deadlines_that_there_are_or_were_are_written() -> None:
+    lane = desk()
+    events: list[Sent] = [(1, "a", "u", 9), (1, "a", "u", 9), (60, "b", "v", 9), (1, "a", "v", 9)]
+    judged = judging(lane, events)
+    list(islice(judged, 2))
+    _, timers = written(lane, lambda: None)
+    assert timers.pop(b"clock")
+    assert all(due is not None for due in timers.values())
+    assert {name.decode().rpartition(" ")[0] for name in timers} == {"rule 1", "rule 6", "rule 7"}
+    list(judged)  # what they waited for came, or it did not
+    _, timers = written(lane, lambda: None)
+    assert b'rule 1 {"user":"u"}' in {name for name, due in timers.items() if due is None}
+    assert not any(name.startswith(b"rule 2") for name in timers)
