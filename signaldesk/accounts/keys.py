@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -88,6 +88,22 @@ class ApiKeys:
     async def list(self, org_id: UUID) -> list[ListedKey]:
         async with self._database.tenant(org_id) as connection:
             return await identity.keys_of(connection, org_id)
+
+    async def page(
+        self,
+        org_id: UUID,
+        *,
+        states: Collection[str],
+        limit: int,
+        before: tuple[datetime, UUID] | None = None,
+    ) -> Sequence[ListedKey]:
+        """Those in these `KEY_STATES`, newest first.
+
+        `before` is the (created_at, id) of the last one on the page before.
+        """
+        now = from_us(self._clock.now_us())
+        async with self._database.tenant(org_id) as connection:
+            return await identity.key_page(connection, org_id, states, now, limit=limit, before=before)
 
     async def org(self, org_id: UUID) -> OrgRow:
         """The organisation that its keys speak for."""

@@ -22,7 +22,7 @@ from signaldesk.model.message import for_test
 from signaldesk.rules.document import parse as parse_rule
 from signaldesk.store import channels as store
 from signaldesk.store import rules
-from signaldesk.store.channels import StoredChannel
+from signaldesk.store.channels import ChannelFilter, StoredChannel
 from signaldesk.store.database import AsyncConnection, Database
 
 NAME_MAX = 100
@@ -71,6 +71,14 @@ class ChannelCatalog:
         """Every channel, by name."""
         async with self._database.tenant(org_id) as connection:
             return [_view(stored) for stored in await store.listed(connection, org_id)]
+
+    async def page(
+        self, org_id: UUID, wanted: ChannelFilter, *, limit: int, after: str = ""
+    ) -> list[ChannelView]:
+        """Some of them, by name, from after that name on."""
+        async with self._database.tenant(org_id) as connection:
+            found = await store.page(connection, org_id, wanted, limit=limit, after=after)
+        return [_view(stored) for stored in found]
 
     async def get(self, org_id: UUID, channel_id: UUID) -> ChannelView:
         """Raises NotFound, also for another organisation's channel."""

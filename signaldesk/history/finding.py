@@ -82,9 +82,17 @@ class EventFinder:
                 raise
             return found[0]
 
-    async def types(self, org_id: UUID, *, since: datetime, limit: int = 1000) -> list[TypeRecord]:
+    async def types(
+        self,
+        org_id: UUID,
+        *,
+        since: datetime,
+        limit: int = 1000,
+        type: str | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[TypeRecord]:
         """As `EventLog.types`."""
-        return await self._log.types(org_id, since=since, limit=limit)
+        return await self._log.types(org_id, since=since, limit=limit, type=type, after=after)
 
     async def older(self, org_id: UUID, ids: Collection[UUID]) -> list[EventRecord]:
         """Those of these events that are in files only, newest first."""

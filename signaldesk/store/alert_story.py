@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,15 +13,19 @@ from signaldesk import statements
 from signaldesk.errors import NotFound
 from signaldesk.model.timeline import merged
 from signaldesk.store.database import Database
+from signaldesk.store.tables.outcomes import CHANGES
 
 MOST = 500
 """Most entries of each sort that a timeline shows, the latest ones."""
+
+KINDS = (*CHANGES, "notified", "retrying", "notification_failed", "held")
+"""What an entry may be: one of the changes, an attempt to tell people, or what was held back."""
 
 
 class Entry(NamedTuple):
     """Something that happened, `times` times from `at` to `until`.
 
-    `kind`: one of the changes, `notified`, `retrying`, `notification_failed`, or `held`.
+    `kind`: one of `KINDS`.
     """
 
     at: datetime
@@ -47,8 +52,8 @@ class AlertStory:
             )
             return next((row.names for row in found if row.names), [])
 
-    async def timeline(self, org_id: UUID, alert_id: UUID) -> list[Entry]:
-        """Oldest first. Raises NotFound."""
+    async def timeline(self, org_id: UUID, alert_id: UUID, *, kinds: Collection[str] = KINDS) -> list[Entry]:
+        """Entries of these kinds, oldest first. Raises NotFound."""
         values: dict[str, Any] = {"org_id": org_id, "id": alert_id, "most": MOST}
         async with self._database.tenant(org_id) as connection:
             found = (await connection.execute(text(self._sql["alert"]), values)).one_or_none()
@@ -59,7 +64,7 @@ class AlertStory:
                 rows += reversed(list(await connection.execute(text(self._sql[name]), values)))
             rows += await connection.execute(text(self._sql["held"]), {**values, **found._mapping})
         entries = sorted((Entry(*row) for row in rows), key=lambda entry: entry.at)
-        return merged(entries, says=_says, join=_join)
+        return [one for one in merged(entries, says=_says, join=_join) if one.kind in kinds]
 
 
 def _says(entry: Entry) -> tuple[Any, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -32,6 +32,15 @@ class StoredChannel(NamedTuple):
     updated_at: datetime
 
 
+class ChannelFilter(NamedTuple):
+    """Which channels: all that every given part agrees with."""
+
+    kinds: Collection[str] = ()
+    enabled: bool | None = None
+    text: str = ""
+    """Part of the name, in any case."""
+
+
 _COLUMNS = tuple(channels.c[name] for name in StoredChannel._fields)
 _USES = text("coalesce(rule_versions.body -> 'notify', '[]') @> to_jsonb(CAST(:name AS text))")
 
@@ -40,6 +49,22 @@ async def listed(connection: AsyncConnection, org_id: UUID) -> list[StoredChanne
     """Every channel, by name."""
     query = select(*_COLUMNS).where(channels.c.org_id == org_id).order_by(channels.c.name)
     return [StoredChannel(*row) for row in await connection.execute(query)]
+
+
+async def page(
+    connection: AsyncConnection, org_id: UUID, wanted: ChannelFilter, *, limit: int, after: str = ""
+) -> list[StoredChannel]:
+    """The channels among them whose names come after `after`, by name."""
+    query = select(*_COLUMNS).where(channels.c.org_id == org_id, channels.c.name > after)
+    if wanted.kinds:
+        query = query.where(channels.c.kind.in_(wanted.kinds))
+    if wanted.enabled is not None:
+        query = query.where(channels.c.enabled == wanted.enabled)
+    if wanted.text:
+        query = query.where(channels.c.name.icontains(wanted.text, autoescape=True))
+    return [
+        StoredChannel(*row) for row in await connection.execute(query.order_by(channels.c.name).limit(limit))
+    ]
 
 
 async def by_id(

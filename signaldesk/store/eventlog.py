@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from signaldesk.clock import from_us
 from signaldesk.errors import NotFound
@@ -69,7 +69,7 @@ class EventLog:
         """
         query = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.lane == lane)
         if type is not None:
-            query = query.where(events.c.type.like(like(type)) if "*" in type else events.c.type == type)
+            query = query.where(_of_type(events.c.type, type))
         if since is not None:
             query = query.where(events.c.timestamp >= since)
         if until is not None:
@@ -97,8 +97,19 @@ class EventLog:
             released = await connection.scalar(query.where(orgs.c.id == org_id))
         return Edge(released, from_us((released >> _SEQ_BITS) * 1000)) if released else None
 
-    async def types(self, org_id: UUID, *, since: datetime, limit: int = 1000) -> list[TypeRecord]:
-        """Types seen since then, most events first."""
+    async def types(
+        self,
+        org_id: UUID,
+        *,
+        since: datetime,
+        limit: int = 1000,
+        type: str | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[TypeRecord]:
+        """Types seen since then, most events first; `type` may hold `*` for anything.
+
+        `after`: how many events, and the type, of the last one on the page before.
+        """
         total = func.sum(event_counts.c.events)
         query = (
             select(
@@ -109,6 +120,16 @@ class EventLog:
             .order_by(total.desc(), event_counts.c.type)
             .limit(limit)
         )
+        if type is not None:
+            query = query.where(_of_type(event_counts.c.type, type))
+        if after is not None:
+            events, name = after
+            query = query.having(or_(total < events, and_(total == events, event_counts.c.type > name)))
         async with self._database.tenant(org_id) as connection:
             rows = await connection.execute(query)
             return [TypeRecord(row[0], int(row[1]), int(row[2]), row[3]) for row in rows]
+
+
+def _of_type(column: ColumnElement[str], type: str) -> ColumnElement[bool]:
+    """Whether it is the type, or one that the glob fits."""
+    return column.like(like(type)) if "*" in type else column == type

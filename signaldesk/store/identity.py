@@ -6,11 +6,12 @@ Every function takes an open transaction. Those that answer "who is asking?" nee
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, Select, case, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,6 +56,9 @@ class KeyRow(NamedTuple):
     scopes: tuple[str, ...]
     expires_at: datetime | None
     partition: int
+
+
+KEY_STATES = ("active", "expired", "revoked")
 
 
 class ListedKey(NamedTuple):
@@ -184,12 +188,31 @@ async def add_key(connection: AsyncConnection, **values: Any) -> None:
 
 async def keys_of(connection: AsyncConnection, org_id: UUID) -> list[ListedKey]:
     """Every key of the organisation, newest first, revoked ones included."""
-    found = await connection.execute(
-        select(*(api_keys.c[name] for name in ListedKey._fields))
-        .where(api_keys.c.org_id == org_id)
-        .order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
-    )
-    return [_listed(row) for row in found]
+    return [_listed(row) for row in await connection.execute(_keys(org_id))]
+
+
+async def key_page(
+    connection: AsyncConnection,
+    org_id: UUID,
+    states: Collection[str],
+    now: datetime,
+    *,
+    limit: int,
+    before: tuple[datetime, UUID] | None,
+) -> list[ListedKey]:
+    """Those in these `KEY_STATES`; `before` is the (created_at, id) of the last one on the page before."""
+    column = api_keys.c
+    revoked, expired = column.revoked_at.is_not(None), func.coalesce(column.expires_at <= now, False)
+    state = case((revoked, "revoked"), (expired, "expired"), else_="active")
+    query = _keys(org_id).where(state.in_(states)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(column.created_at, column.id) < before)
+    return [_listed(row) for row in await connection.execute(query)]
+
+
+def _keys(org_id: UUID) -> Select[Any]:
+    query = select(*(api_keys.c[name] for name in ListedKey._fields)).where(api_keys.c.org_id == org_id)
+    return query.order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
 
 
 async def revoke_key(connection: AsyncConnection, org_id: UUID, key_id: UUID, now: datetime) -> bytes | None:

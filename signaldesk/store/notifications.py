@@ -75,14 +75,23 @@ class NotificationStore:
         limit: int,
         alert_id: UUID | None = None,
         channel_id: UUID | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         before: tuple[datetime, UUID] | None = None,
     ) -> list[NotificationRecord]:
-        """Newest first; `before` is the (created_at, id) of the last one on the page before."""
+        """Newest first, of those made in [since, until).
+
+        `before` is the (created_at, id) of the last one on the page before.
+        """
         query = _select().where(notifications.c.org_id == org_id, notifications.c.status.in_(statuses))
         if alert_id is not None:
             query = query.where(notifications.c.alert_id == alert_id)
         if channel_id is not None:
             query = query.where(notifications.c.channel_id == channel_id)
+        if since is not None:
+            query = query.where(notifications.c.created_at >= since)
+        if until is not None:
+            query = query.where(notifications.c.created_at < until)
         if before is not None:
             query = query.where(tuple_(notifications.c.created_at, notifications.c.id) < before)
         query = query.order_by(notifications.c.created_at.desc(), notifications.c.id.desc()).limit(limit)

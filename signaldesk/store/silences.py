@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from signaldesk.errors import NotFound
 from signaldesk.ids import new_id
 from signaldesk.model import silence
-from signaldesk.model.silence import Matcher
+from signaldesk.model.silence import KINDS, Matcher
 from signaldesk.store.alerts import Actor
 from signaldesk.store.database import Database
 from signaldesk.store.tables import alerts, audit, rule_versions, rules, silences
@@ -73,13 +73,14 @@ class SilenceStore:
         org_id: UUID,
         *,
         states: Sequence[str],
+        kinds: Sequence[str] = KINDS,
         now: datetime,
         limit: int,
         before: tuple[datetime, UUID] | None = None,
     ) -> list[SilenceRecord]:
         """Latest end first. `states`: `active`, `pending`, `expired`."""
         column = silences.c
-        query = select(*_COLUMNS).where(column.org_id == org_id)
+        query = select(*_COLUMNS).where(column.org_id == org_id, column.kind.in_(kinds))
         conditions = {
             "active": (column.starts_at <= now) & (column.ends_at > now),
             "pending": column.starts_at > now,

@@ -126,6 +126,13 @@ class Call:
             raise Invalid(errors=[FieldError(name, message)])
         return chosen
 
+    def truth(self, name: str) -> bool | None:
+        """A query parameter that is `true` or `false`. Raises Invalid."""
+        given = self.one(name)
+        if given not in (None, "true", "false"):
+            raise Invalid(errors=[FieldError(name, "must be `true` or `false`")])
+        return None if given is None else given == "true"
+
     def moment(self, name: str) -> datetime | None:
         """A query parameter that is a time. Raises Invalid."""
         given = self.one(name)
@@ -178,6 +185,14 @@ class Call:
         """The same as `cursor` for lists in the order of a text; empty on the first page."""
         given = self.one("cursor")
         return "" if given is None else paging.name_place(given)
+
+    def count_cursor(self) -> tuple[int, str] | None:
+        """The same for lists in the order of a number, then a text. Raises Invalid."""
+        given = self.name_cursor()
+        count, _, name = given.partition(" ")
+        if given and not (count.isascii() and count.isdigit() and len(count) < 19):
+            raise paging.no_cursor()
+        return (int(count), name) if given else None
 
     def cursor(self) -> tuple[datetime, UUID] | None:
         """The query parameter `cursor`, from the `next` of the page before. Raises Invalid."""

@@ -42,7 +42,7 @@ def name_place(cursor: str) -> str:
             raise ValueError("no name")
         return found
     except ValueError:
-        raise _no_cursor() from None
+        raise no_cursor() from None
 
 
 def name_page(
@@ -65,10 +65,11 @@ def place(cursor: str) -> tuple[datetime, UUID]:
             raise ValueError("wrong length")
         return from_us(int.from_bytes(raw[:8], "big")), UUID(bytes=raw[8:])
     except (ValueError, OverflowError, binascii.Error):
-        raise _no_cursor() from None
+        raise no_cursor() from None
 
 
-def _no_cursor() -> Invalid:
+def no_cursor() -> Invalid:
+    """The fault of what no page gave out."""
     return Invalid(errors=[FieldError("cursor", "is not a cursor; use `next` of the page before")])
 
 

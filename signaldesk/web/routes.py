@@ -44,7 +44,7 @@ API: tuple[Route, ...] = (
     _v1("GET", "/events/{id}", events.get_event, "One event", scope="events:read", answer=events.EventOut),
     _v1(
         "GET", "/event-types", events.list_types, "Event types, most used first",
-        scope="events:read", answer=Page[events.TypeOut], query=("from",),
+        scope="events:read", answer=Page[events.TypeOut], query=(*LISTING, "type", "from"),
     ),
     _v1(
         "POST", "/query", query.ask, "Ask in SQL: one SELECT over the organisation's own tables",
@@ -152,7 +152,7 @@ API: tuple[Route, ...] = (
     _v1("GET", "/alerts/{id}", alerts.get_alert, "One alert", scope="alerts:read", answer=alerts.AlertOut),
     _v1(
         "GET", "/alerts/{id}/timeline", alerts.show_timeline, "All that happened to an alert, oldest first",
-        scope="alerts:read", answer=Page[alerts.EntryOut],
+        scope="alerts:read", answer=Page[alerts.EntryOut], query=(*LISTING, "kind"),
     ),
     _v1(
         "POST", "/alerts/{id}/acknowledge", alerts.acknowledge, "Say that somebody is on it",
@@ -186,7 +186,7 @@ API: tuple[Route, ...] = (
     _v1(
         "GET", "/silences", silences.list_silences,
         "Silences and maintenance windows, latest end first; without `state` those not expired",
-        scope="alerts:read", answer=Page[silences.SilenceOut], query=(*LISTING, "state"),
+        scope="alerts:read", answer=Page[silences.SilenceOut], query=(*LISTING, "state", "kind"),
     ),
     _v1(
         "POST", "/silences", silences.create_silence, "Make a silence or a maintenance window",
@@ -230,8 +230,8 @@ API: tuple[Route, ...] = (
     _v1("DELETE", "/labels/{id}", labels.delete_label, "Delete a label", scope="rules:write", status=204),
     # --- channels and what went through them
     _v1(
-        "GET", "/channels", channels.list_channels, "All channels, by name, without their secrets",
-        scope="channels:read", answer=Page[channels.ChannelOut],
+        "GET", "/channels", channels.list_channels, "Channels, by name, without their secrets",
+        scope="channels:read", answer=Page[channels.ChannelOut], query=(*LISTING, "kind", "enabled", "q"),
     ),
     _v1(
         "POST", "/channels", channels.create_channel, "Make a channel",
@@ -261,7 +261,7 @@ API: tuple[Route, ...] = (
     _v1(
         "GET", "/notifications", notifications.list_notifications, "Messages, newest first",
         scope="notifications:read", answer=Page[notifications.NotificationOut],
-        query=(*LISTING, "status", "alert_id", "channel_id"),
+        query=(*LISTING, "status", "alert_id", "channel_id", "from", "to"),
     ),
     _v1(
         "GET", "/notifications/{id}", notifications.get_notification, "One message and all its attempts",
@@ -269,7 +269,10 @@ API: tuple[Route, ...] = (
     ),
     # --- who
     _v1("GET", "/me", auth.show_me, "Who these credentials belong to", answer=auth.Me),
-    _v1("GET", "/api-keys", keys.list_keys, "All API keys", scope="keys:read", answer=Page[keys.KeyOut]),
+    _v1(
+        "GET", "/api-keys", keys.list_keys, "API keys, newest first, also those that are over",
+        scope="keys:read", answer=Page[keys.KeyOut], query=(*LISTING, "state"),
+    ),
     _v1(
         "POST", "/api-keys", keys.create_key, "Make an API key, shown this one time",
         scope="keys:write", answer=keys.KeyShown, body=keys.NewKey, status=201,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from signaldesk.clock import MICROS
 from signaldesk.errors import Conflict, FieldError, Invalid, NotFound
 from signaldesk.model.rule import SEVERITIES
+from signaldesk.store.alert_story import KINDS, Entry
 from signaldesk.store.alerts import STATES, Actor, AlertFilter, AlertRecord, Changed, Snooze
 from signaldesk.web import paging
 from signaldesk.web.api.shapes import Ask, Page, Shape
@@ -155,10 +157,27 @@ async def get_alert(call: Call) -> AlertOut:
 
 
 async def show_timeline(call: Call) -> Answer:
-    found = await call.services.alert_story.timeline(call.org_id, call.id)
-    entries = [entry._asdict() for entry in found]
-    items = [EntryOut(**(entry | {"count": entry.pop("times")})) for entry in entries]
-    return Answer({"items": items, "next": None})
+    limit, after = call.limit(default=500), call.cursor()
+    kinds = call.choice("kind", KINDS, KINDS)
+    found = await call.services.alert_story.timeline(call.org_id, call.id, kinds=kinds)
+    placed = [(entry, place) for entry, place in zip(found, _places(found), strict=True)]
+    coming = [one for one in placed if after is None or one[1] > after]
+    return Answer(paging.page(coming, limit, lambda one: _entry(one[0]), lambda one: one[1]))
+
+
+def _places(entries: Sequence[Entry]) -> list[tuple[datetime, UUID]]:
+    """The place of each in the timeline: its time, and its number among those of one moment."""
+    numbers = Counter[datetime]()
+    places = []
+    for entry in entries:
+        numbers[entry.at] += 1
+        places.append((entry.at, UUID(int=numbers[entry.at])))
+    return places
+
+
+def _entry(found: Entry) -> EntryOut:
+    values = found._asdict()
+    return EntryOut(count=values.pop("times"), **values)
 
 
 async def acknowledge(call: Call) -> AlertOut:

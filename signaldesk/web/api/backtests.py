@@ -135,7 +135,7 @@ async def remove(call: Call) -> Answer:
 def _place(call: Call) -> int:
     given = call.name_cursor() or "0"
     if not (given.isascii() and given.isdigit() and len(given) < 10):
-        raise Invalid(errors=[FieldError("cursor", "is not a cursor; use `next` of the page before")])
+        raise paging.no_cursor()
     return int(given)
 
 

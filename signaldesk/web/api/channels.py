@@ -9,8 +9,11 @@ from uuid import UUID
 from pydantic import Field
 
 from signaldesk.catalog.channels import ChannelView
+from signaldesk.channels.kinds import kinds
 from signaldesk.errors import FieldError, Invalid
-from signaldesk.web.api.shapes import Ask, Page, Shape
+from signaldesk.store.channels import ChannelFilter
+from signaldesk.web import paging
+from signaldesk.web.api.shapes import Ask, Shape
 from signaldesk.web.call import Answer, Call
 
 
@@ -63,8 +66,12 @@ class Tried(Shape):
     duration_ms: float
 
 
-async def list_channels(call: Call) -> Page[ChannelOut]:
-    return Page(items=[_out(channel) for channel in await call.services.channels.all(call.org_id)])
+async def list_channels(call: Call) -> Answer:
+    limit = call.limit(default=500)
+    chosen = call.choice("kind", sorted(kinds()), ())
+    wanted = ChannelFilter(chosen, call.truth("enabled"), call.one("q") or "")
+    found = await call.services.channels.page(call.org_id, wanted, limit=limit + 1, after=call.name_cursor())
+    return Answer(paging.name_page(found, limit, _out, lambda one: one.name))
 
 
 async def create_channel(call: Call) -> Answer:

@@ -11,7 +11,7 @@ from pydantic import Field
 from signaldesk.intake.intake import Delivery, Sender
 from signaldesk.store.eventlog import EventRecord
 from signaldesk.web import paging
-from signaldesk.web.api.shapes import Page, Shape
+from signaldesk.web.api.shapes import Shape
 from signaldesk.web.call import Answer, Call
 
 TYPES_SINCE = timedelta(days=30)
@@ -88,10 +88,20 @@ async def get_event(call: Call) -> EventOut:
     return _out(await call.services.events.get(call.org_id, call.id))
 
 
-async def list_types(call: Call) -> Page[TypeOut]:
-    since = call.moment("from") or call.now - TYPES_SINCE
-    found = await call.services.events.types(call.org_id, since=since)
-    return Page(items=[TypeOut(**one._asdict()) for one in found])
+async def list_types(call: Call) -> Answer:
+    limit = call.limit(default=500)
+    found = await call.services.events.types(
+        call.org_id,
+        since=call.moment("from") or call.now - TYPES_SINCE,
+        limit=limit + 1,
+        type=call.one("type"),
+        after=call.count_cursor(),
+    )
+    return Answer(
+        paging.name_page(
+            found, limit, lambda one: TypeOut(**one._asdict()), lambda one: f"{one.events} {one.type}"
+        )
+    )
 
 
 def _out(event: EventRecord) -> EventOut:

@@ -9,8 +9,9 @@ from uuid import UUID
 from pydantic import Field
 
 from signaldesk.errors import FieldError, Forbidden, Invalid
-from signaldesk.store.identity import ListedKey
-from signaldesk.web.api.shapes import Ask, Page, Shape
+from signaldesk.store.identity import KEY_STATES, ListedKey
+from signaldesk.web import paging
+from signaldesk.web.api.shapes import Ask, Shape
 from signaldesk.web.call import Answer, Call
 
 
@@ -44,8 +45,15 @@ class KeyShown(Shape):
     scopes: list[str]
 
 
-async def list_keys(call: Call) -> Page[KeyOut]:
-    return Page(items=[_out(key) for key in await call.services.keys.list(call.org_id)])
+async def list_keys(call: Call) -> Answer:
+    limit = call.limit()
+    found = await call.services.keys.page(
+        call.org_id,
+        states=call.choice("state", KEY_STATES, KEY_STATES),
+        limit=limit + 1,
+        before=call.cursor(),
+    )
+    return Answer(paging.page(found, limit, _out, lambda key: (key.created_at, key.id)))
 
 
 async def create_key(call: Call) -> Answer:

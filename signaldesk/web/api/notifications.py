@@ -57,6 +57,8 @@ async def list_notifications(call: Call) -> Answer:
         limit=limit + 1,
         alert_id=call.uuid("alert_id"),
         channel_id=call.uuid("channel_id"),
+        since=call.moment("from"),
+        until=call.moment("to"),
         before=call.cursor(),
     )
     return Answer(paging.page(found, limit, _out, lambda one: (one.created_at, one.id)))

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from signaldesk.clock import from_us, to_us
 from signaldesk.errors import Conflict, FieldError, Invalid
 from signaldesk.model.active import Active
-from signaldesk.model.silence import FOREVER, Matcher, Operator, pattern, stretch
+from signaldesk.model.silence import FOREVER, KINDS, Matcher, Operator, pattern, stretch
 from signaldesk.store.silences import Match, SilenceDraft, SilenceRecord
 from signaldesk.web import paging
 from signaldesk.web.api.alerts import actor
@@ -131,7 +131,12 @@ async def list_silences(call: Call) -> Answer:
     limit = call.limit()
     states = call.choice("state", _STATES, ("active", "pending"))
     found = await call.services.silences.page(
-        call.org_id, states=states, now=call.now, limit=limit + 1, before=call.cursor()
+        call.org_id,
+        states=states,
+        kinds=call.choice("kind", KINDS, KINDS),
+        now=call.now,
+        limit=limit + 1,
+        before=call.cursor(),
     )
     return Answer(
         paging.page(found, limit, lambda one: _out(one, call.now), lambda one: (one.ends_at, one.id))

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from signaldesk.store import tables as t
 from tests.support import rows
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, paged
 
 
 async def change(client: httpx.AsyncClient, alert: Any, what: str, body: Any = None) -> dict[str, Any]:
@@ -65,6 +65,11 @@ async def test_what_happened_at_one_moment_is_told_in_the_order_in_which_it_did(
                 )
             )  # fmt: skip
     assert [entry["kind"] for entry in await timeline(client, alert)] == kinds
+    path = f"/api/v1/alerts/{alert}/timeline"
+    assert [entry["kind"] for entry in await paged(client, path, limit=3)] == kinds
+    some = await client.get(path, params={"kind": "storm,opened"})
+    assert [entry["kind"] for entry in some.json()["items"]] == ["opened", "storm"]
+    assert (await client.get(path, params={"kind": "weather"})).status_code == 422
 
 
 async def test_what_changes_nothing_leaves_no_trace(web: Web, org: Org, client: httpx.AsyncClient) -> None:
@@ -163,6 +168,8 @@ async def test_a_silence_is_made_changed_ended_and_deleted(client: httpx.AsyncCl
     address, silence = made.headers["Location"], made.json()
     assert (silence["state"], silence["matchers"][0]["operator"]) == ("active", "=")
     assert (await client.get("/api/v1/silences")).json()["items"] == [silence]
+    for kind, found in (("silence", [silence]), ("maintenance", [])):
+        assert (await client.get("/api/v1/silences", params={"kind": kind})).json()["items"] == found
     changed = await client.put(address, json={"kind": "maintenance", "matchers": MATCHERS, "ends_at": ends})
     assert (changed.json()["kind"], changed.json()["starts_at"]) == ("maintenance", silence["starts_at"])
     assert (await client.post(f"{address}/expire")).json()["state"] == "expired"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from signaldesk.web.routes import API
-from tests.support.web import Org, Web
+from tests.support.web import Org, Web, paged
 
 
 async def test_a_key_is_made_shown_once_listed_and_revoked(web: Web, client: httpx.AsyncClient) -> None:
@@ -24,6 +24,17 @@ async def test_a_key_is_made_shown_once_listed_and_revoked(web: Web, client: htt
         assert refused.status_code == 403 and "rules:read" in refused.json()["detail"]
         assert (await client.delete(made.headers["Location"])).status_code == 204
         assert (await shop.get("/api/v1/me")).status_code in (200, 401)  # within a second, see the accounts
+
+
+async def test_keys_come_in_pages_and_by_state(client: httpx.AsyncClient) -> None:
+    path = "/api/v1/api-keys"
+    for name in "abc":
+        made = await client.post(path, json={"name": name, "scopes": ["events:write"]})
+    await client.delete(made.headers["Location"])
+    assert [one["name"] for one in await paged(client, path, limit=2)] == ["c", "b", "a", ""]
+    for state, names in (("revoked", ["c"]), ("active", ["b", "a", ""]), ("expired", [])):
+        found = (await client.get(path, params={"state": state})).json()["items"]
+        assert [one["name"] for one in found] == names
 
 
 async def test_a_key_is_told_whose_it_is(client: httpx.AsyncClient, org: Org) -> None:

@@ -105,6 +105,41 @@ async def test_lists_come_in_pages_without_gaps_or_doubles(
     assert len(seen) == 7 and set(seen) == made
 
 
+async def test_channels_come_in_pages_and_are_found_by_kind_state_and_name(client: httpx.AsyncClient) -> None:
+    path = "/api/v1/channels"
+    for number in range(5):
+        made = await client.post(path, json={"name": f"page {number}", "kind": "in_app", "config": {}})
+    await client.put(made.headers["Location"], json={"enabled": False})
+    hook = {"name": "100%", "kind": "webhook", "config": {"url": "https://hooks.test/x"}}
+    assert (await client.post(path, json=hook)).status_code == 201
+
+    async def names(**wanted: str) -> list[str]:
+        return [one["name"] for one in (await client.get(path, params=wanted)).json()["items"]]
+
+    everything = ["100%", *(f"page {number}" for number in range(5))]
+    assert [one["name"] for one in await paged(client, path, limit=2)] == everything == await names()
+    assert await names(kind="webhook,email") == ["100%"]
+    assert await names(enabled="false") == ["page 4"]
+    assert await names(enabled="true", q="PAGE", limit="2") == ["page 0", "page 1"]
+    assert await names(q="%") == ["100%"]
+    for wrong in ({"kind": "pigeon"}, {"enabled": "1"}, {"cursor": "?"}, {"limit": "0"}):
+        assert [*wrong] == [one["field"] for one in (await client.get(path, params=wrong)).json()["errors"]]
+
+
+async def test_event_types_come_in_pages_most_used_first(
+    web: Web, client: httpx.AsyncClient, org: Org
+) -> None:
+    minute, path = rows.now().replace(second=0, microsecond=0), "/api/v1/event-types"
+    for name, events in (("b", 3), ("a", 3), ("often", 9), ("seldom", 1), ("a_b", 2)):
+        await rows.count_events(web.services.database, org.id, minute, events, type=name)
+    seen = [one["type"] for one in await paged(client, path, limit=2)]
+    assert seen == ["often", "a", "b", "a_b", "seldom"]
+    fitting = (await client.get(path, params={"type": "a*"})).json()["items"]
+    assert [one["type"] for one in fitting] == ["a", "a_b"]
+    wrong = await client.get(path, params={"cursor": "eHh4"})
+    assert [one["field"] for one in wrong.json()["errors"]] == ["cursor"]
+
+
 async def test_events_go_in_through_the_web_server_as_through_the_lean_one(
     web: Web, client: httpx.AsyncClient, org: Org
 ) -> None:
@@ -171,6 +206,10 @@ async def test_a_notification_shows_its_message_and_attempts(
     assert one["tries"] == [] and one["message"]["title"] == listed["title"]
     none = await client.get("/api/v1/notifications", params={"status": "failed,sent"})
     assert none.json()["items"] == []
+    later = (rows.now() + timedelta(minutes=1)).isoformat()
+    for wanted, times in (({"to": later}, 1), ({"from": later}, 0)):
+        found = (await client.get("/api/v1/notifications", params=wanted)).json()["items"]
+        assert len(found) == times
 
 
 async def test_answers_keep_to_their_description(client: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ import re
 import httpx
 
 from signaldesk.accounts.roles import SCOPES
-from signaldesk.web.routes import API
+from signaldesk.web.routes import API, LISTING
 
 
 async def test_every_route_is_described_and_every_reference_leads_somewhere(
@@ -22,6 +22,12 @@ async def test_every_route_is_described_and_every_reference_leads_somewhere(
         assert name in schemas
     operations = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(operations) == len(set(operations))
+
+
+def test_every_list_has_pages() -> None:
+    lists = [route for route in API if getattr(route.answer, "__name__", "").startswith("Page[")]
+    assert len(lists) > 10
+    assert [route.path for route in lists if not set(LISTING) <= set(route.query)] == []
 
 
 async def test_every_route_wants_credentials_unless_it_says_otherwise(stranger: httpx.AsyncClient) -> None:
