@@ -240,6 +240,8 @@ class Kind:
 
     name: ClassVar[str]
     condition: ClassVar[type[Condition]]
+    plain_field: ClassVar[bool] = False
+    """Whether its `field` is a field as `by` names them, where others take an expression."""
     takes_event: ClassVar[bool] = True
     """Whether the rule itself names events; the others say in their condition what they look at."""
     wants_where: ClassVar[bool] = False

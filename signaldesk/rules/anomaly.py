@@ -224,6 +224,7 @@ def is_path(field: str) -> bool:
 class AnomalyKind(Kind):
     name = "anomaly"
     condition = Anomaly
+    plain_field = True
 
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, Anomaly)

@@ -174,6 +174,7 @@ def _member(value: bytes, time: int) -> bytes:
 class NewValueKind(Kind):
     name = "new_value"
     condition = NewValue
+    plain_field = True
 
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, NewValue)
