@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 from collections.abc import Callable
 from uuid import UUID
 
@@ -60,6 +61,8 @@ class Processor:
         # Windows are many small objects that live long; looking through all of them again and again for
         # cycles that hardly ever exist took a third of the time.
         gc.set_threshold(500_000, 20, 500)
+        # Postgres must not wait five milliseconds for each next part of a batch because judging goes on.
+        sys.setswitchinterval(0.001)
         pulse = asyncio.create_task(self._tools.pulse.run())
         await self._days_ahead()
         await self._own()
