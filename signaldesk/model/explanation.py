@@ -10,7 +10,6 @@ Answer = Literal[
     "held_back",
     "not_enough",
     "filter_false",
-    "passed_over",
     "late",
     "no_event",
     "not_yet",

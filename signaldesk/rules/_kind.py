@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from signaldesk.errors import FieldError
 from signaldesk.model.event import Event
-from signaldesk.model.message import measured
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 
@@ -87,16 +86,6 @@ class Judge:
     def margin(self, window: Window, time: int) -> float | None:
         """How far off that value may be, as a `Verdict` says it."""
         return None
-
-    def lacking(self, window: Window, time: int, now: int) -> str:
-        """What an evaluation at `time` found that did not hold, or what it lacked, in words; `now` is when
-        that is asked. Empty: there is nothing more to say."""
-        value = self.value(window, time)
-        return "" if value is None else f"the value was {measured(value, margin=self.margin(window, time))}"
-
-    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
-        """Why `sample` says SKIP of an event, in words."""
-        return "it has nothing that is measured"
 
     def recovered(self, value: float, threshold: float) -> bool:
         """Whether a value is back on the good side of `resolve.threshold`."""
@@ -197,18 +186,8 @@ class Replay:
 
     def measured(self, columns: Columns) -> Any:
         """For each row the value that is compared with a limit, as doubles, for a picture: it may be off by a
-        rounding, and is NaN where nothing is measured. None: there is none."""
+        rounding. None: there is none, or it takes too long."""
         return None
-
-    def nearest(self, columns: Columns, slots: Ints, count: int, *, most: bool) -> Any:
-        """For each of so many slots the greatest (or least) value that is `measured` at its rows, NaN where
-        there is none. `slots` says of each row which one it lies in, or -1. None: nothing is measured."""
-        values = self.measured(columns)
-        if values is None:
-            return None
-        from signaldesk.rules._columns import extreme
-
-        return extreme(values, slots, count, most=most)
 
     def unfit(self, columns: Columns) -> Bools | None:
         """Groups that the judge has to judge itself, event by event; None: there are none."""
@@ -250,8 +229,6 @@ class Kind:
 
     name: ClassVar[str]
     condition: ClassVar[type[Condition]]
-    plain_field: ClassVar[bool] = False
-    """Whether its `field` is a field as `by` names them, where others take an expression."""
     takes_event: ClassVar[bool] = True
     """Whether the rule itself names events; the others say in their condition what they look at."""
     wants_where: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from signaldesk.filters import parse_value
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.message import many, measured
+from signaldesk.model.message import measured
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
@@ -133,7 +133,7 @@ class _Judge(Judge):
         self.between = found.between
         self.span = self.lasting = condition.within
         self.takes = found.takes
-        self.field, self.find = condition.field, value_of(condition.field)
+        self.find = value_of(condition.field)
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         value = self.takes(self.find(payload, event))
@@ -171,15 +171,6 @@ class _Judge(Judge):
 
     def _margin(self, tally: Tally) -> float | None:
         return self.function.margin if tally.rough else None
-
-    def lacking(self, window: Window, time: int, now: int) -> str:
-        count = window.memory.measure(window, time, self.span).count
-        if count < self.least:
-            return f"there were {count} of the {many(self.least, 'value')} that it takes"
-        return super().lacking(window, time, now)
-
-    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
-        return f"{self.field} is no {'single value' if self.takes is digest else 'number'} there"
 
     def recovered(self, value: float, threshold: float) -> bool:
         return self.limit.recovered(value, threshold)
@@ -265,42 +256,13 @@ class _Replay(Replay):
     def measured(self, columns: Columns) -> Any:
         from signaldesk.rules._blocks import by_blocks
 
+        if self.judge.function.rank is not None:
+            return None
         first = columns.within(self.judge.span)
-        counts = columns.totals(first, columns.places)
         if self.name == "distinct":
-            many = columns.different(self._values(columns), first)
-
-            def values(rows: slice) -> Any:
-                return many[rows].astype(float)
-        else:
-            measure = self._measured(columns, first)
-
-            def values(rows: slice) -> Any:
-                return measure(rows).values
-
-        def judged(rows: slice) -> Any:
-            found = values(rows)
-            found[counts(rows) < self.judge.least] = math.nan
-            return found
-
-        return by_blocks(len(columns), float, judged)
-
-    def nearest(self, columns: Columns, slots: Ints, count: int, *, most: bool) -> Any:
-        rank = self.judge.function.rank
-        if rank is None:
-            return super().nearest(columns, slots, count, most=most)
-        from signaldesk.rules._blocks import by_blocks
-        from signaldesk.rules._ranked import extreme
-
-        first = columns.within(self.judge.span)
-        counts = columns.totals(first, columns.places)
-
-        def ranks(rows: slice) -> Any:
-            there = counts(rows)
-            return rank(there) * ((there >= self.judge.least) & (slots[rows] >= 0))
-
-        ranked = by_blocks(len(columns), "int64", ranks)
-        return extreme(columns, self.wanted[0].text, first, ranked, slots, count, most=most)
+            return columns.different(self._values(columns), first).astype(float)
+        measure = self._measured(columns, first)
+        return by_blocks(len(columns), float, lambda rows: measure(rows).values)
 
     def _measured(self, columns: Columns, first: Ints) -> Measure:
         from signaldesk.rules._fixed import Fixed, deviation

@@ -89,17 +89,20 @@ _MIXED: tuple[tuple[tuple[str | None, dict[str, object]], ...], ...] = (
         (None, {"kind": "anomaly", "bin": "1m"}),
     ),
     (
-        (_RARE, {"kind": "each"}),
+        ("amount % 75 = 0", {"kind": "each"}),
         (None, {"kind": "change", "rise": 9, "within": "5m", "min_events": 60}),
         (None, {"kind": "sequence", "steps": [{"event": "{type}"}, {"event": "never"}], "within": "5m"}),
-        (None, {"kind": "new_value", "field": "country", "within": "1h"}),
-        (None, {"kind": "composite", "all": ["change on {type}", "new_value on {type}"], "within": "5m"}),
+        (None, {"kind": "new_value", "field": "country", "within": "1h", "learn": "{learn}"}),
+        (None, {"kind": "composite", "all": ["each on {type}", "change on {type}"], "within": "5m"}),
     ),
 )
 
 
-def mixed_rules(types: int = MIXED_TYPES) -> list[BenchRule]:
-    """Five rules on each type, of a different kind each; by user, but for `anomaly`."""
+def mixed_rules(types: int = MIXED_TYPES, *, learn: str = "1h") -> list[BenchRule]:
+    """Five rules on each type, of a different kind each; by user, but for `anomaly`.
+
+    Unless they `learn`, the rules for new values fire for every user once.
+    """
     return [
         BenchRule(
             f"{when['kind']} on type_{t}",
@@ -109,16 +112,16 @@ def mixed_rules(types: int = MIXED_TYPES) -> list[BenchRule]:
             300,
             by=None if when["kind"] == "anomaly" else "user",
             where=where,
-            when=_of_type(when, f"type_{t}"),
+            when=_of_type(when, f"type_{t}", learn),
         )
         for t in range(types)
         for where, when in _MIXED[t % 2]
     ]
 
 
-def _of_type(when: dict[str, object], type_: str) -> dict[str, object]:
+def _of_type(when: dict[str, object], type_: str, learn: str) -> dict[str, object]:
     text = orjson.dumps(when).decode()
-    return dict(orjson.loads(text.replace("{type}", type_)))
+    return dict(orjson.loads(text.replace("{type}", type_).replace("{learn}", learn)))
 
 
 def events(
