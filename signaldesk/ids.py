@@ -18,6 +18,11 @@ def new_id() -> UUID:
     return UUID(bytes=uuid_utils.uuid7().bytes)
 
 
+def of_event(id: UUID) -> UUID | None:
+    """An event's id as people see it: None for the all-zero one, which stands for no event at all."""
+    return id if id.int else None
+
+
 class Ids(NamedTuple):
     """Many identifiers made at once: sixteen bytes are a head of fifteen and a tail that counts from 0."""
 

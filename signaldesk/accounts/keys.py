@@ -232,7 +232,7 @@ def _principal_of(row: KeyRow) -> Principal:
     return Principal(
         org_id=row.org_id,
         scopes=frozenset(row.scopes),
-        name=row.name,
+        name=row.name or f"{row.hint}…",
         partition=row.partition,
         key_id=row.id,
     )

@@ -22,6 +22,7 @@ from signaldesk.errors import FieldError, Invalid, NotFound, PreconditionFailed,
 from signaldesk.model.outcome import RuleChange
 from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
+from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection, Database
 from signaldesk.store.rule_versions import RuleVersion
 from signaldesk.store.rules import RuleFilter, StoredRule
@@ -92,7 +93,7 @@ class RuleCatalog:
 
     # --- changing --------------------------------------------------------------------------------------
 
-    async def create(self, org_id: UUID, body: Any, *, by: UUID | None = None) -> StoredRule:
+    async def create(self, org_id: UUID, body: Any, *, by: Actor | None = None) -> StoredRule:
         """Save a new rule. Raises Invalid with every fault, Conflict when the name is taken."""
         async with self._writing(org_id) as connection:
             rule = await saving.checked(connection, org_id, body)
@@ -101,7 +102,7 @@ class RuleCatalog:
         return created
 
     async def update(
-        self, org_id: UUID, rule_id: UUID, body: Any, *, by: UUID | None = None, expected: Expected = None
+        self, org_id: UUID, rule_id: UUID, body: Any, *, by: Actor | None = None, expected: Expected = None
     ) -> StoredRule:
         """Save a new version, unless nothing is different. `expected` are the versions it may replace.
 
@@ -114,7 +115,7 @@ class RuleCatalog:
         return await self._change(org_id, rule_id, given, by, expected)
 
     async def patch(
-        self, org_id: UUID, rule_id: UUID, patch: Any, *, by: UUID | None = None, expected: Expected = None
+        self, org_id: UUID, rule_id: UUID, patch: Any, *, by: Actor | None = None, expected: Expected = None
     ) -> StoredRule:
         """The same with what is to be different, as a JSON Merge Patch (RFC 7396)."""
         if not isinstance(patch, dict):
@@ -126,7 +127,7 @@ class RuleCatalog:
         return await self._change(org_id, rule_id, patched, by, expected)
 
     async def roll_back(
-        self, org_id: UUID, rule_id: UUID, version: int, *, by: UUID | None = None, expected: Expected = None
+        self, org_id: UUID, rule_id: UUID, version: int, *, by: Actor | None = None, expected: Expected = None
     ) -> StoredRule:
         """Save a new version that equals an old one. Raises Invalid when there is no such version, or when it
         is not valid any more; NotFound, Conflict, PreconditionFailed."""
@@ -141,7 +142,7 @@ class RuleCatalog:
         return await self._change(org_id, rule_id, old, by, expected)
 
     async def switch(
-        self, org_id: UUID, action: Action, wanted: RuleFilter, *, by: UUID | None = None
+        self, org_id: UUID, action: Action, wanted: RuleFilter, *, by: Actor | None = None
     ) -> list[RuleChanged]:
         """Pause or resume rules, all of them or none. A rule resumes the mode that it had before.
 
@@ -158,7 +159,7 @@ class RuleCatalog:
         org_id: UUID,
         bodies: Sequence[Any],
         *,
-        by: UUID | None = None,
+        by: Actor | None = None,
         prune: bool = False,
         dry_run: bool = False,
     ) -> list[RuleChanged]:
@@ -199,7 +200,7 @@ class RuleCatalog:
             logger.warning("rules changed, but the stream is away", org=str(org_id))
 
     async def _change(
-        self, org_id: UUID, rule_id: UUID, body: Body, by: UUID | None, expected: Expected
+        self, org_id: UUID, rule_id: UUID, body: Body, by: Actor | None, expected: Expected
     ) -> StoredRule:
         async with self._writing(org_id) as connection:
             before = await store.by_id(connection, org_id, rule_id)

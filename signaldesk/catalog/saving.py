@@ -18,6 +18,7 @@ from signaldesk.rules._kind import Kind
 from signaldesk.rules.document import kinds
 from signaldesk.store import channels
 from signaldesk.store import rules as store
+from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection
 from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 
@@ -93,7 +94,7 @@ def _whole(rule: Rule) -> bool:
     return bool(kinds()[rule.when.kind].parts(rule.when))
 
 
-async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: UUID | None) -> StoredRule:
+async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: Actor | None) -> StoredRule:
     """Save a new rule. Raises Conflict when its name is taken."""
     await targets.ensure_targets(connection, org_id, rule.notify)
     judged = document.fingerprint(rule)
@@ -102,7 +103,7 @@ async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: UUID | 
 
 
 async def replace(
-    connection: AsyncConnection, before: StoredRule, org_id: UUID, rule: Rule, by: UUID | None
+    connection: AsyncConnection, before: StoredRule, org_id: UUID, rule: Rule, by: Actor | None
 ) -> StoredRule:
     """Save the next version, unless nothing changed: then the rule as it was comes back.
 
@@ -122,7 +123,7 @@ async def replace(
 
 
 async def apply(
-    connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule], by: UUID | None, *, prune: bool
+    connection: AsyncConnection, org_id: UUID, rules: Sequence[Rule], by: Actor | None, *, prune: bool
 ) -> list[RuleChanged]:
     """Create or update rules by name; `prune` deletes all others. What was done, in the order given."""
     there = {rule.name: rule for rule in await store.listed(connection, org_id)}

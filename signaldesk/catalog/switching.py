@@ -11,6 +11,7 @@ from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.rule import Mode
 from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
+from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection
 from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 
@@ -18,7 +19,7 @@ Action = Literal["pause", "resume"]
 
 
 async def switch(
-    connection: AsyncConnection, org_id: UUID, action: Action, wanted: RuleFilter, by: UUID | None
+    connection: AsyncConnection, org_id: UUID, action: Action, wanted: RuleFilter, by: Actor | None
 ) -> list[RuleChanged]:
     """Save every wanted rule in its new mode; one that was set aside begins anew with it.
 
@@ -39,7 +40,7 @@ async def switch(
 
 
 async def _in_mode(
-    connection: AsyncConnection, org_id: UUID, rule: StoredRule, mode: str, by: UUID | None
+    connection: AsyncConnection, org_id: UUID, rule: StoredRule, mode: str, by: Actor | None
 ) -> StoredRule:
     try:
         parsed = await saving.checked(connection, org_id, {**rule.body, "mode": mode})

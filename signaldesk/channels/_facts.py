@@ -38,7 +38,7 @@ def facts(message: Message) -> list[Fact]:
     if message.sample:
         lines = "\n".join(f"{name}: {plain(value)}" for name, value in message.sample.items())
         found.append(Fact("Payload", lines, short=False))
-    found.append(Fact("Event", f"{event.type} {event.id}", short=False))
+    found.append(Fact("Event", f"{event.type} {event.id or '(none came)'}", short=False))
     if message.evidence:
         found.append(Fact("Evidence", _evidence(message), short=False))
     return found

@@ -19,6 +19,7 @@ from signaldesk.engine.audience import Audience, Audiences
 from signaldesk.engine.lane import Lane
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.ids import of_event
 from signaldesk.model import group as groups
 from signaldesk.model.explanation import Clause, Explanation
 from signaldesk.model.message import measured, number
@@ -236,7 +237,7 @@ def _fired(found: _Finding, firing: FiringRecord) -> Explanation:
     return found(
         "fired",
         f"it fired at {iso(to_us(firing.timestamp))} with the value {value}",
-        event_id=firing.event_id,
+        event_id=of_event(firing.event_id),
         event_at=to_us(firing.timestamp),
         value=firing.value,
         at_least=firing.at_least,
@@ -264,7 +265,8 @@ def _held(found: _Finding, held: SuppressionRecord, fired: list[FiringRecord]) -
     if held.reason == "cooldown" and fired:
         until, words = _cooling(found, fired[0])
     last = to_us(held.until)
-    return found("held_back", words, reason=held.reason, until=until, event_id=held.last_event, event_at=last)
+    event = of_event(held.last_event)
+    return found("held_back", words, reason=held.reason, until=until, event_id=event, event_at=last)
 
 
 def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanation:

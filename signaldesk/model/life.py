@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from signaldesk.ids import derived_id
+from signaldesk.ids import derived_id, of_event
 from signaldesk.model import silence as silences
 from signaldesk.model.outcome import Firing, GroupRef, Held, Resolution
 from signaldesk.model.rule import SEVERITIES, Rule
@@ -222,7 +222,8 @@ class Lives:
         )
         self._open[firing.group] = alert
         off = {"switched_off": list(firing.off)} if firing.off else {}
-        self._step(alert, "opened", firing.time, {"event": str(alert.event_id), **off})
+        event = {"event": str(alert.event_id)} if of_event(alert.event_id) else {}
+        self._step(alert, "opened", firing.time, {**event, **off})
         recent = [one for one in self._ground.earlier.get(firing.group, ()) if one.at > firing.time - HOUR]
         if len(recent) + 1 >= FLAPS:
             alert.flapping = True

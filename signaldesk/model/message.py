@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from signaldesk.clock import from_us
+from signaldesk.ids import of_event
 from signaldesk.model import duration
 from signaldesk.model.rule import Severity
 
@@ -42,9 +43,12 @@ class RuleRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventRef(msgspec.Struct, frozen=True, kw_only=True):
-    """The event that made the rule fire; `at` is its own time, with a time zone."""
+    """The event that made the rule fire; `at` is its own time, with a time zone.
 
-    id: UUID
+    `id` is None when none ever came, which is what the rule fired for.
+    """
+
+    id: UUID | None
     type: str
     at: datetime
 
@@ -155,7 +159,7 @@ def for_firing(
         severity=severity,
         title=clip(f"{rule_name}{_of(group)}", TITLE_CHARACTERS),
         summary=words or _sentence(event_type, group, value, at_least, threshold, window_us),
-        event=EventRef(id=event_id, type=event_type, at=from_us(event_at_us)),
+        event=EventRef(id=of_event(event_id), type=event_type, at=from_us(event_at_us)),
         alert_id=alert_id,
         group=dict(group),
         value=value,

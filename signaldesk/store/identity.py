@@ -53,6 +53,7 @@ class KeyRow(NamedTuple):
     id: UUID
     org_id: UUID
     name: str
+    hint: str
     scopes: tuple[str, ...]
     expires_at: datetime | None
     partition: int
@@ -170,6 +171,7 @@ async def key_by_hash(connection: AsyncConnection, hash: bytes) -> KeyRow | None
             api_keys.c.id,
             api_keys.c.org_id,
             api_keys.c.name,
+            api_keys.c.hint,
             api_keys.c.scopes,
             api_keys.c.expires_at,
             orgs.c.partition,
@@ -178,7 +180,7 @@ async def key_by_hash(connection: AsyncConnection, hash: bytes) -> KeyRow | None
         .where(api_keys.c.hash == hash, api_keys.c.revoked_at.is_(None))
     )
     row = found.first()
-    return KeyRow(*row[:3], tuple(row[3]), *row[4:]) if row else None
+    return KeyRow(*row[:4], tuple(row[4]), *row[5:]) if row else None
 
 
 async def add_key(connection: AsyncConnection, **values: Any) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk import statements
 from signaldesk.clock import from_us, to_us
+from signaldesk.ids import of_event
 from signaldesk.model.inbox import AlertDetail, AlertFilter, Choices, Inbox, Named, Place, Step
 from signaldesk.model.overview import AlertLine, EventLine
 from signaldesk.model.timeline import merged
@@ -111,7 +112,8 @@ def _steps(
     alert: Any, messages: list[Any], held: list[Any], changes: list[Any], names: dict[UUID, str]
 ) -> tuple[Step, ...]:
     off = next((row.detail.get("switched_off", ()) for row in changes if row.kind == "opened"), ())
-    steps = [Step(to_us(alert.opened_at), "opened", subject=", ".join(off), detail=str(alert.event_id))]
+    event = str(of_event(alert.event_id) or "")
+    steps = [Step(to_us(alert.opened_at), "opened", subject=", ".join(off), detail=event)]
     steps += [_told(row) for row in messages]
     steps += [
         Step(to_us(row.since), "held", subject=row.reason, number=row.count, until_us=to_us(row.until))

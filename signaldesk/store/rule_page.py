@@ -18,6 +18,7 @@ from signaldesk.store import channels, people, rule_versions
 from signaldesk.store import rules as store
 from signaldesk.store.database import AsyncConnection, Database
 from signaldesk.store.eventlog import EventLog
+from signaldesk.store.rule_versions import RuleVersion
 from signaldesk.store.rules import RuleFilter, StoredRule
 
 VERSIONS = 30
@@ -56,8 +57,7 @@ class RulePageQueries:
             found = await rule_versions.page(connection, self._org_id, rule_id, limit=VERSIONS)
         authors = await people.names(self._database, (one.created_by for one in found))
         versions = tuple(
-            VersionLine(one.version, to_us(one.created_at), _author(one.created_by, authors), one.body)
-            for one in found
+            VersionLine(one.version, to_us(one.created_at), _author(one, authors), one.body) for one in found
         )
         return RuleDetail(line, versions)
 
@@ -113,8 +113,10 @@ def _paths(payload: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield f"{above}{name}"
 
 
-def _author(who: UUID | None, names: Mapping[UUID, str]) -> str:
-    return names.get(who, "somebody") if who else "an API key"
+def _author(version: RuleVersion, names: Mapping[UUID, str]) -> str:
+    """As people are called now, if they are still there."""
+    now = names.get(version.created_by) if version.created_by else None
+    return now or version.author or "somebody"
 
 
 def _line(rule: StoredRule, row: Any) -> RuleLine:

@@ -24,6 +24,8 @@ class RuleVersion(NamedTuple):
     body: dict[str, Any]
     created_at: datetime
     created_by: UUID | None
+    author: str
+    """Who wrote it, by name: a person, an API key, somebody at the command line; empty: nobody knows."""
 
 
 _TABLE = rule_versions.c

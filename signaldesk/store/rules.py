@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, NotFound
 from signaldesk.model.rule import Mode, Rule, SavedRule
+from signaldesk.store.alerts import Actor
 from signaldesk.store.tables import orgs, rule_activations, rule_versions, rules
 
 
@@ -122,13 +123,13 @@ def _stored(row: Sequence[Any]) -> StoredRule:
     return StoredRule(*row)
 
 
-async def add(connection: AsyncConnection, saved: SavedRule, by: UUID | None) -> StoredRule:
+async def add(connection: AsyncConnection, saved: SavedRule, by: Actor | None) -> StoredRule:
     """Store a new rule with its first version. Raises Conflict when its name is taken."""
     values = {"id": saved.id, "org_id": saved.org_id, **_changing(saved)}
     return await _written(connection, insert(rules).values(**values), saved, by)
 
 
-async def replace(connection: AsyncConnection, saved: SavedRule, by: UUID | None) -> StoredRule:
+async def replace(connection: AsyncConnection, saved: SavedRule, by: Actor | None) -> StoredRule:
     """Store the next version of a rule. Raises Conflict when its new name is taken."""
     values = {**_changing(saved), "updated_at": func.now()}
     return await _written(connection, update(rules).where(rules.c.id == saved.id).values(**values), saved, by)
@@ -160,7 +161,7 @@ async def count_change(connection: AsyncConnection, org_id: UUID) -> None:
 
 
 async def _written(
-    connection: AsyncConnection, statement: Insert | Update, saved: SavedRule, by: UUID | None
+    connection: AsyncConnection, statement: Insert | Update, saved: SavedRule, by: Actor | None
 ) -> StoredRule:
     """Write the rule and its version; the rule as it is stored now."""
     body = saved.rule.document()
@@ -175,7 +176,8 @@ async def _written(
             version=saved.version,
             fingerprint=saved.fingerprint,
             body=body,
-            created_by=by,
+            created_by=by.user_id if by else None,
+            author=by.name if by else "",
         )
     )
     await count_change(connection, saved.org_id)

@@ -17,6 +17,7 @@ from signaldesk.accounts.roles import Principal
 from signaldesk.clock import from_us
 from signaldesk.errors import FieldError, Invalid, NotFound, Unauthenticated, Unavailable
 from signaldesk.model import group
+from signaldesk.store.alerts import Actor
 from signaldesk.store.identity import Membership
 from signaldesk.web import paging, strict_json
 from signaldesk.web.faults import faults_of
@@ -198,6 +199,12 @@ class Call:
         """The query parameter `cursor`, from the `next` of the page before. Raises Invalid."""
         given = self.one("cursor")
         return None if given is None else paging.place(given)
+
+
+def actor(call: Call) -> Actor:
+    """Who asks, as timelines, versions and the audit trail name them."""
+    who = call.principal
+    return Actor(who.user_id, who.name if who.user_id else f"API key {who.name}")
 
 
 def label(text: str, parameter: str = "label") -> tuple[str, str | None]:

@@ -14,8 +14,9 @@ WHERE org_id = %(org)s
 ORDER BY starts_at, id
 
 -- name: firings
-SELECT id, rule_id, rule_version, alert_id, event_id, timestamp, "group", value, at_least, margin, threshold,
-       window_from, window_to, shadow
+SELECT id, rule_id, rule_version, alert_id,
+       nullif(event_id, '00000000-0000-0000-0000-000000000000') AS event_id,  -- that of none
+       timestamp, "group", value, at_least, margin, threshold, window_from, window_to, shadow
 FROM firings
 WHERE org_id = %(org)s AND lane = ''
 ORDER BY timestamp, id

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.catalog.yaml_text import write
+from signaldesk.store.alerts import Actor
 from tests.browser.conftest import Screenshots, live
 from tests.browser.looks import assert_accessible
 from tests.support import rows
@@ -155,7 +156,7 @@ async def furnish(web: Web, org: Org) -> str:
         await rows.event(web.services.database, org.id, timestamp=moment, received_at=moment, payload=payload)
     when = {"kind": "count", "at_least": 5, "within": "61s"}
     body = {**BY_HAND, "name": "Three", "when": when, "cooldown": "0s", "notify": []}
-    saved = await web.services.rules.create(org.id, body, by=org.founded.user_id)
+    saved = await web.services.rules.create(org.id, body, by=Actor(org.founded.user_id, "Mira Kern"))
     await web.services.rules.patch(org.id, saved.id, {"when": {"at_least": 3}})
     return str(saved.id)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
+from signaldesk.store.alerts import Actor
 from tests.browser.conftest import live
 from tests.support import rows
 from tests.support.sharing import shared_loop
@@ -25,7 +26,8 @@ RULE = {
 @shared_loop
 async def rules(web: Web, org: Org, member: Page) -> Page:
     """The page with two rules, of which the first was changed once and fired twice today."""
-    first = await web.services.rules.create(org.id, {**RULE, "cooldown": "5m"}, by=org.founded.user_id)
+    mira = Actor(org.founded.user_id, "Mira Kern")
+    first = await web.services.rules.create(org.id, {**RULE, "cooldown": "5m"}, by=mira)
     await web.services.rules.patch(org.id, first.id, {"when": {"at_least": 5}})
     await web.services.rules.create(org.id, {**RULE, "name": "Slow search", "severity": "critical"})
     for hours in (1, 2, 50):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from signaldesk.channels._facts import Fact, facts
 from signaldesk.ids import new_id
 from signaldesk.model.message import for_test, from_json, number, to_json
 from tests.support.messages import NOW_US, firing_message
@@ -68,3 +69,9 @@ def test_a_test_message_says_that_it_is_one() -> None:
 )
 def test_numbers_read_as_people_write_them(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_firing_without_any_event_says_so() -> None:
+    message = firing_message(event_id=UUID(int=0))
+    assert message.event.id is None
+    assert Fact("Event", "checkout_failed (none came)", short=False) in facts(message)

@@ -115,7 +115,9 @@ def _apply(
         async with _local.opened(data) as desk:
             chosen = await desk.orgs.choose(org)
             try:
-                return await desk.rules.apply(chosen.id, sources.documents, prune=prune, dry_run=dry_run)
+                return await desk.rules.apply(
+                    chosen.id, sources.documents, by=_local.me(), prune=prune, dry_run=dry_run
+                )
             except Invalid as error:
                 raise sources.located(error) from None
 

@@ -52,7 +52,7 @@ def rollback(
     async def work() -> StoredRule:
         async with _local.opened(data) as desk:
             org_id, rule = await find(desk, org, name)
-            return await desk.rules.roll_back(org_id, rule.id, version)
+            return await desk.rules.roll_back(org_id, rule.id, version, by=_local.me())
 
     made = _local.run(work())
     _out.say(f"{made.name}: version {made.version} equals version {version}")
@@ -67,7 +67,7 @@ def _switch(action: Literal["pause", "resume"], names: list[str], org: str | Non
         async with _local.opened(data) as desk:
             found = [await find(desk, org, name) for name in names]
             wanted = RuleFilter(ids=[rule.id for _, rule in found])
-            for one in await desk.rules.switch(found[0][0], action, wanted):
+            for one in await desk.rules.switch(found[0][0], action, wanted, by=_local.me()):
                 done = "as it was" if one.change == "unchanged" else f"{action}d"
                 _out.say(f"{one.name}: {done}, version {one.version}")
 

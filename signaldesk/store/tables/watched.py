@@ -76,5 +76,6 @@ rule_versions = Table(
     json("body"),
     user("created_by", nullable=True),
     now(),
+    words("author", ""),
     PrimaryKeyConstraint("rule_id", "version"),
 )

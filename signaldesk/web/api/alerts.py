@@ -12,19 +12,21 @@ from pydantic import Field, model_validator
 
 from signaldesk.clock import MICROS
 from signaldesk.errors import Conflict, FieldError, Invalid, NotFound
+from signaldesk.ids import of_event
 from signaldesk.model.rule import SEVERITIES
 from signaldesk.store.alert_story import KINDS, Entry
-from signaldesk.store.alerts import STATES, Actor, AlertFilter, AlertRecord, Changed, Snooze
+from signaldesk.store.alerts import STATES, AlertFilter, AlertRecord, Changed, Snooze
 from signaldesk.web import paging
 from signaldesk.web.api.shapes import Ask, Page, Shape
-from signaldesk.web.call import Answer, Call, label
+from signaldesk.web.call import Answer, Call, actor, label
 
 _Id = Annotated[UUID, Field(strict=False)]
 
 
 class AlertOut(Shape):
     """An alert: one that is not resolved per rule and group. `at_least` says that `value` is a lower bound,
-    `margin` how far off it may be, as a share of it; null: it is exact, or a lower bound.
+    `margin` how far off it may be, as a share of it; null: it is exact, or a lower bound. `event_id` is null
+    when it opened because no event ever came.
 
     `resolved_reason`: `person`, `quiet`, `threshold`, `returned`, or `rule` (its condition was changed).
     """
@@ -42,7 +44,7 @@ class AlertOut(Shape):
     margin: float | None
     threshold: float
     window_seconds: float
-    event_id: UUID
+    event_id: UUID | None
     opened_at: datetime
     last_fired_at: datetime
     firings: int
@@ -254,11 +256,6 @@ def _each(call: Call, bulk: BulkIn) -> Callable[[UUID], Awaitable[Changed]]:
             return lambda id_: store.comment(org, id_, said, by=by, at=now)
 
 
-def actor(call: Call) -> Actor:
-    """Who asks, as timelines and the audit trail name them."""
-    return Actor(call.principal.user_id, call.principal.name or "an API key")
-
-
 def _quiet(call: Call, given: SnoozeIn) -> Snooze | None:
     if given.until is not None and given.until <= call.now:
         raise Invalid(errors=[FieldError("until", "is over already; name a time to come")])
@@ -276,7 +273,8 @@ async def _told(call: Call, done: Changed) -> AlertOut:
 def _out(alert: AlertRecord) -> AlertOut:
     values = alert._asdict()
     lane, window = values.pop("lane"), values.pop("window")
+    values["event_id"] = of_event(alert.event_id)
     return AlertOut(**values, replay=lane or None, window_seconds=window / MICROS)
 
 
-__all__ = ["AlertOut", "Page", "acknowledge", "actor", "get_alert", "list_alerts", "resolve"]
+__all__ = ["AlertOut", "Page", "acknowledge", "get_alert", "list_alerts", "resolve"]

@@ -12,9 +12,8 @@ from signaldesk.errors import Malformed, UnsupportedMediaType
 from signaldesk.model.label import LONGEST_NAME, Label, read_csv
 from signaldesk.store.labels import LabelRecord
 from signaldesk.web import paging
-from signaldesk.web.api.alerts import actor
 from signaldesk.web.api.shapes import Ask, Shape
-from signaldesk.web.call import Answer, Call
+from signaldesk.web.call import Answer, Call, actor
 
 Moment = Annotated[datetime, Field(strict=False)]
 Value = str | int | float | bool | None

@@ -11,6 +11,7 @@ from pydantic import Field
 from signaldesk.catalog.yaml_text import canonical
 from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.errors import NotFound
+from signaldesk.ids import of_event
 from signaldesk.rules.document import kinds, parse
 from signaldesk.store.rule_history import FiringRecord, GroupState, SuppressionRecord, Wanted
 from signaldesk.store.rule_versions import RuleVersion
@@ -19,20 +20,24 @@ from signaldesk.web import paging
 from signaldesk.web.api.channels import Tried
 from signaldesk.web.api.rules import FieldChanged, SetAsideOut, answer, set_aside
 from signaldesk.web.api.shapes import Ask, Shape
-from signaldesk.web.call import Answer, Call
+from signaldesk.web.call import Answer, Call, actor
 
 _MOST = 2**31 - 1
 """The highest version that PostgreSQL can hold."""
 
 
 class VersionOut(Shape):
-    """One version of a rule, immutable."""
+    """One version of a rule, immutable. `created_by` is a person's id.
+
+    `author`: their name, or which API key it was; empty for what was not written down.
+    """
 
     version: int
     fingerprint: str
     rule: dict[str, Any]
     created_at: datetime
     created_by: UUID | None
+    author: str
 
 
 class VersionDetail(VersionOut):
@@ -102,7 +107,7 @@ class FiringOut(Shape):
     """A moment at which the condition held and was not held back. `evidence` are event ids, oldest first.
 
     `at_least`: `value` is a lower bound. `margin`: how far off it may be, as a share of it; 0: the edges of
-    its window were rounded, null: it is exact, or a lower bound.
+    its window were rounded, null: it is exact, or a lower bound. `event_id` is null when no event ever came.
     """
 
     id: UUID
@@ -110,7 +115,7 @@ class FiringOut(Shape):
     replay: str | None
     group: dict[str, Any]
     alert_id: UUID | None
-    event_id: UUID
+    event_id: UUID | None
     timestamp: datetime
     value: float
     at_least: bool
@@ -131,8 +136,8 @@ class SuppressionOut(Shape):
     since: datetime
     until: datetime
     times: int
-    first_event: UUID
-    last_event: UUID
+    first_event: UUID | None
+    last_event: UUID | None
     silence_id: UUID | None
 
 
@@ -171,7 +176,7 @@ async def get_version(call: Call) -> VersionDetail:
 
 async def roll_back(call: Call) -> Answer:
     wanted = call.body(Rollback).version
-    rules, by = call.services.rules, call.principal.user_id
+    rules, by = call.services.rules, actor(call)
     return answer(await rules.roll_back(call.org_id, call.id, wanted, by=by, expected=call.expected))
 
 
@@ -249,11 +254,13 @@ def _version(found: RuleVersion) -> VersionOut:
 
 def _firing(found: FiringRecord) -> FiringOut:
     values = found._asdict()
+    values["event_id"] = of_event(found.event_id)
     return FiringOut(replay=values.pop("lane") or None, **values)
 
 
 def _suppression(found: SuppressionRecord) -> SuppressionOut:
     values = found._asdict()
+    values |= {"first_event": of_event(found.first_event), "last_event": of_event(found.last_event)}
     return SuppressionOut(replay=values.pop("lane") or None, **values)
 
 

@@ -16,7 +16,7 @@ from signaldesk.rules.document import kinds, parse
 from signaldesk.store.rules import RuleFilter, StoredRule
 from signaldesk.web import paging
 from signaldesk.web.api.shapes import Ask, Shape
-from signaldesk.web.call import Answer, Call, label
+from signaldesk.web.call import Answer, Call, actor, label
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -109,7 +109,7 @@ async def list_rules(call: Call) -> Answer:
 
 
 async def create_rule(call: Call) -> Answer:
-    rule = await call.services.rules.create(call.org_id, call.json(), by=call.principal.user_id)
+    rule = await call.services.rules.create(call.org_id, call.json(), by=actor(call))
     return _answer(rule, 201, {"Location": f"/api/v1/rules/{rule.id}"})
 
 
@@ -122,13 +122,13 @@ async def get_rule(call: Call) -> Answer:
 
 
 async def put_rule(call: Call) -> Answer:
-    rules, by = call.services.rules, call.principal.user_id
+    rules, by = call.services.rules, actor(call)
     return _answer(await rules.update(call.org_id, call.id, call.json(), by=by, expected=call.expected))
 
 
 async def patch_rule(call: Call) -> Answer:
     patch = call.json(also=MERGE_PATCH)
-    rules, by = call.services.rules, call.principal.user_id
+    rules, by = call.services.rules, actor(call)
     return _answer(await rules.patch(call.org_id, call.id, patch, by=by, expected=call.expected))
 
 
@@ -142,7 +142,7 @@ async def switch_rules(call: Call) -> Bulked:
     if not bulk.labels and not bulk.ids:
         raise Invalid(errors=[FieldError("labels", "say which rules: by `labels`, by `ids`, or both")])
     wanted = RuleFilter(ids=bulk.ids, labels=list(bulk.labels.items()))
-    done = await call.services.rules.switch(call.org_id, bulk.action, wanted, by=call.principal.user_id)
+    done = await call.services.rules.switch(call.org_id, bulk.action, wanted, by=actor(call))
     return Bulked(items=[Switched(**_switched(one)) for one in done])
 
 

@@ -14,9 +14,8 @@ from signaldesk.model.active import Active
 from signaldesk.model.silence import FOREVER, KINDS, Matcher, Operator, pattern, stretch
 from signaldesk.store.silences import Match, SilenceDraft, SilenceRecord
 from signaldesk.web import paging
-from signaldesk.web.api.alerts import actor
 from signaldesk.web.api.shapes import Ask, Shape
-from signaldesk.web.call import Answer, Call
+from signaldesk.web.call import Answer, Call, actor
 
 _STATES = ("active", "pending", "expired")
 _SHOWN = 50

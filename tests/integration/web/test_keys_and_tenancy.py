@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from signaldesk.web.routes import API
+from tests.support import rows
 from tests.support.web import Org, Web, paged
 
 
@@ -35,6 +36,23 @@ async def test_keys_come_in_pages_and_by_state(client: httpx.AsyncClient) -> Non
     for state, names in (("revoked", ["c"]), ("active", ["b", "a", ""]), ("expired", [])):
         found = (await client.get(path, params={"state": state})).json()["items"]
         assert [one["name"] for one in found] == names
+
+
+async def test_what_a_key_did_names_the_key(web: Web, client: httpx.AsyncClient, org: Org) -> None:
+    hints = [one["hint"] for one in (await client.get("/api/v1/api-keys")).json()["items"]]
+    made = await client.post("/api/v1/api-keys", json={"name": "terraform", "scopes": ["*"]})
+    alert = await rows.alert(web.services.database, org.id)
+    rule = {"name": "a", "event": "y", "when": {"kind": "each"}}
+    address = (await client.post("/api/v1/rules", json=rule)).headers["Location"]
+    await client.post(f"/api/v1/alerts/{alert}/acknowledge")
+    async with web.client(headers={"Authorization": f"Bearer {made.json()['key']}"}) as terraform:
+        await terraform.patch(address, json={"severity": "info"})
+        await terraform.post(f"/api/v1/alerts/{alert}/resolve")
+    versions = (await client.get(f"{address}/versions")).json()["items"]
+    entries = (await client.get(f"/api/v1/alerts/{alert}/timeline")).json()["items"]
+    first, second = f"API key {hints[0]}…", "API key terraform"
+    assert [(one["created_by"], one["author"]) for one in versions] == [(None, second), (None, first)]
+    assert [(one["user_id"], one["actor"]) for one in entries] == [(None, first), (None, second)]
 
 
 async def test_a_key_is_told_whose_it_is(client: httpx.AsyncClient, org: Org) -> None:

@@ -7,6 +7,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pyarrow as pa
@@ -108,13 +109,13 @@ async def test_a_large_result_is_streamed_whole(client: httpx.AsyncClient) -> No
 async def test_alerts_and_firings_can_be_joined(client: httpx.AsyncClient, web: Web, org: Org) -> None:
     rule = await rows.rule(web.desk.database, org.id)
     alert = await rows.alert(web.desk.database, org.id, rule_id=rule, margin=0.02)
-    await rows.firing(web.desk.database, org.id, rule, alert_id=alert, margin=0.01)
+    await rows.firing(web.desk.database, org.id, rule, alert_id=alert, margin=0.01, event_id=UUID(int=0))
     found = await rows_of(
         client,
-        'SELECT a.id, a."group".country, state, a.at_least, a.margin, f.at_least, f.margin '
+        'SELECT a.id, a."group".country, state, a.at_least, a.margin, f.at_least, f.margin, f.event_id '
         "FROM alerts a LEFT JOIN firings f ON f.alert_id = a.id",
     )
-    assert found == [[str(alert), "DE", "open", False, 0.02, True, 0.01]]
+    assert found == [[str(alert), "DE", "open", False, 0.02, True, 0.01, None]]
 
 
 @pytest.mark.usefixtures("three")

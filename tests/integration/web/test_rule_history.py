@@ -74,6 +74,20 @@ async def test_firings_are_listed_newest_first_by_group_time_and_import(
     assert [one["margin"] for one in state["groups"] if one["group"] == {"country": "SE"}] == [0.02]
 
 
+async def test_a_firing_without_any_event_names_none(
+    web: Web, client: httpx.AsyncClient, org: Org, rule: UUID
+) -> None:
+    database, none = web.services.database, UUID(int=0)
+    alert = await rows.alert(database, org.id, rule_id=rule, event_id=none)
+    await rows.firing(database, org.id, rule, alert_id=alert, event_id=none, **of("DE"))
+    await rows.suppression(database, org.id, rule, first_event=none, last_event=none, **of("DE"))
+    (firing,) = await items(client, f"/api/v1/rules/{rule}/firings")
+    (held,) = await items(client, f"/api/v1/rules/{rule}/suppressions")
+    (shown,) = await items(client, "/api/v1/alerts")
+    found = (firing["event_id"], held["first_event"], held["last_event"], shown["event_id"])
+    assert found == (None, None, None, None)
+
+
 async def test_firings_of_one_moment_come_in_pages_without_gaps_or_doubles(
     web: Web, client: httpx.AsyncClient, org: Org, rule: UUID
 ) -> None:
