@@ -193,10 +193,13 @@ class RuleBuilder(pn.viewable.Viewer):
             return
         self._looked_at = looked_at
         self.tuner.take(self._body, absent="Looking for the events of this rule…")
-        if self._loop is None or self._loop is asyncio._get_running_loop():
-            self._begin_load(rule, looked_at)
-        else:  # Bokeh 3.10 tells in a thread what the browser changed
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # Bokeh 3.10 tells in a thread what the browser changed
+            assert self._loop is not None
             self._loop.call_soon_threadsafe(self._begin_load, rule, looked_at)
+        else:
+            self._begin_load(rule, looked_at)
 
     def _begin_load(self, rule: Rule, looked_at: Any) -> None:
         for task in self._loads:  # of what was wanted before, which may not have begun yet
