@@ -18,10 +18,9 @@ from functools import partial
 from itertools import takewhile
 from uuid import UUID
 
-import msgspec
-
 from signaldesk import log
 from signaldesk.clock import Clock
+from signaldesk.engine import poison
 from signaldesk.engine.cadence import Cadence
 from signaldesk.engine.cancel import cancel
 from signaldesk.engine.lane import Lane, Matched
@@ -31,7 +30,7 @@ from signaldesk.engine.restore import restore
 from signaldesk.engine.snapshot import Snapshot
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
-from signaldesk.model.outcome import Batch, Firing, Poison, Stored, in_short
+from signaldesk.model.outcome import Batch, Firing, Stored
 from signaldesk.store.alert_book import Compose
 from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Ledger
@@ -470,35 +469,15 @@ class Partition:
         """
         batch = Batch(self.number, self.position, entry.position)
         if self.claim.tries >= 2 * _TRIES:
-            bad = {-1: "the events of this entry cannot be processed together"}
+            bad = {poison.WHOLE: "the events of this entry cannot be processed together"}
         else:
-            bad = await self._probe(entry)
+            alone = partial(self._stored, entry)
+            bad = await poison.probe(
+                entry, alone, memory=self._memory, ledger=self._ledger, partition=self.number
+            )
             if not bad:
                 return await self._judge([entry])
-        decoded = events.decode(entry.events) if -1 not in bad else []
-        for index, error in bad.items():
-            body = entry.events if index < 0 else msgspec.msgpack.encode(decoded[index])
-            org_id = UUID(bytes=entry.org)
-            batch.poison.append(Poison(org_id, entry.position, index, body, error, self.claim.tries))
-        rest = [one for index, one in enumerate(decoded) if index not in bad]
+        batch.poison, rest = poison.parted(entry, bad, self.claim.tries)
         await self._judge_stored([self._stored(entry, rest)], batch)
         self._log.error("events set aside", org=entry.org.hex(), position=entry.position, events=len(bad))
         return batch
-
-    async def _probe(self, entry: Entry) -> dict[int, str]:
-        """Try each event of an entry alone, without effect; index -> error of those that fail, -1 for all."""
-        bad: dict[int, str] = {}
-        try:
-            decoded = events.decode(entry.events)
-        except msgspec.MsgspecError as fault:
-            return {-1: in_short(fault)}
-        for index, one in enumerate(decoded):
-            stored = self._stored(entry, [one])
-            try:
-                await self._memory.try_out(stored)
-                await asyncio.to_thread(self._ledger.try_out, self.number, stored)
-            except Unavailable:
-                raise
-            except Exception as fault:  # whatever it is, this event is what causes it
-                bad[index] = in_short(fault)
-        return bad
