@@ -28,6 +28,13 @@ Bools = NDArray[np.bool_]
 T = TypeVar("T")
 
 
+def extreme(values: NDArray[np.float64], slots: Ints, count: int, *, most: bool) -> NDArray[np.float64]:
+    """For each of so many slots the greatest (or least) of the values in it, NaN where there is none."""
+    found = np.full(count + 1, np.nan)  # those in no slot, -1, go to the last one
+    (np.fmax if most else np.fmin).at(found, slots, values)
+    return found[:-1]
+
+
 class Columns:
     """Rows, `len(columns)` of them, as arrays; `row` is always a place in this order."""
 
@@ -211,13 +218,18 @@ class Columns:
 
     def _missing(self, first: Ints, end: Ints, values: NDArray[Any] | None) -> Ints | None:
         """For each row what of [first, end) had not come by then; None where all had."""
-        rows, others = self._overtaken
-        if not len(rows):
+        if not len(self._overtaken[0]):
             return None
-        inside = (others >= first[rows]) & (others < end[rows])
+        rows, others = self.overtaken(first, end)
         missing = np.zeros(len(self), np.int64)
-        np.add.at(missing, rows[inside], 1 if values is None else values[others[inside]].astype(np.int64))
+        np.add.at(missing, rows, 1 if values is None else values[others].astype(np.int64))
         return missing
+
+    def overtaken(self, first: Ints, end: Ints) -> tuple[Ints, Ints]:
+        """Pairs of a row and another in its [first, end) that had not come by then."""
+        rows, others = self._overtaken
+        inside = (others >= first[rows]) & (others < end[rows])
+        return rows[inside], others[inside]
 
     def inside(self, row: int, first: Ints, end: Ints) -> Ints:
         """Those of the rows in [first, end) of a row that had come by then."""

@@ -186,8 +186,18 @@ class Replay:
 
     def measured(self, columns: Columns) -> Any:
         """For each row the value that is compared with a limit, as doubles, for a picture: it may be off by a
-        rounding. None: there is none, or it takes too long."""
+        rounding, and is NaN where nothing is measured. None: there is none."""
         return None
+
+    def nearest(self, columns: Columns, slots: Ints, count: int, *, most: bool) -> Any:
+        """For each of so many slots the greatest (or least) value that is `measured` at its rows, NaN where
+        there is none. `slots` says of each row which one it lies in, or -1. None: nothing is measured."""
+        values = self.measured(columns)
+        if values is None:
+            return None
+        from signaldesk.rules._columns import extreme
+
+        return extreme(values, slots, count, most=most)
 
     def unfit(self, columns: Columns) -> Bools | None:
         """Groups that the judge has to judge itself, event by event; None: there are none."""

@@ -256,13 +256,42 @@ class _Replay(Replay):
     def measured(self, columns: Columns) -> Any:
         from signaldesk.rules._blocks import by_blocks
 
-        if self.judge.function.rank is not None:
-            return None
         first = columns.within(self.judge.span)
+        counts = columns.totals(first, columns.places)
         if self.name == "distinct":
-            return columns.different(self._values(columns), first).astype(float)
-        measure = self._measured(columns, first)
-        return by_blocks(len(columns), float, lambda rows: measure(rows).values)
+            many = columns.different(self._values(columns), first)
+
+            def values(rows: slice) -> Any:
+                return many[rows].astype(float)
+        else:
+            measure = self._measured(columns, first)
+
+            def values(rows: slice) -> Any:
+                return measure(rows).values
+
+        def judged(rows: slice) -> Any:
+            found = values(rows)
+            found[counts(rows) < self.judge.least] = math.nan
+            return found
+
+        return by_blocks(len(columns), float, judged)
+
+    def nearest(self, columns: Columns, slots: Ints, count: int, *, most: bool) -> Any:
+        rank = self.judge.function.rank
+        if rank is None:
+            return super().nearest(columns, slots, count, most=most)
+        from signaldesk.rules._blocks import by_blocks
+        from signaldesk.rules._ranked import extreme
+
+        first = columns.within(self.judge.span)
+        counts = columns.totals(first, columns.places)
+
+        def ranks(rows: slice) -> Any:
+            there = counts(rows)
+            return rank(there) * ((there >= self.judge.least) & (slots[rows] >= 0))
+
+        ranked = by_blocks(len(columns), "int64", ranks)
+        return extreme(columns, self.wanted[0].text, first, ranked, slots, count, most=most)
 
     def _measured(self, columns: Columns, first: Ints) -> Measure:
         from signaldesk.rules._fixed import Fixed, deviation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -149,7 +150,9 @@ class _Replay(Replay):
 
     def measured(self, columns: Columns) -> Any:
         first, end = columns.within(self.span), columns.places
-        return columns.total(first, end, self._passes(columns)) / columns.total(first, end)
+        events = columns.total(first, end).astype(float)
+        events[events < self.least] = math.nan
+        return columns.total(first, end, self._passes(columns)) / events
 
     def unfit(self, columns: Columns) -> Bools | None:
         return columns.crowded(self.span, EXACT)

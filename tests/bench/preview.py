@@ -4,6 +4,9 @@ Events are those of the history benchmark, and all of them match. What is timed 
 loading them, once; judging the rule and drawing its chart, then again with another threshold, and with
 another window. Meanwhile an event loop goes on beside it, as that of the web server does, and notes its
 longest pause. A few events were previewed before: what is loaded once is loaded by then.
+
+The same is done with rules of every kind and aggregate, one after the other and nothing remembered from one
+to the next; of these the slowest is told, and below how long each of them took.
 """
 
 from __future__ import annotations
@@ -34,12 +37,86 @@ CHUNK = 125_000
 ARCHIVED = 7
 """So many of eight chunks are in files."""
 NEED, WITHIN = 27, 10
+MOVES = {
+    "first": "judged and drawn for the first time",
+    "threshold": "again, with another threshold",
+    "window": "again, with another window",
+}
 T = TypeVar("T")
 
 
 def rule(*, need: int = NEED, within: int = WITHIN) -> Any:
     when = {"kind": "count", "at_least": need, "within": f"{within}s"}
     return document.parse({"name": "a", "event": "*", "by": "user.id", "cooldown": "1m", "when": when})
+
+
+def others() -> dict[str, dict[str, Any]]:
+    """For every other kind and aggregate a rule, the same with another threshold, and with another window."""
+    value = {"kind": "aggregate", "field": "amount", "within": "10s", "min_events": 5}
+    limits = {
+        "sum": ("above", 1200), "avg": ("above", 88), "min": ("above", 70), "max": ("below", 35),
+        "stddev": ("above", 46), "distinct": ("above", 25),
+        "p50": ("above", 93), "p95": ("below", 35), "p99": ("below", 35),
+    }  # fmt: skip
+    rare, failed, fine = ({"event": "*", "where": text} for text in ("amount > 99.9", "NOT ok", "ok"))
+    whens: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+        name: ({**value, "function": name, word: limit}, {word: limit + 0.5}, {"within": "9s"})
+        for name, (word, limit) in limits.items()
+    }
+    whens |= {
+        "each": ({"kind": "each"}, {}, {}),
+        "ratio": (
+            {"kind": "ratio", "above": 0.7, "within": "10s", "min_events": 5}, {"above": 0.75},
+            {"within": "9s"},
+        ),
+        "change": (
+            {"kind": "change", "rise": "500%", "within": "10s", "min_events": 20}, {"rise": "550%"},
+            {"within": "9s"},
+        ),
+        "change of sums": (
+            {
+                "kind": "change", "function": "sum", "field": "amount", "rise": "900%", "within": "10s",
+                "min_events": 15,
+            },
+            {"rise": "950%"}, {"within": "9s"},
+        ),
+        "absence": ({"kind": "absence", "within": "10s"}, {}, {"within": "11s"}),
+        "absence, expected": (
+            {"kind": "absence", "expected": {"cron": "* * * * *", "grace": "12s"}}, {},
+            {"expected": {"cron": "* * * * *", "grace": "11s"}},
+        ),
+        "sequence": (
+            {"kind": "sequence", "steps": [failed, fine, rare], "within": "200ms"}, {}, {"within": "300ms"}
+        ),
+        "sequence, missing": (
+            {"kind": "sequence", "steps": [rare], "missing": fine, "within": "4s"}, {}, {"within": "5s"}
+        ),
+        "new_value": (
+            {"kind": "new_value", "field": "country", "within": "1m", "learn": "1m"}, {}, {"within": "70s"}
+        ),
+        "anomaly": ({"kind": "anomaly", "bin": "10s", "min_history": "1m"}, {"score": 2}, {"bin": "20s"}),
+        "composite": (
+            {"kind": "composite", "all": ["often", "rare"], "within": "10s"}, {}, {"within": "9s"}
+        ),
+    }  # fmt: skip
+    by = {"each": ["country"], "anomaly": []}
+    common = {"event": "*", "cooldown": "1m"}
+    found: dict[str, dict[str, Any]] = {}
+    for name, (when, *moves) in whens.items():
+        body = {"name": name, "by": by.get(name, ["user.id"]), **common, "when": when}
+        if when["kind"] in ("sequence", "composite"):
+            del body["event"]
+        if name == "ratio":
+            body["where"] = "NOT ok"
+        bodies = [body, *({**body, "when": when | move} for move in moves)]
+        found[name] = dict(zip(MOVES, map(document.parse, bodies), strict=True))
+    return found
+
+
+def parts() -> list[Any]:
+    """What the composite rule is made of."""
+    rare = {"event": "*", "by": "user.id", "where": "amount > 99.9", "when": {"kind": "each"}}
+    return [rule().model_copy(update={"name": "often"}), document.parse({"name": "rare", **rare})]
 
 
 def run(bench: Bench) -> None:
@@ -56,10 +133,12 @@ def run(bench: Bench) -> None:
     moves = Promise("ours", at_most=0.3)
     lines = {
         "load": bench.line("a million events loaded", "s"),
-        "first": bench.line("judged and drawn for the first time", "s"),
-        "threshold": bench.line("again, with another threshold", "s", moves),
-        "window": bench.line("again, with another window", "s", moves),
+        **{name: bench.line(words, "s", moves) for name, words in MOVES.items()},
         "pause": bench.line("longest pause of an event loop meanwhile", "s"),
+        **{
+            f"any {name}": bench.line(f"any kind and aggregate, {words}", "s", moves)
+            for name, words in MOVES.items()
+        },
     }
     asyncio.run(_previewed(history, org_id, until=START + 1_000 * STEP))
     for _ in range(bench.options.rounds):
@@ -76,15 +155,35 @@ async def _previewed(history: History, org_id: UUID, *, until: int) -> dict[str,
     pulse = asyncio.create_task(_beat(pauses))
     loaded, seconds = await _timed(load)
     found["load"] = seconds, f"{len(loaded.events):,} events"
-    for name, changed in {
-        "first": rule(), "threshold": rule(need=NEED + 1), "window": rule(need=NEED + 1, within=WITHIN - 1)
-    }.items():  # fmt: skip
+    moved = rule(), rule(need=NEED + 1), rule(need=NEED + 1, within=WITHIN - 1)
+    for name, changed in zip(MOVES, moved, strict=True):
         tried: Tried
         tried, seconds = await _timed(partial(loaded.judge, changed))
         said = f"{tried.found.matched:,} match, {len(tried.found.firings):,} firings; {tried.found.how}"
         found[name] = seconds, said
     pulse.cancel()
     found["pause"] = max(pauses), ""
+    del loaded
+    return {**found, **await asyncio.to_thread(_any, history, org_id, until)}
+
+
+def _any(history: History, org_id: UUID, until: int) -> dict[str, tuple[float, str]]:
+    """The same of every kind and aggregate: the slowest, and how long each of them took."""
+    rules, its_parts = others(), parts()
+    given = [*its_parts, *(one["first"] for one in rules.values())]
+    loaded = Room().load(history, org_id, given, from_us(START), from_us(until), others=its_parts)
+    took: dict[str, dict[str, float]] = {name: {} for name in MOVES}
+    for name, moved in rules.items():
+        loaded.events.answers.clear()
+        for move, changed in moved.items():
+            begun = time.perf_counter()
+            loaded.judge(changed)
+            took[move][name] = time.perf_counter() - begun
+    found = {}
+    for move, seconds in took.items():
+        slowest = sorted(seconds, key=seconds.__getitem__, reverse=True)
+        said = ", ".join(f"{name} {seconds[name]:.2f}" for name in slowest)
+        found[f"any {move}"] = max(seconds.values()), said
     return found
 
 
