@@ -24,6 +24,8 @@ _CROSSINGS = 8
 """Widths for which rows are remembered."""
 _KEPT = 4
 """Windows of all rows that are remembered."""
+_SHARED = 1 << 21
+"""Of so many rows what does not depend on windows is remembered: people move these."""
 Bools = NDArray[np.bool_]
 T = TypeVar("T")
 
@@ -112,12 +114,18 @@ class Columns:
 
     def once(self, name: Any, make: Callable[[], T]) -> T:
         """What was worked out of the columns under that name; the latest few are remembered."""
-        if name not in self._known:
-            while len(self._known) >= _KEPT:
-                del self._known[next(iter(self._known))]
-            self._known[name] = make()
-        found: T = self._known[name]
+        known = self._known  # other threads may make room in it at any time
+        found: T | None = known.get(name)
+        if found is None:
+            found = make()
+            for oldest in list(known)[: max(0, len(known) + 1 - _KEPT)]:
+                known.pop(oldest, None)
+            known[name] = found
         return found
+
+    def shared(self, name: Any, make: Callable[[], T]) -> T:
+        """The same, unless there are so many rows that memory matters more than time."""
+        return self.once(name, make) if len(self) <= _SHARED else make()
 
     def series(self, values: NDArray[Any]) -> tuple[Ints, Bools]:
         """The rows by group and value, those of the same value as they are; which of these begin a value.
@@ -260,15 +268,22 @@ class Columns:
         found[self.group[many]] = True
         return found
 
-    def different(self, values: NDArray[Any], first: Ints) -> Ints:
-        """For each row how many different values lie between `first` and it; values are small numbers."""
+    def again(self, values: NDArray[Any]) -> Ints:
+        """For each row the next one of its group with the same value, or how many rows there are; values are
+        small numbers."""
         count = len(self)
         kinds = self.group * np.int64(int(values.max(initial=0)) + 1) + values
         order = np.argsort(kinds, kind="stable")
         again = np.full(count, count)
         same = kinds[order[1:]] == kinds[order[:-1]]
         again[order[:-1][same]] = order[1:][same]
+        return again
+
+    def different(self, again: Ints, first: Ints) -> Ints:
+        """For each row how many different values lie between `first` and it, of which it is said where they
+        come again."""
         # A row is the last of its value in the windows up to the next one, or until it is too old.
+        count = len(self)
         old = np.cumsum(np.bincount(first, minlength=count))
         gone = np.bincount(np.minimum(again, old), minlength=count + 1)[:count]
         return np.cumsum(1 - gone)

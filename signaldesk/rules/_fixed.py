@@ -124,34 +124,44 @@ class Fixed:
         return math.ldexp(0.5, -self.shift) + np.finfo(np.float64).tiny
 
 
-def deviation(columns: Columns, values: Floats, first: Ints, end: Ints) -> Measure:
-    """The standard deviations of samples; of fewer than two values NaN."""
-    with np.errstate(over="ignore"):
-        middle = float(values.mean()) if len(values) else 0.0
-        apart = values - middle
-    most = max(float(apart.max(initial=0.0)), -float(apart.min(initial=0.0)))
-    if not most < _SQUARED:
-        return lambda rows: Measured(np.zeros(len(first[rows])), np.full(len(first[rows]), np.inf))
-    sums_of = Fixed(columns, apart).total(first, end)
-    apart *= apart
-    squares_of = Fixed(columns, apart).total(first, end)
-    counts_of = columns.totals(first, end)
+class Spread:
+    """Doubles of which standard deviations are taken, over windows of rows as sums are."""
 
-    def measure(rows: Some) -> Measured:
-        sums, squares, counts = sums_of(rows), squares_of(rows), counts_of(rows).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            whole = sums.values * sums.values / counts
-            variances = (squares.values - whole) / (counts - 1)
-            # Taking the middle away, and squaring, rounded each value before.
-            off = sums.margins + counts * most * _ROUNDING
-            margins = squares.margins + counts * most * most * _ROUNDING
-            margins += (2 * np.abs(sums.values) * off + off * off) / counts
-            margins = (margins + (squares.values + whole) * 4 * _ROUNDING) / (counts - 1)
-            low = np.sqrt(np.maximum(variances - margins, 0))
-            high = np.sqrt(np.maximum(variances + margins, 0))
-        return Measured((low + high) / 2, (high - low) / 2 + high * _ROUNDING)
+    def __init__(self, columns: Columns, values: Floats) -> None:
+        self._columns = columns
+        with np.errstate(over="ignore"):
+            middle = float(values.mean()) if len(values) else 0.0
+            apart = values - middle
+        self._most = max(float(apart.max(initial=0.0)), -float(apart.min(initial=0.0)))
+        self._sums: list[Fixed] = []
+        """Of the values, less their middle, and of the squares of that; none where these are too large."""
+        if self._most < _SQUARED:
+            self._sums.append(Fixed(columns, apart))
+            apart *= apart
+            self._sums.append(Fixed(columns, apart))
 
-    return measure
+    def deviation(self, first: Ints, end: Ints) -> Measure:
+        """The standard deviations of samples; of fewer than two values NaN."""
+        if not self._sums:
+            return lambda rows: Measured(np.zeros(len(first[rows])), np.full(len(first[rows]), np.inf))
+        sums_of, squares_of = (fixed.total(first, end) for fixed in self._sums)
+        counts_of, most = self._columns.totals(first, end), self._most
+
+        def measure(rows: Some) -> Measured:
+            sums, squares, counts = sums_of(rows), squares_of(rows), counts_of(rows).astype(np.float64)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                whole = sums.values * sums.values / counts
+                variances = (squares.values - whole) / (counts - 1)
+                # Taking the middle away, and squaring, rounded each value before.
+                off = sums.margins + counts * most * _ROUNDING
+                margins = squares.margins + counts * most * most * _ROUNDING
+                margins += (2 * np.abs(sums.values) * off + off * off) / counts
+                margins = (margins + (squares.values + whole) * 4 * _ROUNDING) / (counts - 1)
+                low = np.sqrt(np.maximum(variances - margins, 0))
+                high = np.sqrt(np.maximum(variances + margins, 0))
+            return Measured((low + high) / 2, (high - low) / 2 + high * _ROUNDING)
+
+        return measure
 
 
 def counted(columns: Columns, first: Ints, end: Ints) -> Measure:

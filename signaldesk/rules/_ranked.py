@@ -48,7 +48,7 @@ def extreme(
     at its row's rank; NaN for a slot without rows. `slots` says of each row which one it lies in; with
     rank 0 it does not matter."""
     rows = np.flatnonzero(ranks > 0)
-    known, codes = columns.once(("codes", sample), lambda: _coded(columns.samples[sample]))
+    known, codes = columns.shared(("codes", sample), lambda: _coded(columns.samples[sample]))
     bits = len(known).bit_length()
     late, others = columns.overtaken(first, columns.places)
     by_row = np.argsort(late, kind="stable")

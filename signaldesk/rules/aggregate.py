@@ -221,7 +221,7 @@ class _Replay(Replay):
             return by_blocks(len(columns), bool, holds_at)
         if self.name == "distinct":
             holds: Callable[[Any, float], Any] = limit.holds
-            many = holds(columns.different(self._values(columns), first), limit.threshold)
+            many = holds(columns.different(self._again(columns), first), limit.threshold)
             return by_blocks(len(columns), bool, lambda rows: many[rows] & enough(rows))
         return self._summed(columns, first, enough, limit)
 
@@ -259,7 +259,7 @@ class _Replay(Replay):
         first = columns.within(self.judge.span)
         counts = columns.totals(first, columns.places)
         if self.name == "distinct":
-            many = columns.different(self._values(columns), first)
+            many = columns.different(self._again(columns), first)
 
             def values(rows: slice) -> Any:
                 return many[rows].astype(float)
@@ -294,13 +294,17 @@ class _Replay(Replay):
         return extreme(columns, self.wanted[0].text, first, ranked, slots, count, most=most)
 
     def _measured(self, columns: Columns, first: Ints) -> Measure:
-        from signaldesk.rules._fixed import Fixed, deviation
+        from signaldesk.rules._fixed import Fixed, Spread
 
-        values, ends = self._values(columns), columns.places
+        values, ends, sample = self._values(columns), columns.places, self.wanted[0].text
         if self.name == "stddev":
-            return deviation(columns, values, first, ends)
-        fixed = Fixed(columns, values)
+            spread = columns.shared(("spread", sample), lambda: Spread(columns, values))
+            return spread.deviation(first, ends)
+        fixed = columns.shared(("fixed", sample), lambda: Fixed(columns, values))
         return fixed.total(first, ends) if self.name == "sum" else fixed.mean(first, ends)
+
+    def _again(self, columns: Columns) -> Ints:
+        return columns.shared(("again", self.wanted[0].text), lambda: columns.again(self._values(columns)))
 
     def unfit(self, columns: Columns) -> Bools | None:
         return columns.crowded(self.judge.span, EXACT)

@@ -251,7 +251,8 @@ class _Replay(Replay):
 
         if not self.wanted:
             return [counted(columns, first, end) for first, end in windows]
-        fixed = Fixed(columns, columns.samples[self.wanted[0].text])
+        sample = self.wanted[0].text
+        fixed = columns.shared(("fixed", sample), lambda: Fixed(columns, columns.samples[sample]))
         measure = fixed.total if self.judge.function == "sum" else fixed.mean
         return [measure(first, end) for first, end in windows]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from signaldesk.rules._blocks import Some
 from signaldesk.rules._columns import Columns
-from signaldesk.rules._fixed import Fixed, Measure, Measured, compared, deviation
+from signaldesk.rules._fixed import Fixed, Measure, Measured, Spread, compared
 from signaldesk.rules._tallies import Sums, packed
 from tests.support.examples import examples
 
@@ -45,7 +45,7 @@ ALL = slice(None)
 MEASURES: dict[str, tuple[Callable[..., Measure], Callable[[Sums], float], int]] = {
     "sum": (lambda columns, *rest: Fixed(columns, rest[0]).total(*rest[1:]), Sums.sum, 0),
     "mean": (lambda columns, *rest: Fixed(columns, rest[0]).mean(*rest[1:]), Sums.mean, 1),
-    "deviation": (deviation, Sums.deviation, 2),
+    "deviation": (lambda columns, *rest: Spread(columns, rest[0]).deviation(*rest[1:]), Sums.deviation, 2),
 }
 
 
