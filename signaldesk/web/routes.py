@@ -39,7 +39,8 @@ API: tuple[Route, ...] = (
     ),
     _v1(
         "GET", "/events", events.list_events, "Stored events, newest first",
-        scope="events:read", answer=Page[events.EventOut], query=(*LISTING, "type", "from", "to", "replay"),
+        scope="events:read", answer=Page[events.EventOut],
+        query=(*LISTING, "type", "where", "from", "to", "replay"),
     ),
     _v1("GET", "/events/{id}", events.get_event, "One event", scope="events:read", answer=events.EventOut),
     _v1(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
+from signaldesk import filters
+from signaldesk.clock import to_us
 from signaldesk.intake.intake import Delivery, Sender
 from signaldesk.store.eventlog import EventRecord
 from signaldesk.web import paging
@@ -15,6 +18,9 @@ from signaldesk.web.api.shapes import Shape
 from signaldesk.web.call import Answer, Call
 
 TYPES_SINCE = timedelta(days=30)
+LOOKED_AT = 10_000
+"""Events that a request with a filter looks at: its page ends there, and `next` goes on."""
+_STEP = 1_000
 
 
 class EventIn(Shape):
@@ -71,17 +77,33 @@ async def send(call: Call) -> Answer:
 
 
 async def list_events(call: Call) -> Answer:
-    limit = call.limit()
-    found = await call.services.events.page(
+    limit, before, where = call.limit(), call.cursor(), call.one("where")
+    ask = partial(
+        call.services.events.page,
         call.org_id,
-        limit=limit + 1,
         type=call.one("type"),
         since=call.moment("from"),
         until=call.moment("to"),
-        before=call.cursor(),
         lane=call.one("replay") or "",
     )
-    return Answer(paging.page(found, limit, _out, lambda event: (event.timestamp, event.id)))
+    if where is None:
+        return Answer(paging.page(await ask(limit=limit + 1, before=before), limit, _out, _place))
+    holds = filters.parse(where).predicate
+    found: list[EventRecord] = []
+    looked, more = 0, True
+    while more and len(found) <= limit and looked < LOOKED_AT:
+        some = await ask(limit=_STEP, before=before)
+        found += [one for one in some if holds(one.payload, one.type, one.source, to_us(one.timestamp))]
+        looked, more = looked + len(some), len(some) == _STEP
+        before = _place(some[-1]) if some else before
+    answer = paging.page(found, limit, _out, _place)
+    if more and before is not None and len(found) <= limit:
+        answer["next"] = paging.cursor(*before)
+    return Answer(answer)
+
+
+def _place(event: EventRecord) -> tuple[datetime, UUID]:
+    return event.timestamp, event.id
 
 
 async def get_event(call: Call) -> EventOut:

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import httpx
 import orjson
+import pytest
 
 from signaldesk.stream.events import PARTITIONS
+from signaldesk.web.api import events as api_events
 from tests.support import rows
 from tests.support.tenants import put_notifications
 from tests.support.web import Org, Web, paged
@@ -185,6 +187,38 @@ async def test_stored_events_are_read_by_type_time_and_id(
     assert (await client.get(f"/api/v1/events/{newest}")).json()["payload"] == {"country": "DE"}
     no_zone = await client.get("/api/v1/events", params={"from": "2026-01-01T00:00:00"})
     assert no_zone.status_code == 422
+
+
+async def test_events_are_read_by_a_filter_page_by_page(
+    web: Web, client: httpx.AsyncClient, org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_events, "LOOKED_AT", 4)
+    monkeypatch.setattr(api_events, "_STEP", 2)
+    database, now = web.services.database, rows.now()
+    amounts = [5, 30, 30, 1, 1, 1, 1, 1, 1, 1, 30]
+    sent = [
+        await rows.event(database, org.id, timestamp=now - timedelta(seconds=ago), payload={"amount": amount})
+        for ago, amount in enumerate(amounts)
+    ]
+
+    async def page(**params: str) -> tuple[list[str], str | None]:
+        answer = await client.get("/api/v1/events", params={"where": "amount > 20", **params})
+        assert answer.status_code == 200, answer.text
+        return [event["id"] for event in answer.json()["items"]], answer.json()["next"]
+
+    first, more = await page(limit="1")
+    assert first == [str(sent[1])] and more
+    second, more = await page(limit="1", cursor=more)
+    assert second == [str(sent[2])] and more  # as far as one request looks
+    third, more = await page(limit="5", cursor=more)
+    assert third == [] and more
+    last, more = await page(limit="5", cursor=more)
+    assert last == [str(sent[10])] and more is None
+
+    wrong = await client.get("/api/v1/events", params={"where": "lenght(country) > 1"})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["field"] == "where"
+    assert "did you mean" in wrong.json()["errors"][0]["message"]
 
 
 async def test_event_types_are_counted(web: Web, client: httpx.AsyncClient, org: Org) -> None:
