@@ -184,7 +184,7 @@ class _Reader:
             return []
         rules = found + inline
         known = {rule.name: rule for rule in rules}
-        for fault in (fault for rule in rules for fault in parts.faults(rule, known)):
+        for fault in (fault for rule in rules for fault in parts.faults(rule.document(), known)):
             self._fault("rules", fault.message)
         return rules
 

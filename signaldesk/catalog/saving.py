@@ -27,13 +27,15 @@ async def checked(connection: AsyncConnection, org_id: UUID, body: Any) -> Rule:
     """The rule of a document. Raises Invalid with the faults of the document and of the channels it names."""
     known = await channels.names(connection, org_id)
     faults = _named(body, known)
+    rule = None
     try:
         rule = document.parse(body)
-        if _whole(rule):
-            faults += parts.faults(rule, await _known(connection, org_id, [rule]))
     except Invalid as error:
         faults = [*error.errors, *faults]
-    if faults:
+    if parts.named(body):
+        there = await _known(connection, org_id, [rule] if rule else [])
+        faults += _new(parts.faults(body, there), faults)
+    if faults or rule is None:
         raise Invalid(_counted(len(faults), "the rule has {}"), errors=faults)
     return rule
 
@@ -49,14 +51,18 @@ async def all_checked(connection: AsyncConnection, org_id: UUID, bodies: Sequenc
     parsed: list[Rule] = []
     try:
         parsed = document.parse_all(list(bodies))
-        there = await _known(connection, org_id, parsed) if any(map(_whole, parsed)) else {}
-        faults += [
-            FieldError(f"rules[{index}].{fault.field}", fault.message)
-            for index, rule in enumerate(parsed)
-            for fault in parts.faults(rule, there)
-        ]
     except Invalid as error:
         faults = [*error.errors, *faults]
+    if any(map(parts.named, bodies)):
+        there = await _known(connection, org_id, parsed or _sound(bodies))
+        names = [body.get("name") for body in bodies if isinstance(body, dict)]
+        together = {name for name in names if isinstance(name, str)}
+        coming = [
+            FieldError(f"rules[{index}].{fault.field}", fault.message)
+            for index, body in enumerate(bodies)
+            for fault in parts.faults(body, there, spared=together)
+        ]
+        faults += _new(coming, faults)
     if faults:
         raise Invalid(_counted(len(faults), "{} in these rules"), errors=faults)
     return parsed
@@ -69,7 +75,7 @@ async def must_fit(connection: AsyncConnection, org_id: UUID) -> None:
     known = await _known(connection, org_id, []) if made else {}
     for stored in made:
         whole = known.get(stored.name)
-        if whole is None or not (faults := parts.faults(whole, known)):
+        if whole is None or not (faults := parts.faults(stored.body, known)):
             continue
         gone = [name for name in kinds()[whole.when.kind].parts(whole.when) if name not in known]
         why = f"of {gone[0]!r}" if gone else f"of other rules, and {faults[0].message}"
@@ -90,8 +96,19 @@ def _named(body: Any, known: Collection[str]) -> list[FieldError]:
     return [*grouping.faults(body), *targets.faults(targets.named(body), known)]
 
 
-def _whole(rule: Rule) -> bool:
-    return bool(kinds()[rule.when.kind].parts(rule.when))
+def _new(coming: Sequence[FieldError], faults: Sequence[FieldError]) -> list[FieldError]:
+    """Those of fields of which nothing is said yet."""
+    said = {fault.field for fault in faults}
+    return [fault for fault in coming if fault.field not in said]
+
+
+def _sound(bodies: Sequence[Any]) -> list[Rule]:
+    """The rules of those documents that have no faults."""
+    found = []
+    for body in bodies:
+        with suppress(Invalid):
+            found.append(document.parse(body))
+    return found
 
 
 async def add(connection: AsyncConnection, org_id: UUID, rule: Rule, by: Actor | None) -> StoredRule:

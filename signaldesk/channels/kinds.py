@@ -13,6 +13,7 @@ from signaldesk import registry
 from signaldesk.channels._config import ChannelConfig
 from signaldesk.channels._kind import Channel, Mail, Mailer, Means, Publish, Receipt
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.said import said
 
 __all__ = [
     "Channel",
@@ -70,4 +71,4 @@ def _fault(fault: dict[str, Any], model: type[ChannelConfig]) -> FieldError:
         return FieldError(path, f"unknown field; {f'did you mean {near[0]}?' if near else f'known: {known}'}")
     if fault["type"] == "missing":
         return FieldError(path, "is missing")
-    return FieldError(path, str(fault["msg"]).removeprefix("Value error, "))
+    return FieldError(path, said(fault, quoted=False))

@@ -17,6 +17,7 @@ from signaldesk.clock import from_us, iso, to_us
 from signaldesk.engine import audience
 from signaldesk.engine.audience import Audience, Audiences
 from signaldesk.engine.lane import Lane
+from signaldesk.engine.state import State
 from signaldesk.engine.watch import Watch
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.ids import of_event
@@ -158,6 +159,15 @@ class _Judged:
         back = state.held[2] if state.held is not None else None
         return latest.event.timestamp in (state.last_fired, back)
 
+    @property
+    def state(self) -> State:
+        """Of the group; that of a group without a past, if no part of a composite rule ever held in it."""
+        state = self.watch.states.get(self.key)
+        if state is None:
+            state = State(self.watch, self.key)
+            self.watch.judge.load(state, None)
+        return state
+
     def run(self, seen: Sequence[Seen], at: int) -> None:
         for place, one in enumerate(seen, 1):
             behind = {0: one.behind} if one.behind else {}
@@ -165,7 +175,10 @@ class _Judged:
                 Stored(b"", "", place, one.received_at, [one.event], behind), replayed=True
             )
             self.lane.judge(matched)
-            if any(watch is self.watch and state.key == self.key for watch, state, *_ in matched.hits):
+            if any(
+                self.watch in (watch, *watch.composites) and state.key == self.key
+                for watch, state, *_ in matched.hits
+            ):
                 self.latest = one
             elif self.watch.late:
                 self.watch.late, self.late = 0, one
@@ -212,23 +225,22 @@ def _answer(
         if failed.rule_id == judged.watch.id:
             return found("set_aside", f"judging it fails: {failed.error}")
     if latest is None:
-        return _nothing(found, judged, seen)
+        return _nothing(found, judged, fired, seen)
     event = {"event_id": UUID(bytes=latest.event.id), "event_at": latest.event.timestamp}
-    state = judged.watch.states[judged.key]
+    state = judged.state
     if fired and judged.held and latest.event.timestamp < to_us(fired[0].timestamp) + rule.cooldown:
         until, words = _cooling(found, fired[0])  # it is written down a moment later
         return found("held_back", words, reason="cooldown", until=until, **event)
-    value = judged.watch.judge.value(state, latest.event.timestamp)
+    judge = judged.watch.judge
+    value = judge.value(state, latest.event.timestamp)
     when = iso(latest.event.timestamp)
     if not judged.watch.plain and rule.for_ and state.since is not None:
         text = f"the condition holds since {iso(state.since)}, and must for {rule.document()['for']}"
         return found("holds_not_long_enough", text, value=value, until=state.due_for, **event)
-    margin = None if value is None else judged.watch.judge.margin(state, latest.event.timestamp)
-    found_so = "the condition did not hold"
-    if value is not None:
-        found_so = f"the value was {measured(value, margin=margin)}"
+    margin = None if value is None else judge.margin(state, latest.event.timestamp)
+    lacking = judge.lacking(state, latest.event.timestamp, at) or "the condition did not hold"
     sentence = document.kinds()[rule.when.kind].sentence(rule.when)
-    text = f"at the latest event, {when}, {found_so}; the rule needs: {sentence}"
+    text = f"at the latest event, {when}, {lacking}; the rule needs: {sentence}"
     return found("not_enough", text, value=value, margin=margin, **event)
 
 
@@ -269,7 +281,9 @@ def _held(found: _Finding, held: SuppressionRecord, fired: list[FiringRecord]) -
     return found("held_back", words, reason=held.reason, until=until, event_id=event, event_at=last)
 
 
-def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanation:
+def _nothing(
+    found: _Finding, judged: _Judged, fired: list[FiringRecord], seen: Sequence[Seen]
+) -> Explanation:
     """No event of the group was judged: too late, not for this group, not true, or not there."""
     if judged.late is not None:
         event = judged.late.event
@@ -278,10 +292,15 @@ def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanat
         return found("late", text, event_id=UUID(bytes=event.id), event_at=event.timestamp)
     watch = judged.watch
     for one in reversed(seen):
-        payload = orjson.loads(one.event.payload)
-        if watch.where and watch.watches(one.event.type) and watch.group(one.event, payload) == judged.key:
-            event, time = one.event, one.event.timestamp
+        event, payload = one.event, orjson.loads(one.event.payload)
+        if watch.watches(event.type) and watch.group(event, payload) == judged.key:
+            time = event.timestamp
             about = payload, event.type, event.source, time
+            named = {"event_id": UUID(bytes=event.id), "event_at": time}
+            if watch.predicate is None or watch.predicate(*about) is True:
+                why = watch.judge.passed_over(payload, event)
+                return found("passed_over", f"the latest event, {iso(time)}, does not count: {why}", **named)
+            assert watch.where is not None
             clauses = tuple(Clause(*clause) for clause in filters.parse(watch.where).clauses(*about))
             unmet = ", ".join(
                 f"{clause.text} is {'NULL' if clause.holds is None else 'false'}"
@@ -289,6 +308,8 @@ def _nothing(found: _Finding, judged: _Judged, seen: Sequence[Seen]) -> Explanat
                 if not clause.holds
             )
             text = f"for the latest event, {iso(time)}, the filter is not true: {unmet}"
-            return found("filter_false", text, event_id=UUID(bytes=event.id), event_at=time, clauses=clauses)
-    span = number(judged.reach / 1e6)
-    return found("no_event", f"no event of this group came in the {span} s that the rule looks back")
+            return found("filter_false", text, clauses=clauses, **named)
+    text = f"no event of this group came in the {number(judged.reach / 1e6)} s that the rule looks back"
+    if watch.judge.begins and fired:
+        text += f"; it fired for that at {iso(to_us(fired[0].timestamp))}, and does once only"
+    return found("no_event", text)

@@ -10,6 +10,7 @@ Answer = Literal[
     "held_back",
     "not_enough",
     "filter_false",
+    "passed_over",
     "late",
     "no_event",
     "not_yet",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from signaldesk.errors import FieldError
 from signaldesk.model.event import Event
+from signaldesk.model.message import measured
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 
@@ -86,6 +87,16 @@ class Judge:
     def margin(self, window: Window, time: int) -> float | None:
         """How far off that value may be, as a `Verdict` says it."""
         return None
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        """What an evaluation at `time` found that did not hold, or what it lacked, in words; `now` is when
+        that is asked. Empty: there is nothing more to say."""
+        value = self.value(window, time)
+        return "" if value is None else f"the value was {measured(value, margin=self.margin(window, time))}"
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        """Why `sample` says SKIP of an event, in words."""
+        return "it has nothing that is measured"
 
     def recovered(self, value: float, threshold: float) -> bool:
         """Whether a value is back on the good side of `resolve.threshold`."""
@@ -239,6 +250,8 @@ class Kind:
 
     name: ClassVar[str]
     condition: ClassVar[type[Condition]]
+    plain_field: ClassVar[bool] = False
+    """Whether its `field` is a field as `by` names them, where others take an expression."""
     takes_event: ClassVar[bool] = True
     """Whether the rule itself names events; the others say in their condition what they look at."""
     wants_where: ClassVar[bool] = False

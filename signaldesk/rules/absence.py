@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, cast
 from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from signaldesk.clock import from_us, to_us
+from signaldesk.clock import from_us, iso, to_us
 from signaldesk.model import duration
 from signaldesk.model.active import zone
 from signaldesk.model.duration import Duration
+from signaldesk.model.message import number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import Judge, Kind, Replay, Verdict
@@ -167,6 +168,13 @@ class _Judge(Judge):
         since = f"since {from_us(silence.last):%Y-%m-%d %H:%M:%S} UTC"
         words = f"no {self._what} {since}" if evidence else f"no {self._what} yet, {since}"
         return Verdict(quiet, False, allowed or quiet, silence.last, time, evidence, words)
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        silence: _Silence = window.memory
+        if silence.due is None:
+            return ""
+        left = number((silence.due - now) / 1e6)
+        return f"it came, and is missed if none comes until {iso(silence.due)}, {left} s later"
 
     def dump(self, window: Window) -> Any:
         silence: _Silence = window.memory

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from signaldesk.filters import parse_value
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.message import measured
+from signaldesk.model.message import many, measured
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import SKIP, Judge, Kind, Replay, Verdict, Wanted
@@ -133,7 +133,7 @@ class _Judge(Judge):
         self.between = found.between
         self.span = self.lasting = condition.within
         self.takes = found.takes
-        self.find = value_of(condition.field)
+        self.field, self.find = condition.field, value_of(condition.field)
 
     def sample(self, payload: dict[str, Any], event: Event) -> Any:
         value = self.takes(self.find(payload, event))
@@ -171,6 +171,15 @@ class _Judge(Judge):
 
     def _margin(self, tally: Tally) -> float | None:
         return self.function.margin if tally.rough else None
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        count = window.memory.measure(window, time, self.span).count
+        if count < self.least:
+            return f"there were {count} of the {many(self.least, 'value')} that it takes"
+        return super().lacking(window, time, now)
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        return f"{self.field} is no {'single value' if self.takes is digest else 'number'} there"
 
     def recovered(self, value: float, threshold: float) -> bool:
         return self.limit.recovered(value, threshold)

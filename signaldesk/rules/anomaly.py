@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, field_validator, model_validator
 
 from signaldesk import filters
-from signaldesk.clock import from_us
+from signaldesk.clock import from_us, iso
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import duration
 from signaldesk.model.active import zone
@@ -138,8 +138,12 @@ class _Judge(Judge):
     def ring(self, window: Window, time: int) -> bool:
         what, bins = self._what, window.memory
         assert isinstance(bins, Bins)
-        known = bins.detector.count * what.bin >= what.min_history
-        return bins.close(self._figure, what.score if known else SCORE_MAX + 1, self._side, self._local)
+        limit = what.score if self._known(bins) else SCORE_MAX + 1
+        return bins.close(self._figure, limit, self._side, self._local)
+
+    def _known(self, bins: Bins) -> bool:
+        """Whether it has watched for long enough."""
+        return bins.detector.count * self._what.bin >= self._what.min_history
 
     def _local(self, time: int) -> int:
         """What the clocks of the place show, as µs since 1970 there."""
@@ -163,16 +167,29 @@ class _Judge(Judge):
         start, end = bins.closed, bins.closed + what.bin
         inside = zip(window.times, window.ids, strict=True)
         evidence = [id_ for at, id_ in inside if start <= at < end][-EVIDENCE_MAX:]
-        figure = "events" if what.function == "count" else f"{what.function} of {what.field}"
-        shown = (
-            f"{number(bins.value)} events" if what.function == "count" else f"{figure} {number(bins.value)}"
-        )
-        usual = number(float(f"{bins.expected:.3g}"))
-        words = (
-            f"{shown} in {duration.seconds(what.bin)} is {_MOST[what.direction]}: about {usual} is usual at "
-            f"that time (score {bins.score:.2f}, limit {number(what.score)})"
-        )
+        words = f"{self._shown(bins)} is {_MOST[what.direction]}: {self._usual(bins)}"
         return Verdict(bins.score, False, what.score, start, end, evidence, words)
+
+    def _shown(self, bins: Bins) -> str:
+        what, value = self._what, number(bins.value)
+        figure = f"{value} events" if what.function == "count" else f"{what.function} of {what.field} {value}"
+        return f"{figure} in {duration.seconds(what.bin)}"
+
+    def _usual(self, bins: Bins) -> str:
+        usual = number(float(f"{bins.expected:.3g}"))
+        limit = number(self._what.score)
+        return f"about {usual} is usual at that time (score {bins.score:.2f}, limit {limit})"
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        what, bins = self._what, window.memory
+        assert isinstance(bins, Bins)
+        if not self._known(bins):
+            so_far, whole = bins.detector.count * what.bin, duration.rough(what.min_history)
+            return f"it had watched for {duration.rough(so_far)} of the {whole} that it does at first"
+        return f"the latest bin to end, of {iso(bins.closed)}, had {self._shown(bins)}: {self._usual(bins)}"
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        return f"{self._what.field} is no number there"
 
     def thin(self, window: Window, horizon: int) -> None:
         """Keep the newest ids of bins that are open or were closed just now."""
@@ -207,6 +224,7 @@ def is_path(field: str) -> bool:
 class AnomalyKind(Kind):
     name = "anomaly"
     condition = Anomaly
+    plain_field = True
 
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, Anomaly)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from signaldesk.errors import FieldError
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.message import number
+from signaldesk.model.message import many, number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import EVIDENCE_MAX, SKIP, Judge, Kind, Replay, Verdict, Wanted
@@ -116,6 +116,7 @@ class _Judge(Judge):
         self.word, self.threshold = condition.limit
         self.function = condition.function
         self.of = f"{condition.function} of {condition.field}" if condition.field else "events"
+        self.field = condition.field
         self.find = value_of(condition.field) if condition.field else None
         self.least = condition.min_events
         self.width = self.lasting = condition.within
@@ -172,13 +173,8 @@ class _Judge(Judge):
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
         # What came late may have left nothing to compare with, where an earlier evaluation held.
         measured = self._measure(window, time) or _Measured(0.0, 0.0, 0.0, False)
-        about = "about " if measured.rough else ""
-        words = (
-            f"{self.of} {'rose' if self.word.startswith('rise') else 'fell'} from {about}"
-            f"{number(measured.before)} to {about}{number(measured.now)} "
-            f"({self._amount(measured.change)}, limit {self._amount(self.threshold)}) "
-            f"in {duration.seconds(self.width)} against {self.earlier}"
-        )
+        moved = "rose" if self.word.startswith("rise") else "fell"
+        words = f"{self.of} {moved} {self._words(measured)}"
         evidence = window.memory.newest(window, time, self.width) or [event]
         start, margin = time - self.width, 0.0 if measured.rough else None
         return Verdict(measured.change, False, self.threshold, start, time, evidence, words, margin)
@@ -186,6 +182,29 @@ class _Judge(Judge):
     def margin(self, window: Window, time: int) -> float | None:
         measured = self._measure(window, time)
         return 0.0 if measured and measured.rough else None
+
+    def _words(self, measured: _Measured) -> str:
+        about = "about " if measured.rough else ""
+        return (
+            f"from {about}{number(measured.before)} to {about}{number(measured.now)} "
+            f"({self._amount(measured.change)}, limit {self._amount(self.threshold)}) "
+            f"in {duration.seconds(self.width)} against {self.earlier}"
+        )
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        measured = self._measure(window, time)
+        if measured is not None:
+            return f"{self.of} went {self._words(measured)}"
+        series: Series[Any] = window.memory
+        present = series.measure(window, time, self.width).count
+        past = series.measure(window, time, self.width, view=1, ago=self.ago).count
+        if max(present, past) < self.least:
+            least = many(self.least, "event")
+            return f"there were {present}, and {past} before, of the {least} that it takes"
+        return f"there was nothing to compare with {self.earlier}"
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        return f"{self.field} is no number there"
 
     def _amount(self, change: float) -> str:
         return number(change) if self.word.endswith("_by") else f"{number(100 * change)} %"

@@ -84,6 +84,15 @@ class _Judge(Judge):
         words = f"{' and '.join(on)} within {duration.seconds(self.span)}"
         return Verdict(len(on), False, self._need, time - self.span, time, [*others, event], words)
 
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        moments: dict[str, Window] = window.memory
+        on = [name for name in self._names if self._on(moments, name, time)]
+        lacks = [f"{name} had not held" for name in self._all if name not in on]
+        if self._any and not any(name in on for name in self._any):
+            lacks.append(f"none of {', '.join(self._any)} had held")
+        lacks += [f"{name} had" for name in self._none if name in on]
+        return f"within {duration.seconds(self.span)}, {' and '.join(lacks)}"
+
     def dump(self, window: Window) -> Any:
         moments: dict[str, Window] = window.memory
         return {name: (part.times, part.ids) for name, part in moments.items()}

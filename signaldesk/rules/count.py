@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 from signaldesk.model import duration
-from signaldesk.model.message import number
+from signaldesk.model.message import measured, number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Replay, Verdict
@@ -61,6 +61,10 @@ class _Judge(Judge):
     def value(self, window: Window, time: int) -> float | None:
         """How many there are, as far as they are kept."""
         return float(min(self.need, window.count(time, self.span)))
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        found = window.count(time, self.span)
+        return f"the value was {measured(min(self.need, found), found >= self.need)}"
 
     def recovered(self, value: float, threshold: float) -> bool:
         return self.limit.recovered(value, threshold)

@@ -14,6 +14,7 @@ import signaldesk.rules as room
 from signaldesk import filters, registry
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.rule import Condition, Rule
+from signaldesk.model.said import said, shown
 from signaldesk.rules._kind import Judge, Kind
 
 M = TypeVar("M", bound=BaseModel)
@@ -168,7 +169,7 @@ def _at(faults: list[FieldError], field: str) -> bool:
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[FieldError]:
     """What pydantic found wrong, in our words: unknown fields and values come with the nearest known one."""
-    found = error.errors(include_url=False, include_context=False)[:_MOST_FAULTS]
+    found = error.errors(include_url=False)[:_MOST_FAULTS]
     inside = {fault["loc"][:-1] for fault in found} | {fault["loc"][:-2] for fault in found}
     return [
         _fault(dict(fault), model)
@@ -188,10 +189,10 @@ def _fault(fault: dict[str, Any], model: type[BaseModel]) -> FieldError:
     if kind == "missing":
         return FieldError(path, "is missing")
     if kind == "tuple_type":
-        return FieldError(path, "expected a text, or a list of texts")
-    message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+        return FieldError(path, f"must be a text or a list of texts, not {shown(fault['input'])}")
+    message = said(fault)
     if kind in ("enum", "literal_error") and isinstance(fault["input"], str):
-        near = _near(fault["input"].lower(), re.findall(r"'([^']*)'", message))
+        near = _near(fault["input"].lower(), re.findall(r"'([^']*)'", fault["ctx"]["expected"]))
         message += f"; did you mean {near}?" if near else ""
     return FieldError(path, message)
 

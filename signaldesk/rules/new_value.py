@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
+from signaldesk.clock import iso
 from signaldesk.errors import FieldError
 from signaldesk.model import duration, group
 from signaldesk.model.duration import Duration
@@ -121,6 +122,18 @@ class _Judge(Judge):
         words = f"{clip(seen.now, _SHOWN)} was not seen for {duration.seconds(self.span)}"
         return Verdict(1, False, 1, time - self.span, time, [event], words)
 
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        seen: _Seen = window.memory
+        if seen.first is not None and time < seen.first + self._learn:
+            return f"it was still learning what there is, until {iso(seen.first + self._learn)}"
+        times = seen.times.get(blake2b(seen.now.encode(), digest_size=_DIGEST).digest(), [])
+        before = times[: bisect_left(times, time)]
+        known = f", at {iso(before[-1])}" if before else ""
+        return f"{clip(seen.now, _SHOWN)} was seen before{known}"
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        return f"it has no {self._field}"
+
     def thin(self, window: Window, horizon: int) -> None:
         seen: _Seen = window.memory
         members = []
@@ -161,6 +174,7 @@ def _member(value: bytes, time: int) -> bytes:
 class NewValueKind(Kind):
     name = "new_value"
     condition = NewValue
+    plain_field = True
 
     def judge(self, rule: Rule) -> Judge:
         assert isinstance(rule.when, NewValue)

@@ -12,7 +12,7 @@ from signaldesk import filters
 from signaldesk.errors import FieldError
 from signaldesk.model import duration
 from signaldesk.model.event import Event
-from signaldesk.model.message import number
+from signaldesk.model.message import many, number
 from signaldesk.model.rule import Condition, Rule
 from signaldesk.model.window import Window
 from signaldesk.rules._kind import EVIDENCE_MAX, Judge, Kind, Replay, Verdict, Wanted
@@ -88,10 +88,8 @@ class _Judge(Judge):
     def verdict(self, window: Window, time: int, event: bytes) -> Verdict:
         tally = window.memory.measure(window, time, self.span)
         value = tally.hits / tally.count
-        about = "about " if tally.rough else ""
         words = (
-            f"{about}{tally.hits} of {tally.count} events ({number(100 * value)} %) in "
-            f"{duration.seconds(self.span)} ({self.limit.word.replace('_', ' ')} "
+            f"{_share(tally)} in {duration.seconds(self.span)} ({self.limit.word.replace('_', ' ')} "
             f"{number(100 * self.limit.threshold)} %)"
         )
         evidence = self._evidence(window, time) or [event]
@@ -100,6 +98,12 @@ class _Judge(Judge):
 
     def margin(self, window: Window, time: int) -> float | None:
         return 0.0 if window.memory.measure(window, time, self.span).rough else None
+
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        tally = window.memory.measure(window, time, self.span)
+        if tally.count < self.least:
+            return f"there were {tally.count} of the {many(self.least, 'event')} that it takes"
+        return f"it was {_share(tally)}"
 
     def _evidence(self, window: Window, time: int) -> list[bytes]:
         """The newest events that pass the filter, where many of them are bad; else those that do not."""
@@ -119,6 +123,11 @@ class _Judge(Judge):
     def load(self, window: Window, notes: Any) -> None:
         window.memory = Series(Hits, span=self.span, pane=max(1, self.span // PANES))
         window.memory.load(window, notes)
+
+
+def _share(tally: Hits) -> str:
+    share = number(100 * tally.hits / tally.count)
+    return f"{'about ' if tally.rough else ''}{tally.hits} of {many(tally.count, 'event')} ({share} %)"
 
 
 class _Replay(Replay):

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from signaldesk import filters
-from signaldesk.model import duration, glob
+from signaldesk.clock import iso
+from signaldesk.model import duration, glob, message
 from signaldesk.model.event import TYPE_MAX, Event
 from signaldesk.model.rule import Condition, Listed, Rule
 from signaldesk.model.window import Window
@@ -185,6 +186,33 @@ class _Judge(Judge):
         words = _words(self._condition, f"{took:g} s" if not self._missing else "")
         return Verdict(took, False, limit, time - self.span, time, list(chain.ids), words)
 
+    def lacking(self, window: Window, time: int, now: int) -> str:
+        chains: _Chains = window.memory
+        steps, every = self._condition.steps, list(map(_named, self._condition.steps))
+        if chains.waiting:
+            return _so_far(every, _named(self._condition.missing), chains.waiting[0], self.span, now)
+        for number in range(len(steps) - 1 - (not self._missing), -1, -1):
+            chain = next((one for one in reversed(chains.steps[number]) if one.end <= now), None)
+            if chain is None:
+                continue
+            if number == len(steps) - 1:
+                return f"{', then '.join(every)} came, and {_named(self._condition.missing)} followed in time"
+            return _so_far(every[: number + 1], every[number + 1], chain, self.span, now)
+        return f"no {every[0]} had come in the {duration.seconds(self.span)} before"
+
+    def passed_over(self, payload: dict[str, Any], event: Event) -> str:
+        """Which parts of the filters of the steps that it could be are not true."""
+        every = (*self._condition.steps, *((self._condition.missing,) if self._condition.missing else ()))
+        about = payload, event.type, event.source, event.timestamp
+        found = [
+            f"{text} is {'NULL' if holds is None else 'false'}"
+            for step in every
+            if step.where is not None and glob.matcher(step.event)(event.type)
+            for text, holds in filters.parse(step.where).clauses(*about)
+            if not holds
+        ]
+        return f"it is none of the steps: {', '.join(dict.fromkeys(found))}"
+
     def dump(self, window: Window) -> Any:
         chains: _Chains = window.memory
         return (chains.steps, chains.waiting, chains.fired)
@@ -234,12 +262,23 @@ def _wanted(step: Step) -> Wanted:
     return Wanted(step.where or "", "truth", events=step.event)
 
 
+def _named(step: Step | None) -> str:
+    return " or ".join(step.event) if step is not None else ""
+
+
+def _so_far(came: list[str], next_: str, chain: Chain, span: int, now: int) -> str:
+    """How far a chain has come, and how long what follows may still take."""
+    left = chain.start + span - now
+    over = f"and its {duration.seconds(span)} are over"
+    rest = f"{message.number(left / 1e6)} s left" if left > 0 else over
+    return f"{', then '.join(came)} came at {iso(chain.end)}, {next_} did not: {rest}"
+
+
 def _words(condition: Sequence, took: str) -> str:
-    chain = ", then ".join(" or ".join(step.event) for step in condition.steps)
+    chain = ", then ".join(map(_named, condition.steps))
     if condition.missing is None:
         return f"{chain} within {took or duration.seconds(condition.within)}"
-    missing = " or ".join(condition.missing.event)
-    return f"{chain} not followed by {missing} within {duration.seconds(condition.within)}"
+    return f"{chain} not followed by {_named(condition.missing)} within {duration.seconds(condition.within)}"
 
 
 class SequenceKind(Kind):

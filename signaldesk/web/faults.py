@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from signaldesk.errors import FieldError
+from signaldesk.model.said import said
 
 _WORDS = {"missing": "is missing", "extra_forbidden": "unknown field"}
 _NO_TIME = "is no time; write e.g. 2026-01-31T12:00:00Z"
@@ -39,7 +40,8 @@ def _fault(fault: dict[str, Any], given: Any, known: Sequence[str]) -> _Fault:
             depth = len(place) if depth is None else depth  # pydantic's name of one of the forms
             continue
         place.append(str(part))
-    message = _WORDS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
+    # Bodies may hold passwords: nothing of what was given is repeated.
+    message = _WORDS.get(fault["type"], said(fault, quoted=False))
     if fault["type"] == "extra_forbidden" and len(place) == 1:
         near = get_close_matches(place[0][:60], known, n=1)
         message += f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(known)}"

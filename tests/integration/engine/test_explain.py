@@ -308,6 +308,95 @@ async def test_events_that_tell_of_a_time_before_the_rule_was_saved_are_explaine
     assert (await desk.why(at=then - MICROS)).answer == "not_yet"
 
 
+def came(type_: str, ago: float = 0, **payload: Any) -> tuple[str, float, dict[str, Any]]:
+    """An event, so many seconds before it is asked why."""
+    return type_, ago, payload
+
+
+FEW = {"kind": "aggregate", "function": "avg", "field": "ms", "above": 9, "min_events": 5}
+CHANGE = {"kind": "change", "rise": 2, "min_events": 2}
+NEW = {"kind": "new_value", "field": "ms"}
+CHAIN = {"kind": "sequence", "steps": [{"event": "y"}, {"event": "z"}]}
+MISSING = {"kind": "sequence", "steps": [{"event": "y"}], "missing": {"event": "z"}}
+BIG = {"kind": "sequence", "steps": [{"event": "y"}, {"event": "z", "where": "ms > 3"}]}
+Y, LOUD_ONE = came("y"), came("loud", country="DE")
+FAILED = came("failed", country="DE", amount=30, plan="pro")
+
+LACKING: list[tuple[dict[str, Any], list[Any], str]] = [
+    ({"kind": "count", "below": 3}, [came("y", 9)] * 3 + [Y], "the value was 3 or more; the rule needs"),
+    (FEW, [came("y", ms=1), came("y", ms=2)], "there were 2 of the 5 values that it takes"),
+    (FEW, [came("y", ms="soon")], "does not count: ms is no number there"),
+    ({"kind": "ratio", "above": 0.5, "min_events": 5}, [Y, Y], "there were 2 of the 5 events that it takes"),
+    (
+        {"kind": "ratio", "above": 0.5, "min_events": 2},
+        [came("y", bad=True), Y, Y, Y],
+        "it was 1 of 4 events (25 %)",
+    ),
+    (CHANGE, [came("y", 61), came("y", 61), Y, Y, Y], "events went from 2 to 3 (50 %, limit 200 %) in 60 s"),
+    ({**CHANGE, "min_events": 4}, [came("y", 61), Y, Y], "there were 2, and 1 before, of the 4 events that"),
+    (CHANGE, [Y, Y], "there was nothing to compare with"),
+    ({"kind": "absence"}, [came("y", 48)], ", 12 s later; the rule needs: none for 60 s"),
+    (NEW, [came("y", 9, ms=1), came("y", ms=1)], '{"ms":1} was seen before, at'),
+    (NEW, [Y], "does not count: it has no ms"),
+    ({**NEW, "learn": "30s"}, [came("y", ms=1)], "it was still learning what there is, until"),
+    (
+        {"kind": "anomaly", "bin": "1s", "min_history": "1h"},
+        [came("y", 20), came("y", 9), Y],
+        "s of the 60 min that it does at first",
+    ),
+    (CHAIN, [came("y", 48)], "z did not: 12 s left"),
+    (CHAIN, [came("y", 61), came("z")], "z did not: and its 60 s are over"),
+    (CHAIN, [came("z")], "no y had come in the 60 s before"),
+    (MISSING, [came("y", 48)], "z did not: 12 s left"),
+    (MISSING, [came("y", 48), came("z", 40)], "y came, and z followed in time"),
+    (BIG, [came("z", ms=3)], "does not count: it is none of the steps: ms > 3 is false"),
+    ({"kind": "composite", "all": ["failures", "Loud"]}, [LOUD_ONE], "within 60 s, failures had not held"),
+    ({"kind": "composite", "any": ["failures"]}, [FAILED], "within 60 s, none of failures had held"),
+    (
+        {"kind": "composite", "all": ["Loud"], "none": ["quick"]},
+        [came("quick", country="DE"), LOUD_ONE],
+        "within 60 s, quick had",
+    ),
+]
+
+
+@pytest.mark.parametrize(("when", "events", "said"), LACKING)
+async def test_every_kind_says_what_lacked(
+    loud: Loud, when: dict[str, Any], events: list[tuple[str, float, dict[str, Any]]], said: str
+) -> None:
+    desk = await loud()
+    await desk.lab.save_rule(desk.org_id, {**LOUD, "name": "quick", "event": "quick"})
+    body: dict[str, Any] = {"name": "why", "when": when}
+    if when["kind"] != "anomaly":
+        body["when"] = {"within": "60s", **when}
+    if when["kind"] == "ratio":
+        body["where"] = "bad"
+    if when["kind"] == "composite":
+        body["by"] = ["country"]
+    elif when["kind"] != "sequence":
+        body["event"] = "y"
+    desk.rule_id = (await desk.lab.save_rule(desk.org_id, body)).id
+    desk.lab.clock.advance(50)
+    now = desk.lab.clock.now_us()
+    for type_, ago, payload in events:
+        one = {"type": type_, "payload": payload, "timestamp": now / MICROS - ago}
+        await desk.lab.send(desk.org_id, [one])
+    await desk.judged()
+    why = await desk.why(at=now, group={"country": "DE"} if when["kind"] == "composite" else {})
+    assert why.answer == ("passed_over" if "does not count" in said else "not_enough")
+    assert said in why.text
+
+
+async def test_a_silence_that_was_told_of_is_not_told_of_again(desk: Desk) -> None:
+    body = {"name": "quiet", "event": "y", "when": {"kind": "absence", "within": "10s"}}
+    desk.rule_id = (await desk.lab.save_rule(desk.org_id, body)).id
+    await desk.send({"type": "y", "payload": {}})
+    await desk.lab.pass_time(3600)
+    await desk.judged()
+    why = await desk.why(group={})
+    assert why.answer == "no_event" and "it fired for that at" in why.text
+
+
 @pytest.mark.parametrize("group", [{}, {"land": "DE"}, {"country": "DE", "more": 1}])
 async def test_a_group_has_exactly_the_rule_s_fields(desk: Desk, group: dict[str, Any]) -> None:
     await desk.judged()

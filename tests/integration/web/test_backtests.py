@@ -124,9 +124,9 @@ async def test_whatever_is_wrong_is_said_at_once_with_its_place(client: httpx.As
     }
     assert await faults(labels=[{"name": "a"}], rule=5) == {
         "labels.0.starts_at: is missing", "labels.0.ends_at: is missing",
-        "rule: Input should be a valid string", "rule: Input should be a valid dictionary",
+        "rule: must be a text", "rule: must be an object",
     }  # fmt: skip
-    assert "labels: Input should be 'stored'" in await faults(labels="storde")
+    assert "labels: must be stored" in await faults(labels="storde")
     assert "rule: there is no rule 'nobody'; there are none yet" in await faults(rule="nobody")
     assert any("when.within" in one for one in await faults(rule={**RULE, "when": {"kind": "count"}}))
     assert any(one.startswith("sweep.at_leats") for one in await faults(sweep={"at_leats": [2, 3]}))

@@ -94,6 +94,21 @@ async def test_a_body_too_long_to_be_heard_out_is_refused_before_it_is_sent(
     assert b'"code":"too_large"' in said
 
 
+async def test_names_that_are_given_twice_are_refused_with_their_places(client: httpx.AsyncClient) -> None:
+    when = '{"kind": "count", "at_least": 3, "within": "60s", "at_least": 30}'
+    body = f'{{"name": "a", "event": "y", "when": {when}, "name": "b", "labels": [{{"x": 1, "x": 2}}]}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/api/v1/rules", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert [(one["field"], one["message"]) for one in answer.json()["errors"]] == [
+        ("labels[0].x", "is given twice"),
+        ("name", "is given twice"),
+        ("when.at_least", "is given twice"),
+    ]
+    long = f'{{"name": {"9" * 5_000}}}'  # more digits than Python reads by itself
+    assert (await client.post("/api/v1/rules", content=long, headers=headers)).status_code in (400, 422)
+
+
 async def test_unknown_fields_and_parameters_are_named(client: httpx.AsyncClient) -> None:
     body = await client.post("/api/v1/api-keys", json={"scopes": ["*"], "nmae": "x"})
     assert [fault["field"] for fault in body.json()["errors"]] == ["nmae"]

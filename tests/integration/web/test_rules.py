@@ -309,3 +309,14 @@ async def test_a_rule_that_notifies_nobody_cannot_be_tried(client: httpx.AsyncCl
     answer = await client.post(f"{await make(client)}/test-notification")
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert "notify" in answer.json()["detail"]
+
+
+async def test_parts_that_are_missing_are_named_whatever_else_is_wrong(client: httpx.AsyncClient) -> None:
+    await make(client)
+    when = {"kind": "composite", "all": ["Checkuot", 5], "any": RULE["name"], "within": "soon"}
+    whole = {"name": "whole", "severity": "loud", "when": when}
+    answer = await client.post("/api/v1/rules", json=whole)
+    faults = {one["field"]: one["message"] for one in answer.json()["errors"]}
+    assert set(faults) == {"severity", "when.within", "when.all.0", "when.all.1", "when.any.0"}
+    assert "there is no rule 'Checkuot'" in faults["when.all.0"]
+    assert "groups by country" in faults["when.any.0"]

@@ -55,7 +55,7 @@ def faults(folder: Path, text: str = "", **texts: str) -> list[tuple[str, str]]:
 def test_a_fault_is_named_by_file_line_and_field(tmp_path: Path) -> None:
     (place, message), *others = faults(tmp_path, f"{ONE}---\n{TWO.replace('3', 'three')}")
     assert place == "…/rules.yaml:9: when.at_least"
-    assert "integer" in message
+    assert "a whole number" in message
     assert others == []
 
 

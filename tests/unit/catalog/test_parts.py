@@ -19,7 +19,8 @@ def composite(**names: Any) -> Rule:
 
 
 def faults(whole: Rule, *rules: Rule) -> dict[str, str]:
-    return {fault.field: fault.message for fault in parts.faults(whole, {one.name: one for one in rules})}
+    known = {one.name: one for one in rules}
+    return {fault.field: fault.message for fault in parts.faults(whole.document(), known)}
 
 
 def test_rules_that_are_there_and_fit_are_no_fault() -> None:
