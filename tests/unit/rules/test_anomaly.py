@@ -126,7 +126,7 @@ def test_a_hot_group_keeps_a_thousand_ids_at_most_twice() -> None:
         ({"bin": "5m", "settle": "2h"}, "settles within 1h"),
         ({"bin": "5m", "function": "avg"}, "`avg` needs a `field`"),
         ({"bin": "5m", "field": "ms"}, "`count` takes no `field`"),
-        ({"bin": "5m", "score": 1}, "greater than 1"),
+        ({"bin": "5m", "score": 1}, "more than 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(fault: dict[str, Any], words: str) -> None:
