@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 _THRIFT = 20
-"""A save waits so many times as long as the one before took: a twentieth of the time goes into saves."""
+"""A save waits so many times as long as it will take: a twentieth of the time goes into saves."""
 _CHEAP_S = 0.025
 """What takes no longer than this needs no thrift."""
 _MOST_S = 20.0
 """Never longer, whatever a save costs: a restart takes what came since in again, and no faster."""
+_WINDOW_S = 10e-6
+"""What a window costs at least."""
 
 
 class Cadence:
@@ -16,16 +18,20 @@ class Cadence:
     def __init__(self, least: float, now: float) -> None:
         """`least`: the time between the beginnings of two saves that cost nothing."""
         self._least = least
-        self._wait = least
         self._since = now
+        self._window = _WINDOW_S
+        self._windows = 0
 
-    def due(self, now: float) -> bool:
-        return now - self._since >= self._wait
+    def due(self, now: float, windows: int) -> bool:
+        """Whether so many windows are to be written down now."""
+        cost = windows * self._window
+        thrift = min(_THRIFT * cost, _MOST_S) if cost > _CHEAP_S else 0.0
+        return now - self._since >= max(self._least, thrift)
 
-    def begun(self, now: float) -> None:
-        self._since = now
+    def begun(self, now: float, windows: int) -> None:
+        self._since, self._windows = now, windows
 
     def took(self, seconds: float) -> None:
         """The save that was begun last is done."""
-        thrift = min(_THRIFT * seconds, _MOST_S) if seconds > _CHEAP_S else 0.0
-        self._wait = max(self._least, thrift)
+        if self._windows:
+            self._window = max(_WINDOW_S, (seconds - _CHEAP_S) / self._windows)

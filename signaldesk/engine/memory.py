@@ -290,6 +290,10 @@ class Memory:
             lane.minutes, lane.days, lane.events = {}, {}, 0
         return tallies
 
+    def unsaved(self) -> int:
+        """How many windows the checkpoint lacks as they are."""
+        return sum(len(lane.dirty) for lane in self.lanes.values())
+
     def snapshot(self) -> Snapshot:
         """What the checkpoint lacks, as of now; must be saved before the next call.
 

@@ -44,6 +44,8 @@ _GATHER_S = 0.1
 """So long events wait to be committed with others, when nothing came of any of them."""
 _GATHER_EVENTS = 1_000
 """So many need not wait for more."""
+_SENT = 3
+"""Turns of the event loop after which a command is on its way."""
 _SLACK = 1_000_000
 """How long (µs) after a deadline the stream is told that it has come."""
 _TICK_AGAIN = 5_000_000
@@ -102,6 +104,8 @@ class Partition:
         self._flushed_at = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._ahead: tuple[int, asyncio.Task[list[Entry]]] | None = None
+        """A read that was begun before it was time, and the position after which it reads."""
         self._cautious_until = 0
         # Until a batch was seen: a backlog of large entries must not come in as one transaction.
         self._entry_events = float(ENTRY_MAX)
@@ -131,6 +135,7 @@ class Partition:
             for task in (self._saving, self._committing):
                 if task is not None:
                     await cancel(task)
+            await self._forget_ahead()
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -163,6 +168,7 @@ class Partition:
             await self._commit_done()
         with contextlib.suppress(Exception):  # what it lacks is restored from the stored events
             await self._save_done()
+        await self._forget_ahead()
         await self._again(self._restore)
         self._log.info("partition ready", position=self.position)
 
@@ -216,11 +222,33 @@ class Partition:
             await self._again(lambda: self._count_first_try(self._read_upto))
             if self._cautious_until:
                 return
+        if len(entries) == count and not cautious:
+            await self._read_ahead(entries[-1].position, count)
         await self._work_on(entries, cautious)
+
+    async def _read_ahead(self, after: int, count: int) -> None:
+        """There is a backlog: ask for more of it before this is judged, so that it travels meanwhile."""
+        read = self._tools.stream.read(self.number, after, count, 1)
+        self._ahead = after, asyncio.create_task(read)
+        for _ in range(_SENT):
+            await asyncio.sleep(0)
+
+    async def _forget_ahead(self) -> None:
+        if self._ahead is not None:
+            (_, task), self._ahead = self._ahead, None
+            await cancel(task)
 
     async def _read(self, count: int, block: int) -> list[Entry]:
         """What comes next in the stream. Once a commit is done meanwhile, the next one begins."""
-        found = self._tools.stream.read(self.number, self.position, count, block)
+        if self._ahead is not None and self._ahead[0] == self.position:
+            (_, task), self._ahead = self._ahead, None
+            if found := await self._meanwhile(task):
+                return found
+        await self._forget_ahead()
+        return await self._meanwhile(self._tools.stream.read(self.number, self.position, count, block))
+
+    async def _meanwhile(self, found: Awaitable[list[Entry]]) -> list[Entry]:
+        """The same of a read that was begun."""
         committing, gathered = self._committing, self._gathered
         if committing is None or gathered is None or self._can_wait(gathered):
             return await found
@@ -398,7 +426,7 @@ class Partition:
         self._committing = committing = asyncio.create_task(self._commit(batch))
         if windows:
             self._saved = batch.after
-            self._cadence.begun(now)
+            self._cadence.begun(now, self._memory.unsaved())
             snapshot = self._memory.snapshot()
             self._saving = asyncio.create_task(self._save(committing, batch.after, snapshot))
 
@@ -441,7 +469,7 @@ class Partition:
         """Whether it is time to write down the counts, and the windows."""
         now = asyncio.get_running_loop().time()
         counts = now - self._counted_at >= self._tools.checkpoint_every
-        return counts, self._saving is None and self._cadence.due(now)
+        return counts, self._saving is None and self._cadence.due(now, self._memory.unsaved())
 
     async def _checkpoint(self, *, windows: bool) -> None:
         """Write down the counts, and perhaps the windows, without any event."""

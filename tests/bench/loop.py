@@ -3,9 +3,9 @@
 The backlog is posted in batches through the side's own ingest while nobody judges. Then the judging process
 starts, and the figure is what it did from its first commit to its last, as Postgres noted the commits.
 See `workload` for the events and rules. Both sides work off as many events as last them several seconds.
-Both reach Postgres and Valkey through unix sockets. SignalDesk's windows are saved to Valkey meanwhile: after
-a second, and then as often as a twentieth of the time allows; what is left when the last event was committed
-is saved after it, and so is no part of the figure.
+Both reach Postgres and Valkey through unix sockets. SignalDesk's windows are saved to Valkey meanwhile, as
+often as a twentieth of the time allows, at the latest after 20 s; what is left when the last event was
+committed is saved after it, and so is no part of the figure.
 """
 
 from dataclasses import dataclass

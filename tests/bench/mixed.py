@@ -26,7 +26,7 @@ def run(bench: Bench) -> None:
     cost = bench.line("events per CPU-second of the judging process", "events/CPU-s")
     crowded = bench.line("events judged and stored, with 10,000 new alerts at once", "events/s")
     crowd = {"types": 2 * MIXED_TYPES, "users": MIXED_USERS}
-    ours = batch_bodies(bench.options.backlog // 2 // BATCH, **crowd)
+    ours = batch_bodies(bench.options.backlog // BATCH, **crowd)
     naive = batch_bodies(bench.options.naive_backlog // BATCH, **crowd)
 
     def measure(side: Side) -> list[Reading]:
