@@ -37,8 +37,6 @@ from signaldesk.store.ledger import Claim, Ledger
 from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
 from signaldesk.stream.windows import WindowsLost, WindowStore
 
-_BATCH_EVENTS = 8_192
-"""How many events a batch aims at when there is a backlog."""
 _BLOCK_MS = 1_000
 _GATHER_S = 0.1
 """So long events wait to be committed with others, when nothing came of any of them."""
@@ -73,6 +71,8 @@ class Tools:
     checkpoint_every: float
     clock: Clock
     most_states: int = 1_000_000
+    batch_events: int = 8_192
+    """How many events a batch aims at when there is a backlog."""
 
 
 class Partition:
@@ -205,7 +205,7 @@ class Partition:
         if self._memory.set_aside:
             await self._set_rules_aside()
         cautious = self.position < self._cautious_until
-        count = 1 if cautious else max(1, int(_BATCH_EVENTS / self._entry_events))
+        count = 1 if cautious else max(1, int(self._tools.batch_events / self._entry_events))
         try:
             entries = await self._read(count, min(await self._tick(), self._patience()))
         except Unavailable as error:
@@ -327,7 +327,7 @@ class Partition:
         """Whether more is judged before it is committed: as long as it would have to wait anyway."""
         if self._committing is None or self._committing.done():
             return self._can_wait(batch)
-        return sum(len(stored.events) for stored in batch.stored) < _BATCH_EVENTS // 2
+        return sum(len(stored.events) for stored in batch.stored) < self._tools.batch_events // 2
 
     def _can_wait(self, batch: Batch) -> bool:
         if batch.firings or batch.resolutions or batch.poison:

@@ -169,6 +169,7 @@ class Life:
     """How one owner lives: in which portions it reads, how often it writes checkpoints, what goes wrong."""
 
     most_entries: int = 1_000_000
+    batch_events: int = 8_192
     checkpoint_every: float = 1_000_000.0
     most_states: int = 1_000_000
     storm_after: int = 1_000_000
@@ -326,6 +327,7 @@ class Owner:
             checkpoint_every=life.checkpoint_every,
             clock=lab.clock,
             most_states=life.most_states,
+            batch_events=life.batch_events,
         )
         ledger = self._ledger()
         # A lease that is over at once: whoever comes next may take over, and the epoch fences this one off.

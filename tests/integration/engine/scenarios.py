@@ -216,6 +216,7 @@ _faults = st.builds(
 _lives = st.builds(
     Life,
     most_entries=st.sampled_from([1, 2, 3, 1_000_000]),
+    batch_events=st.sampled_from([1, 2, 8_192]),
     checkpoint_every=st.sampled_from([0.0, 0.0, 0.002, 1_000_000.0]),
     most_states=st.sampled_from([1, 2, 1_000_000, 1_000_000]),
     faults=st.lists(_faults, max_size=3).map(tuple),

@@ -9,6 +9,7 @@ import pytest
 
 from signaldesk.ids import new_id
 from signaldesk.stream import keys, windows
+from signaldesk.stream.events import Entry, EventStream
 from signaldesk.stream.windows import Change, Changes, Portions, WindowStore
 from tests.support.lab import Crashed, Lab, Life, Owner
 
@@ -97,6 +98,32 @@ async def test_judging_goes_on_while_windows_are_saved(lab: Lab, monkeypatch: py
     assert fired(lab, org_id) == 1
     saves.let_through(100)
     await settled(lab, owner)
+    await owner.end()
+
+
+async def test_with_a_backlog_every_entry_is_read_once_and_ahead_of_its_turn(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_id = await three_users(lab)
+    for _ in range(20):
+        await pay(lab, org_id, "ada")
+    reads: list[tuple[int, int, list[int]]] = []
+    owner = Owner(lab, Life(batch_events=1))
+    read = EventStream.read
+
+    async def noted(stream: EventStream, partition: int, after: int, count: int, block: int) -> list[Entry]:
+        judged = owner.partition.position
+        entries = await read(stream, partition, after, count, block)
+        reads.append((judged, after, [entry.position for entry in entries]))
+        return entries
+
+    monkeypatch.setattr(EventStream, "read", noted)
+    await owner.begin()
+    assert await owner.work_off()
+    positions = [position for _, _, found in reads for position in found]
+    assert positions == sorted(set(positions)) and len(positions) >= 20
+    assert sum(after > judged for judged, after, found in reads if found) >= 15
+    assert fired(lab, org_id) == 18
     await owner.end()
 
 
