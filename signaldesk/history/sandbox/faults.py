@@ -79,16 +79,18 @@ def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
 
 
 def _marked(found: re.Match[str], sql: str) -> tuple[int, int]:
-    """(line, column) of DuckDB's mark; the column is 0 where that cannot be told."""
+    """(line, column) of DuckDB's mark; 0 where that cannot be told."""
     line, text = int(found["line"]), found["text"]
     mark = len(found["mark"]) - len(f"LINE {line}: ")
-    if not text.startswith("..."):
-        return line, max(1, mark + 1)
-    # A long line is shown in part only: look for that part in the statement.
-    lines = sql.split("\n")
+    # A long line is shown in part only, and of a fault met on the way the line is counted from the statement
+    # that DuckDB has put around ours: look for what is shown.
     part = text.removeprefix("...").removesuffix("...")
-    start = lines[line - 1].find(part) if line <= len(lines) else -1
-    return line, start + mark - 3 + 1 if start >= 0 else 0
+    lines = sql.split("\n")
+    here = next((n for n in range(min(line, len(lines)), 0, -1) if part in lines[n - 1]), None)
+    if here is None:
+        return 0, 0
+    start = lines[here - 1].find(part) - 3 if text.startswith("...") else 0
+    return here, max(1, start + mark + 1)
 
 
 def _hint(names: str) -> str:

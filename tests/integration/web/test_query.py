@@ -144,6 +144,8 @@ WRONG = {
     "DROP TABLE events": ("query_refused", "a statement that begins with SELECT, FROM or WITH"),
     " ;-- nothing": ("query_refused", "there is no statement"),
     "SELECT payload.country::INTEGER FROM events": ("query_invalid", "'DE'"),
+    "SELECT type,\n  payload.country::INTEGER FROM events": ("query_invalid", "payload.country (line 2, column 18)"),
+    "FROM events WHERE payload.amount > 1 AND timestamp > 'noon'": ("query_invalid", "(line 1, column 54)"),
     "SELECT sum(payload.amonut) FROM events": (
         "query_invalid",
         "is read as text, did you mean payload.amount? (line 1, column 8)",
