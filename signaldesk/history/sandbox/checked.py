@@ -14,7 +14,9 @@ from signaldesk.history.sandbox.faults import NESTED, OverLimit, Refused, Wrong,
 from signaldesk.history.sandbox.limits import Limits
 
 _QUERY_NODE = re.compile(r"[A-Z_]+_NODE")
-
+_PIVOT = re.compile(r"\bPIVOT\b", re.IGNORECASE)
+_SEES_ITSELF = {"RECURSIVE_CTE_NODE": "right", "CTE_NODE": "child"}
+"""Kinds of queries that have a name, and the part of each in which the name is known."""
 
 NOTHING = "there is no statement; write e.g. SELECT type, count(*) FROM events GROUP BY type"
 
@@ -36,10 +38,9 @@ def check(serialized: bytes, sql: str, tables: Mapping[str, Sequence[str]]) -> l
             raise Refused(NOTHING)
         raise Refused("one statement at a time: leave out what comes after the semicolon")
     parts = list(_parts(statements[0]))
-    common = {name.lower() for part in parts for name in _common_tables(part)}
-    for part in parts:
+    for part, common in parts:
         _check_part(part, sql, tables, common)
-    return parts
+    return [part for part, _ in parts]
 
 
 def check_length(sql: str, limits: Limits) -> None:
@@ -53,6 +54,8 @@ def check_length(sql: str, limits: Limits) -> None:
 def _unreadable(tree: Mapping[str, Any], sql: str) -> Exception:
     message = str(tree.get("error_message", ""))
     if tree.get("error_type") == "not implemented" or "Only SELECT" in message:
+        if _PIVOT.search(sql):
+            return Refused("PIVOT makes columns of values that it is given: write e.g. ON type IN ('a', 'b')")
         return Refused("only queries are answered here: a statement that begins with SELECT, FROM or WITH")
     if "expression depth" in message:
         return OverLimit(NESTED)
@@ -60,29 +63,39 @@ def _unreadable(tree: Mapping[str, Any], sql: str) -> Exception:
     return Wrong(message.removeprefix("Parser Error: ").strip(), line, column)
 
 
-def _parts(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every object of the tree; a stack instead of recursion, for the depth is the sender's choice."""
-    waiting: list[Any] = [root]
+def _parts(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Every object of the tree, and the names that WITH has given there, in lower case.
+
+    A stack instead of recursion, for the depth is the sender's choice.
+    """
+    waiting: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield one
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
+        one, common = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend((inner, common) for inner in one)
+        if not isinstance(one, dict):
+            continue
+        yield one, common
+        for entry in _common_tables(one):  # each sees those before it
+            waiting.append((entry["value"], common))
+            common |= {str(entry["key"]).lower()}
+        own = frozenset({str(one.get("cte_name", "")).lower()})
+        sees_itself = _SEES_ITSELF.get(str(one.get("type")))
+        waiting.extend(
+            (inner, common | own if name == sees_itself else common)
+            for name, inner in one.items()
+            if name != "cte_map"
+        )
 
 
-def _common_tables(part: Mapping[str, Any]) -> Iterator[str]:
-    """Names that WITH gives in this part of the tree."""
+def _common_tables(part: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What stands after WITH in this part of the tree."""
     entries = part.get("cte_map")
-    if isinstance(entries, dict):
-        yield from (str(entry["key"]) for entry in entries.get("map", ()))
-    if part.get("type") in ("RECURSIVE_CTE_NODE", "CTE_NODE"):
-        yield str(part.get("cte_name", ""))
+    return entries.get("map", ()) if isinstance(entries, dict) else ()
 
 
 def _check_part(
-    part: Mapping[str, Any], sql: str, tables: Mapping[str, Sequence[str]], common: set[str]
+    part: Mapping[str, Any], sql: str, tables: Mapping[str, Sequence[str]], common: frozenset[str]
 ) -> None:
     kind = part.get("type")
     if "class" in part:
@@ -124,7 +137,7 @@ def _check_table_function(part: Mapping[str, Any], sql: str) -> None:
 
 
 def _check_table(
-    part: Mapping[str, Any], sql: str, tables: Mapping[str, Sequence[str]], common: set[str]
+    part: Mapping[str, Any], sql: str, tables: Mapping[str, Sequence[str]], common: frozenset[str]
 ) -> None:
     name = str(part.get("table_name", ""))
     qualified = part.get("catalog_name") or part.get("schema_name")

@@ -12,6 +12,7 @@ from signaldesk.history.sandbox.wire import Fault
 _LINE = re.compile(r"\n\nLINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<mark>[ ]*)\^")
 _CANDIDATES = re.compile(r"\n\s*Candidate (?P<what>bindings|functions):\s*(?P<names>.*)", re.DOTALL)
 _KIND = re.compile(r"^[A-Z][A-Za-z ]{2,40} Error: ")
+_NO_MEMORY = ("bad allocation", "bad_alloc", "failed to allocate", "memory allocation failure")
 
 
 class Refused(Exception):
@@ -61,10 +62,11 @@ def fault_of(error: BaseException, limits: Limits, sql: str = "") -> Fault:
 
 
 def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
-    if "bad allocation" in text or "bad_alloc" in text or "failed to allocate" in text.lower():
+    if any(words in text.lower() for words in _NO_MEMORY):
         return Fault("limit", too_much_memory(limits))
     if "expression depth" in text:
         return Fault("limit", NESTED)
+    text = text.partition("\n\nStack Trace:")[0]
     line, column = 0, 0
     if found := _LINE.search(text):
         line, column = _marked(found, sql)

@@ -142,9 +142,10 @@ WRONG = {
     "SELECT 1; SELECT 2": ("query_refused", "one statement at a time"),
     "SELECT ?": ("query_refused", "write the value itself (line 1, column 8)"),
     "DROP TABLE events": ("query_refused", "a statement that begins with SELECT, FROM or WITH"),
+    "FROM (PIVOT events ON type USING count(*))": ("query_refused", "PIVOT makes columns of values"),
     " ;-- nothing": ("query_refused", "there is no statement"),
     "SELECT payload.country::INTEGER FROM events": ("query_invalid", "'DE'"),
-    "SELECT type,\n  payload.country::INTEGER FROM events": ("query_invalid", "payload.country (line 2, column 18)"),
+    "SELECT type,\n  payload.country::INTEGER FROM events": ("query_invalid", "(line 2, column 18)"),
     "FROM events WHERE payload.amount > 1 AND timestamp > 'noon'": ("query_invalid", "(line 1, column 54)"),
     "SELECT sum(payload.amonut) FROM events": (
         "query_invalid",

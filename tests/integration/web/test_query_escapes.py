@@ -181,6 +181,13 @@ OTHERS = [
     "SELECT ?",
     "SELECT $secret",
     "SELECT * FROM IDENTIFIER('events')",
+    "SELECT * FROM (WITH sqlite_master AS (SELECT 1) FROM sqlite_master), sqlite_master",
+    "WITH x AS (FROM duckdb_columns), duckdb_columns AS (SELECT 1) FROM x",
+    "WITH duckdb_views AS (FROM duckdb_views) FROM duckdb_views",
+    "WITH RECURSIVE pg_class AS (FROM pg_class UNION ALL FROM pg_class) FROM pg_class",
+    "SELECT (WITH tail AS (SELECT 1) FROM tail), * FROM events, tail",
+    'SELECT 1 UNION ALL (WITH "handed://0.parquet" AS (SELECT 2) FROM "handed://0.parquet") '
+    'UNION ALL FROM "handed://0.parquet"',
     "SELECT * FROM еvents",
     "SELECT * FROM \u202eevents",
     "SELECT ＊ FROM events",
@@ -217,6 +224,7 @@ EXHAUSTION = [
     "SELECT format('{{:>1000000000}}', 'x')",
     "SELECT bitstring('1', 2_000_000_000)",
     "SELECT list_resize([1], 1_000_000_000)",
+    "SELECT reservoir_quantile(range, 0.5, 2_000_000_000) FROM range(10)",
     "SELECT 1 WHERE " + "1 = 2 OR " * 11_000 + "1 = 1 AND x",
     "SELECT 1 WHERE " + "false OR " * 50_000 + "true",
     "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
@@ -305,6 +313,7 @@ def test_no_way_out_is_open(target: Target, attempt: str) -> None:
     document = answer.json()
     assert document["code"] in {"query_refused", "query_invalid", "query_over_limit", "invalid", "malformed"}
     assert 10 < len(document["detail"]) < 800
+    assert "site-packages" not in document["detail"], "what is ours to know"
     assert [path.name for path in target.folder.iterdir()] == ["secret.txt"]
     if attempt in EXHAUSTION or attempt == OTHERS[-1]:
         again = target.ask("SELECT payload.country, count(*) OVER () FROM events")
