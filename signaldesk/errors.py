@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 
 class FieldError(NamedTuple):
@@ -34,6 +34,10 @@ class SignalDeskError(Exception):
         self.retry_after = retry_after
         """Seconds after which a retry makes sense, when that is known."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is, whatever its constructor takes: it may come from another process."""
+        return _again, (type(self), self.args, self.__dict__)
+
     def headline(self) -> str:
         """The detail; with the field in front where it is no more than what is wrong with that."""
         one = self.errors[0] if len(self.errors) == 1 else None
@@ -53,6 +57,12 @@ class SignalDeskError(Exception):
     def __str__(self) -> str:
         """The detail and every fault, for whoever sees the exception only, as people do in a notebook."""
         return "; ".join([self.headline(), *self.told()])
+
+
+def _again(kind: type[SignalDeskError], args: tuple[Any, ...], what: dict[str, Any]) -> SignalDeskError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(what)
+    return error
 
 
 class Invalid(SignalDeskError):

@@ -80,6 +80,7 @@ class Here:
 
     def __init__(self, data: Path | None, org: str | None) -> None:
         """Raises SettingsError, Unavailable, Invalid."""
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="signaldesk", daemon=True)
         self._thread.start()
@@ -163,7 +164,7 @@ class Here:
         return Saved(done.name, done.id, done.version)
 
     def close(self) -> None:
-        if not self._loop.is_closed():
+        if not self._loop.is_closed() and self._process == os.getpid():
             self._wait(self._stack.aclose())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -239,6 +240,9 @@ class Here:
         if self._loop.is_closed():
             work.close()
             raise SignalDeskError("this desk is closed; connect again")
+        if self._process != os.getpid():  # where its loop and its connections are not
+            work.close()
+            raise SignalDeskError("this desk was connected before the process forked; connect again here")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 

@@ -39,10 +39,10 @@ class Background:
         self._line, self._patience = line, patience
         self._batch, self._linger, self._most = batch, linger, most
         self._begin()
-        atexit.register(_close, weakref.ref(self))
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
+        self._process = os.getpid()
+        atexit.register(_close, weakref.ref(self))
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
         self._under_way = self._lost = self._dropped = 0
@@ -51,13 +51,16 @@ class Background:
         self._sender = Sender(self._line, patience=self._patience)
         self._thread: threading.Thread | None = None
 
+    def _begin_after_fork(self) -> None:
+        if self._process != os.getpid():
+            self._begin()
+
     def put(self, event: bytes, *, wait: bool = True, count: bool = True) -> bool:
         """Take one event (a line of JSON); whether there was room, unless it may `wait` for that.
 
         `count`: one that is not taken counts as dropped.
         """
-        if self._pid != os.getpid():
-            self._begin()
+        self._begin_after_fork()
         with self._changed:
             if self._closing:
                 raise SignalDeskError("this desk is closed; connect again to send")
@@ -79,14 +82,22 @@ class Background:
 
         Raises NotTaken when some were not, Unreachable when `timeout` seconds are over before.
         """
+        self._begin_after_fork()
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: not self._waiting and not self._under_way, timeout):
                 left = len(self._waiting) + self._under_way
-                raise Unreachable(f"{left:,} events are still on their way after {timeout:g} s")
+                there = _events(left, "is still on its way", "are still on their way")
+                raise Unreachable(f"{there} after {timeout:g} s{self._trouble}")
             self._hurry = False
             return self._told()
+
+    @property
+    def _trouble(self) -> str:
+        """What keeps a batch from being taken, if anything does, as the end of a sentence."""
+        trouble = self._sender.trouble
+        return f": {trouble.detail}" if trouble is not None else ""
 
     def close(self, timeout: float | None = None) -> None:
         """Flush, and take nothing more. Raises as `flush` does."""
@@ -105,9 +116,10 @@ class Background:
         lost, dropped, error = self._lost, self._dropped, self._error
         self._lost, self._dropped, self._error = 0, 0, None
         faults = dict.fromkeys(FieldError(one.field, one.message) for one in outcome.rejected)
-        parts = [f"{len(outcome.rejected):,} events were rejected"] if outcome.rejected else []
-        parts += [f"{lost:,} were lost: {error.detail}"] if lost and error is not None else []
-        parts += [f"{dropped:,} were dropped: too many were waiting"] if dropped else []
+        rejected = len(outcome.rejected)
+        parts = [_events(rejected, "was rejected", "were rejected")] if rejected else []
+        parts += [f"{_events(lost, 'was lost', 'were lost')}: {error.detail}"] if lost and error else []
+        parts += [f"{_events(dropped, 'was', 'were')} dropped: too many were waiting"] if dropped else []
         if parts:
             raise NotTaken("; ".join(parts), errors=[*faults, *(error.errors if error else ())])
         return outcome.accepted
@@ -117,11 +129,17 @@ class Background:
             try:
                 self._sender.send(Batch(b"\n".join(lines), list(range(1, len(lines) + 1))))
             except SignalDeskError as error:
-                with self._changed:
-                    self._lost, self._error = self._lost + len(lines), error
+                self._lose(lines, error)
+            except Exception as error:  # an answer that is none: whoever flushes must not wait for ever
+                what = f"the answer cannot be read ({type(error).__name__}: {error})"
+                self._lose(lines, SignalDeskError(what))
             with self._changed:
                 self._under_way = 0
                 self._changed.notify_all()
+
+    def _lose(self, lines: list[bytes], error: SignalDeskError) -> None:
+        with self._changed:
+            self._lost, self._error = self._lost + len(lines), error
 
     def _next(self) -> list[bytes]:
         """The next batch, when there is one; empty at the end."""
@@ -144,10 +162,15 @@ class Background:
 def _close(background: weakref.ref[Background]) -> None:
     """At the end of the program: what is on its way gets a moment."""
     one = background()
-    if one is not None and not one._closing and one._pid == os.getpid():
+    if one is not None and not one._closing and one._process == os.getpid():
         try:
             one.close(AT_EXIT_S)
         except SignalDeskError as error:
             import sys
 
-            sys.stderr.write(f"signaldesk: {error.detail}\n")
+            end = "; the program ends all the same" if isinstance(error, Unreachable) else ""
+            sys.stderr.write(f"signaldesk: {error.detail}{end}\n")
+
+
+def _events(count: int, one: str, many: str) -> str:
+    return f"1 event {one}" if count == 1 else f"{count:,} events {many}"

@@ -12,7 +12,7 @@ from signaldesk.client.outgoing import line
 from signaldesk.client.picked import Picked, picked
 from signaldesk.client.rows import Rows, Stream
 from signaldesk.client.saved import Saved
-from signaldesk.errors import FieldError, Invalid
+from signaldesk.errors import FieldError, Invalid, SignalDeskError
 from signaldesk.model.shadow import live_name, shadow_name
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Desk:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._background: Background | None = None
+        self._closed = False
         self._lock = Lock()
 
     def send(
@@ -112,7 +113,7 @@ class Desk:
         second, and repeats what had no answer. `flush` waits for it, and so does the end of the program, for
         a few seconds. While 100,000 events wait, this waits, too. Raises Invalid for what is no event.
         """
-        self.post(type, {**(payload or {}), **fields}, timestamp=timestamp, source=source, id=id)
+        self.post(type, _payload(payload, fields), timestamp=timestamp, source=source, id=id)
 
     async def send_async(
         self,
@@ -126,7 +127,7 @@ class Desk:
         **fields: Any,
     ) -> None:
         """The same for coroutines: while too many events wait, only this one does."""
-        event = line(type, {**(payload or {}), **fields}, timestamp=timestamp, source=source, id=id)
+        event = line(type, _payload(payload, fields), timestamp=timestamp, source=source, id=id)
         sending = self._sending()
         if not sending.put(event, wait=False, count=False):
             import asyncio
@@ -162,6 +163,8 @@ class Desk:
 
     def _sending(self) -> Background:
         with self._lock:
+            if self._closed:
+                raise SignalDeskError("this desk is closed; connect again to send")
             if self._background is None:
                 from signaldesk.client.background import Background
 
@@ -285,6 +288,8 @@ class Desk:
 
     def close(self) -> None:
         """Send what is on its way, then close. Raises as `flush` does."""
+        with self._lock:
+            self._closed = True
         try:
             if self._background is not None:
                 self._background.close(60)
@@ -299,6 +304,15 @@ class Desk:
 
     def __repr__(self) -> str:
         return f"<SignalDesk at {self._backend.where}>"
+
+
+def _payload(given: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """Raises Invalid for what is no payload."""
+    if given is not None and not isinstance(given, Mapping):
+        found = type(given).__name__
+        message = f"is a {found}; give its fields: send('checkout_failed', amount=30), or a dict of them"
+        raise Invalid(f"payload: {message}", errors=[FieldError("payload", message)])
+    return {**(given or {}), **fields}
 
 
 def _past(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -54,7 +56,10 @@ class Streamed(NamedTuple):
 
 
 class Api:
-    """The API of one installation. Close it, or use it in a `with` block."""
+    """The API of one installation. Close it, or use it in a `with` block.
+
+    After a fork, both processes may go on with it: each has connections of its own.
+    """
 
     def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         """Raises SignalDeskError for a URL or a key that cannot be one."""
@@ -67,7 +72,8 @@ class Api:
                 "`signaldesk keys create` makes one"
             )
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
+        self._opened = partial(
+            httpx.Client,
             base_url=self.url,
             headers={
                 "Authorization": f"Bearer {key}",
@@ -77,6 +83,7 @@ class Api:
             transport=transport,
             verify=parts.scheme == "https",  # there are many certificates to read for nothing else
         )
+        self._http, self._process = self._opened(), os.getpid()
 
     def get(self, path: str) -> Answer:
         """GET once. Raises as `post`."""
@@ -131,6 +138,8 @@ class Api:
     def _check_open(self) -> None:
         if self._http.is_closed:
             raise SignalDeskError("this desk is closed; connect again")
+        if self._process != os.getpid():  # the other process writes to the connections of before
+            self._http, self._process = self._opened(), os.getpid()
 
     def close(self) -> None:
         self._http.close()

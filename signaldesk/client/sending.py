@@ -69,6 +69,8 @@ class Sender:
         self._run = secrets.token_hex(8)
         self._number = 0
         self.outcome = Outcome()
+        self.trouble: Unreachable | None = None
+        """Why the batch that is being sent is not in yet."""
 
     def send_all(self, batches: Iterable[Batch], *, after_each: Callable[[Batch], None]) -> Outcome:
         """Send every batch. Raises Refused (wrong key, …), or Unreachable when patience ends."""
@@ -95,10 +97,12 @@ class Sender:
 
     def _insist(self, body: bytes, headers: dict[str, str]) -> Answer:
         deadline, pause = self._now() + self._patience, FIRST_PAUSE
+        self.trouble = None
         while True:
             try:
                 return self._api.post(PATH, body, headers=headers)
             except Unreachable as error:
+                self.trouble = error
                 wait = error.retry_after or pause * random.uniform(0.5, 1.5)
                 if self._now() + wait > deadline:
                     raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+from signaldesk.client.http import Refused
 from signaldesk.errors import FieldError, Invalid
 
 
@@ -18,3 +21,11 @@ def test_an_error_says_every_fault_and_none_twice() -> None:
     assert str(Invalid("yours is no e-mail address", errors=short)) == "yours is no e-mail address"
     assert str(Invalid(errors=[FieldError("sql", "is not valid")])).endswith("; sql: is not valid")
     assert str(Invalid("is cut off", errors=[FieldError("where", "is cut off")])) == "where: is cut off"
+
+
+def test_an_error_of_another_process_says_the_same() -> None:
+    fault = FieldError("sql", "must be a text")
+    error = Refused("no", status=422, body={"code": "invalid"}, errors=(fault,))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is Refused and str(again) == str(error)
+    assert (again.answer_status, again.body, again.errors) == (422, {"code": "invalid"}, (fault,))

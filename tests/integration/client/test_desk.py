@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -104,6 +107,55 @@ async def test_a_desk_that_is_closed_says_so(desk: Desk) -> None:
         await aside(lambda: desk.save(RULE))
 
 
+async def test_a_desk_that_is_closed_takes_no_events(desk: Desk) -> None:
+    await aside(desk.close)
+    with pytest.raises(SignalDeskError, match="this desk is closed; connect again to send"):
+        desk.send("signup")
+
+
+async def test_a_payload_is_fields(desk: Desk) -> None:
+    with pytest.raises(Invalid, match="payload: is a str; give its fields: send"):
+        desk.send("signup", "hello")  # type: ignore[arg-type]
+
+
+FORKED = """
+import multiprocessing, sys
+import signaldesk as sd
+
+desk = sd.connect(sys.argv[1], api_key=sys.argv[2])
+desk.send("parent")
+desk.flush()
+
+def work(number):
+    found = {desk.sql(f"SELECT {number} AS n").arrow()["n"][0].as_py() for _ in range(20)}
+    for _ in range(10):
+        desk.send("child", number=number)
+    return found == {number} and desk.flush()
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(work, range(2), chunksize=1))
+"""
+
+
+async def test_processes_that_were_forked_have_connections_of_their_own(web: Web) -> None:
+    org = await web.found("Acme")
+    command = [sys.executable, "-c", FORKED, web.url, org.key]
+    done = await aside(lambda: subprocess.run(command, capture_output=True, text=True, check=False))
+    assert (done.stdout, done.stderr) == (f"{[10] * 2}\n", "")
+
+
+async def test_a_desk_of_this_machine_says_that_the_process_forked(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await web.found("Acme")
+    async with connected("here", web, "", monkeypatch) as desk:
+        another = os.getpid() + 1
+        monkeypatch.setattr(os, "getpid", lambda: another)
+        with pytest.raises(SignalDeskError, match="before the process forked; connect again"):
+            await aside(desk.sql("SELECT 1").arrow)
+        monkeypatch.undo()
+
+
 async def test_a_key_that_may_not_ask_is_refused(web: Web) -> None:
     org = await web.found("Acme")
     _, key = await web.services.keys.create(org.id, scopes=["events:write"])
@@ -144,7 +196,7 @@ async def test_events_sent_are_on_their_way_at_once_and_in_when_flushed(desk: De
     assert await desk.flush_async(20) == 2
     assert await entries() > before
     desk.send("checkout*")
-    with pytest.raises(SignalDeskError, match="1 events were rejected") as error:
+    with pytest.raises(SignalDeskError, match="1 event was rejected") as error:
         await desk.flush_async(20)
     assert [fault.field for fault in error.value.errors] == ["type"]
 

@@ -96,7 +96,7 @@ def test_flushing_says_what_was_rejected_and_what_was_lost() -> None:
     background = Background(server, linger=0, batch=1)
     background.put(b"{}")
     background.put(b"{}")
-    with pytest.raises(NotTaken, match="1 events were rejected; 1 were lost: the key is revoked") as error:
+    with pytest.raises(NotTaken, match="1 event was rejected; 1 event was lost: the key is revoked") as error:
         background.flush(10)
     assert [fault.message for fault in error.value.errors] == ["is required"]
     background.put(b"{}")
@@ -108,7 +108,7 @@ def test_one_whose_patience_ends_loses_the_batch_and_says_so() -> None:
     server = Server(*[Unreachable("away", retry_after=0.01)] * 50)
     background = Background(server, linger=0, patience=0.05)
     background.put(b"{}")
-    with pytest.raises(NotTaken, match="1 were lost: away"):
+    with pytest.raises(NotTaken, match="1 event was lost: away"):
         background.flush(10)
     background.close()
 
@@ -127,12 +127,35 @@ def test_who_sends_more_than_may_wait_waits_or_is_told(server: Server) -> None:
     assert waiting.is_alive()
     server.open.set()
     waiting.join(10)
-    with pytest.raises(NotTaken, match=r"\d were dropped: too many were waiting"):
+    with pytest.raises(NotTaken, match=r"\d events? w\w+ dropped: too many were waiting"):
         background.flush(10)
     assert server.bodies[-1] == b"later"
     background.close()
     with pytest.raises(SignalDeskError, match="closed"):
         background.put(b"{}")
+
+
+def test_flushing_for_a_while_says_what_it_was_waiting_for() -> None:
+    server = Server(Unreachable("http://desk does not answer; is it up?", retry_after=0.5))
+    background = Background(server, linger=0)
+    background.put(b"{}")
+    assert server.asked.wait(10)
+    said = r"1 event is still on its way after 0.1 s: http://desk does not answer; is it up\?"
+    with pytest.raises(Unreachable, match=said):
+        background.flush(0.1)
+    assert background.flush(10) == 1
+    background.close()
+
+
+def test_an_answer_that_is_none_loses_its_events_and_nothing_waits_for_ever() -> None:
+    server = Server(Answer(200, {"hello": "I am another server"}))
+    background = Background(server, linger=0)
+    background.put(b"{}")
+    with pytest.raises(NotTaken, match="1 event was lost: the answer cannot be read"):
+        background.flush(10)
+    background.put(b"{}")
+    assert background.flush(10) == 1
+    background.close()
 
 
 def test_the_end_of_a_program_waits_for_what_is_on_its_way(server: Server) -> None:
@@ -144,6 +167,24 @@ def test_the_end_of_a_program_waits_for_what_is_on_its_way(server: Server) -> No
     background.put(b"{}")
     _close(weakref.ref(background))
     assert server.bodies == [b"{}"]
+
+
+def test_the_end_of_a_program_says_which_events_are_lost_and_why(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import weakref
+
+    from signaldesk.client import background as module
+
+    monkeypatch.setattr(module, "AT_EXIT_S", 0.05)
+    server.open.clear()
+    background = Background(server, linger=0)
+    background.put(b"{}")
+    assert server.asked.wait(10)
+    module._close(weakref.ref(background))
+    said = capsys.readouterr().err
+    assert said == "signaldesk: 1 event is still on its way after 0.05 s; the program ends all the same\n"
+    server.open.set()
 
 
 def test_an_event_is_what_was_said_with_what_json_does_not_know_as_text() -> None:
