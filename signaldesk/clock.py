@@ -59,6 +59,20 @@ def to_us(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICRO
 
 
+def in_utc(moment: datetime) -> datetime:
+    """The same moment on UTC's clocks.
+
+    Raises ValueError for one without a time zone, and for one that is in no year from 1 to 9999 there:
+    PostgreSQL would keep it, and nobody could read it again.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"has no time zone; write e.g. {moment.isoformat()}Z")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is in no year from 1 to 9999 in UTC; write e.g. 2026-01-31T12:00:00Z") from None
+
+
 def iso(us: int) -> str:
     """RFC 3339 text of a count of microseconds, always UTC, e.g. `2026-01-31T12:00:00.000001Z`."""
     return from_us(us).isoformat(timespec="microseconds").replace("+00:00", "Z")

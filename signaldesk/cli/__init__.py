@@ -103,7 +103,7 @@ def _used_wrongly(error: Any) -> int:
         error.show()
         return 2
     path = context.command_path if context is not None else "signaldesk"
-    words = " ".join(error.format_message().split()).rstrip(".")
+    words = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
     _say(f"{words}; see `{path} --help`")
     return int(error.exit_code)
 

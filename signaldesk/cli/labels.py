@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from signaldesk.cli import _local
+from signaldesk.cli import _in, _local
 
 if TYPE_CHECKING:
     from signaldesk.model.label import Label
@@ -43,8 +43,9 @@ def import_labels(
     from signaldesk.cli import _out
     from signaldesk.clock import from_us
     from signaldesk.model.label import read_csv
+    from signaldesk.model.message import many
 
-    labels = read_csv(sys.stdin.read()) if str(file) == "-" else read(file)
+    labels = read_csv(_in.text()) if str(file) == "-" else read(file)
 
     async def work() -> int:
         async with _local.opened(data) as desk:
@@ -55,7 +56,7 @@ def import_labels(
     if json:
         _out.data({"imported": imported})
     else:
-        _out.say(f"{imported} labels imported")
+        _out.say(f"{many(imported, 'label')} imported")
 
 
 @GROUP.command("list")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from signaldesk.cli import _local, _out, _remote
+from signaldesk.cli import _in, _local, _out, _remote
 
 GROUP = typer.Typer()
 
@@ -47,7 +47,7 @@ def query(
       signaldesk query "FROM events" --format parquet --output events.parquet
       signaldesk query "SELECT state, count(*) FROM alerts GROUP BY ALL" --url https://desk.example.com
     """
-    text = sys.stdin.read() if sql == "-" else sql
+    text = _in.text() if sql == "-" else sql
     if format is Format.PARQUET and output is None and sys.stdout.isatty():
         raise typer.BadParameter("a terminal shows no Parquet; name a file", param_hint="--output")
     wire = "json" if format is Format.TABLE else format.value

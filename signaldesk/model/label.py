@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from signaldesk.clock import in_utc
 from signaldesk.errors import FieldError, Invalid
 
 MOST = 10_000
@@ -92,6 +93,8 @@ def _check_heading(names: list[str], heading: object) -> None:
         for name in names
         if name not in _KNOWN and (not name.startswith(_GROUP) or name == _GROUP)
     ]
+    if len(names) == 1 and (other := next((sign for sign in ";\t|" if sign in names[0]), None)):
+        faults = [f"columns are told apart by commas here, in this file by {other!r}; save it with commas"]
     faults += [
         f"the column {name[:60]} is there twice" for name in sorted(set(names)) if names.count(name) > 1
     ]
@@ -129,10 +132,11 @@ def _moment(name: str, text: str, faults: list[str]) -> datetime | None:
     except ValueError:
         faults.append(f"{name} {text[:40]!r} is no time; write e.g. 2026-01-31T12:00:00Z")
         return None
-    if moment.tzinfo is None:
-        faults.append(f"{name} has no time zone; write e.g. {moment.isoformat()}Z")
+    try:
+        return in_utc(moment)
+    except ValueError as error:
+        faults.append(f"{name} {error}")
         return None
-    return moment
 
 
 def _invalid(faults: list[FieldError]) -> Invalid:

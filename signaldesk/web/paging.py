@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from signaldesk.clock import from_us, to_us
+from signaldesk.clock import from_us, in_utc, to_us
 from signaldesk.errors import FieldError, Invalid
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def page(
 
 
 def cursor(moment: datetime, id: UUID) -> str:
-    raw = to_us(moment).to_bytes(8, "big") + id.bytes
+    raw = to_us(moment).to_bytes(8, "big", signed=True) + id.bytes
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -63,7 +63,7 @@ def place(cursor: str) -> tuple[datetime, UUID]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         if len(raw) != 24:
             raise ValueError("wrong length")
-        return from_us(int.from_bytes(raw[:8], "big")), UUID(bytes=raw[8:])
+        return from_us(int.from_bytes(raw[:8], "big", signed=True)), UUID(bytes=raw[8:])
     except (ValueError, OverflowError, binascii.Error):
         raise no_cursor() from None
 
@@ -76,9 +76,7 @@ def no_cursor() -> Invalid:
 def moment(name: str, text: str) -> datetime:
     """An RFC 3339 time. Raises Invalid; a time without a zone is refused rather than guessed."""
     try:
-        found = datetime.fromisoformat(text.replace(" ", "+"))
-        to_us(found)
-    except (ValueError, OverflowError):
+        return in_utc(datetime.fromisoformat(text.replace(" ", "+")))
+    except ValueError:
         message = f"{text[:40]!r} is not a time with a zone; write e.g. 2026-01-31T12:00:00Z"
         raise Invalid(errors=[FieldError(name, message)]) from None
-    return found

@@ -56,7 +56,7 @@ class Terminal:
     def run(self, *words: str | Path, stdin: str = "", expect: int = 0) -> Said:
         """Run a command to its end; fails the test unless it exits as expected."""
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
-            given.write(stdin.encode())
+            given.write(stdin.encode(errors="surrogateescape"))
             files = [given, out, err]
             given.seek(0)
             code = WARM.run([*map(str, words)], self.folder, self.environment(), files, patience=START_S)

@@ -48,7 +48,7 @@ def fault_of(error: BaseException, limits: Limits, sql: str = "") -> Fault:
         return Fault("wrong", str(error), error.line, error.column)
     if isinstance(error, OverLimit):
         return Fault("limit", str(error))
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or _wants_memory(str(error)):
         return Fault("limit", too_much_memory(limits))
     if isinstance(error, RecursionError):
         return Fault("limit", NESTED)
@@ -61,9 +61,12 @@ def fault_of(error: BaseException, limits: Limits, sql: str = "") -> Fault:
     )
 
 
+def _wants_memory(text: str) -> bool:
+    """Arrow says it as an OSError."""
+    return any(words in text.lower() for words in _NO_MEMORY)
+
+
 def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
-    if any(words in text.lower() for words in _NO_MEMORY):
-        return Fault("limit", too_much_memory(limits))
     if "expression depth" in text:
         return Fault("limit", NESTED)
     text = text.partition("\n\nStack Trace:")[0]

@@ -17,7 +17,7 @@ from signaldesk.model.rule import SEVERITIES
 from signaldesk.store.alert_story import KINDS, Entry
 from signaldesk.store.alerts import STATES, AlertFilter, AlertRecord, Changed, Snooze
 from signaldesk.web import paging
-from signaldesk.web.api.shapes import Ask, Page, Shape
+from signaldesk.web.api.shapes import Ask, Moment, Page, Shape
 from signaldesk.web.call import Answer, Call, actor, label
 
 _Id = Annotated[UUID, Field(strict=False)]
@@ -67,7 +67,7 @@ class AlertOut(Shape):
 class SnoozeIn(Ask):
     """Until a time, or until it grows: a higher `value`, more `firings`, or `grows` beyond what it is now."""
 
-    until: Annotated[datetime | None, Field(strict=False)] = None
+    until: Moment | None = None
     value: Annotated[float | None, Field(allow_inf_nan=False, strict=False)] = None
     firings: Annotated[int | None, Field(ge=1, le=1 << 60)] = None
     grows: bool = False
@@ -79,8 +79,6 @@ class SnoozeIn(Ask):
             raise ValueError("say `until`, `value`, `firings` or `grows`")
         if self.grows and any(one is not None for one in given):
             raise ValueError("`grows` stands alone")
-        if self.until is not None and self.until.tzinfo is None:
-            raise ValueError("`until` has no time zone; write e.g. 2026-01-31T12:00:00Z")
         return self
 
 

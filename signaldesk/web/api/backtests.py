@@ -13,8 +13,8 @@ from signaldesk.errors import FieldError, Invalid
 from signaldesk.model.label import MOST, Label
 from signaldesk.store.backtests import BacktestRecord
 from signaldesk.web import paging
-from signaldesk.web.api.labels import LabelIn, Moment
-from signaldesk.web.api.shapes import Ask, Shape
+from signaldesk.web.api.labels import LabelIn
+from signaldesk.web.api.shapes import Ask, Moment, Shape
 from signaldesk.web.call import Answer, Call
 
 State = Literal["running", "done", "failed"]
@@ -92,15 +92,8 @@ class FiringOut(Shape):
 
 async def start(call: Call) -> Answer:
     given = call.body(BacktestIn)
-    faults = [
-        FieldError(name, "has no time zone; write e.g. 2026-01-31T12:00:00Z")
-        for name, moment in (("from", given.from_), ("to", given.to))
-        if moment is not None and moment.tzinfo is None
-    ]
     if given.against is not None and given.sweep is not None:
-        faults.append(FieldError("against", "is for one rule; leave out `sweep`, or this"))
-    if faults:
-        raise Invalid(errors=faults)
+        raise Invalid(errors=[FieldError("against", "is for one rule; leave out `sweep`, or this")])
     labels = given.labels
     wanted = Wanted(
         rule=given.rule,

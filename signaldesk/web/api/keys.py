@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from signaldesk.errors import FieldError, Forbidden, Invalid
+from signaldesk.errors import Forbidden
 from signaldesk.store.identity import KEY_STATES, ListedKey
 from signaldesk.web import paging
-from signaldesk.web.api.shapes import Ask, Shape
+from signaldesk.web.api.shapes import Ask, Moment, Shape
 from signaldesk.web.call import Answer, Call
 
 
@@ -20,7 +20,7 @@ class NewKey(Ask):
 
     name: Annotated[str, Field(max_length=100, description="To tell it from others")] = ""
     scopes: Annotated[list[str], Field(min_length=1, max_length=50, description="What it may do; `*`: all")]
-    expires_at: Annotated[datetime | None, Field(strict=False, description="With a time zone")] = None
+    expires_at: Annotated[Moment | None, Field(description="With a time zone")] = None
 
 
 class KeyOut(Shape):
@@ -58,8 +58,6 @@ async def list_keys(call: Call) -> Answer:
 
 async def create_key(call: Call) -> Answer:
     wanted = call.body(NewKey)
-    if wanted.expires_at is not None and wanted.expires_at.tzinfo is None:
-        raise Invalid(errors=[FieldError("expires_at", "has no time zone; write e.g. 2026-12-31T00:00:00Z")])
     if beyond := [scope for scope in wanted.scopes if not call.principal.may(scope)]:
         raise Forbidden(f"nobody can give away more than they have: {', '.join(beyond)[:200]}")
     key_id, key = await call.services.keys.create(

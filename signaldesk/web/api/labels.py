@@ -12,10 +12,9 @@ from signaldesk.errors import Malformed, UnsupportedMediaType
 from signaldesk.model.label import LONGEST_NAME, Label, read_csv
 from signaldesk.store.labels import LabelRecord
 from signaldesk.web import paging
-from signaldesk.web.api.shapes import Ask, Shape
+from signaldesk.web.api.shapes import Ask, Moment, Shape
 from signaldesk.web.call import Answer, Call, actor
 
-Moment = Annotated[datetime, Field(strict=False)]
 Value = str | int | float | bool | None
 
 
@@ -30,9 +29,6 @@ class LabelIn(Ask):
 
     @model_validator(mode="after")
     def _in_order(self) -> LabelIn:
-        for name in ("starts_at", "ends_at"):
-            if getattr(self, name).tzinfo is None:
-                raise ValueError(f"`{name}` has no time zone; write e.g. 2026-01-31T12:00:00Z")
         if self.ends_at <= self.starts_at:
             raise ValueError("`ends_at` must come after `starts_at`")
         return self

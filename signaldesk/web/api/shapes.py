@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from signaldesk.clock import in_utc
 
 T = TypeVar("T")
+Moment = Annotated[datetime, Field(strict=False), AfterValidator(in_utc)]
+"""A time that the API is told, with a time zone."""
 
 
 class Shape(BaseModel):

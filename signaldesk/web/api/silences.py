@@ -14,7 +14,7 @@ from signaldesk.model.active import Active
 from signaldesk.model.silence import FOREVER, KINDS, Matcher, Operator, pattern, stretch
 from signaldesk.store.silences import Match, SilenceDraft, SilenceRecord
 from signaldesk.web import paging
-from signaldesk.web.api.shapes import Ask, Shape
+from signaldesk.web.api.shapes import Ask, Moment, Shape
 from signaldesk.web.call import Answer, Call, actor
 
 _STATES = ("active", "pending", "expired")
@@ -22,7 +22,6 @@ _SHOWN = 50
 """Alerts and rules that a preview names."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Moment = Annotated[datetime, Field(strict=False)]
 
 
 class MatcherIn(Ask):
@@ -65,10 +64,6 @@ class SilenceIn(Ask):
 
     @model_validator(mode="after")
     def _in_order(self) -> SilenceIn:
-        for name in ("starts_at", "ends_at"):
-            moment = getattr(self, name)
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError(f"`{name}` has no time zone; write e.g. 2026-01-31T12:00:00Z")
         if self.ends_at is None and self.hours is None:
             raise ValueError("`ends_at` is missing; only one with `hours` can go without")
         if self.starts_at is not None and self.end <= self.starts_at:

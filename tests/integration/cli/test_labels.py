@@ -30,6 +30,9 @@ def test_what_is_listed_as_csv_is_what_was_imported(acme: Terminal) -> None:
 def test_a_faulty_file_is_refused_whole_with_its_lines(acme: Terminal) -> None:
     said = acme.refuses("labels", "import", "-", stdin="name,starts_at,ends_at\nFog,soon,2026-01-01T00:00Z\n")
     assert "line 2" in said and "no time" in said
+    latin = "name,starts_at,ends_at\nCaf\udce9,2026-01-01T00:00Z,2026-01-02T00:00Z\n"
+    said = acme.refuses("labels", "import", "-", stdin=latin, expect=2)
+    assert "standard input is not UTF-8 (byte 27)" in said
     assert "cannot read missing.csv" in acme.refuses("labels", "import", "missing.csv")
     assert "is no id" in acme.refuses("labels", "delete", "7", expect=2)
     assert "no incident is known" in acme.run("labels", "list").err

@@ -72,6 +72,10 @@ def test_what_is_wrong_is_said_in_one_line_here_and_from_afar(
     away = terminal.with_(SIGNALDESK_URL=stored.up.url, SIGNALDESK_API_KEY=stored.key)
     for one in (stored.terminal, away):
         assert "did you mean type? (line 1, column 8)" in one.refuses("query", "SELECT typ FROM events")
+    latin = stored.terminal.refuses("query", "-", stdin="SELECT '\udce9'", expect=2)
+    assert latin == "standard input is not UTF-8 (byte 9); save it as UTF-8"
+    xml = stored.terminal.refuses("query", "SELECT 1", "--format", "xml", expect=2)
+    assert xml.startswith("Invalid value for '--format' / '-f': 'xml' is not one of 'table', 'csv'")
     file = tmp_path / "never.csv"
     stored.terminal.refuses("query", "DROP TABLE events", "-f", "csv", "-o", file)
     assert list(tmp_path.glob("never*")) == []

@@ -102,7 +102,7 @@ async def test_an_alert_is_not_reopened_beside_another_one_of_its_group(
     [
         ("snooze", {}, ""),
         ("snooze", {"until": "2001-01-01T00:00:00Z"}, "until"),
-        ("snooze", {"until": "2101-01-01T00:00:00"}, ""),
+        ("snooze", {"until": "2101-01-01T00:00:00"}, "until"),
         ("snooze", {"grows": True, "firings": 3}, ""),
         ("snooze", {"firings": 0}, "firings"),
         ("comment", {"text": ""}, "text"),

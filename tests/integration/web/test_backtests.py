@@ -111,7 +111,7 @@ async def test_whatever_is_wrong_is_said_at_once_with_its_place(client: httpx.As
         return {f"{one['field']}: {one['message']}" for one in answer.json()["errors"]}
 
     assert "to: does not come after `from`; nothing lies between them" in await faults(to=DAY["from"])
-    assert "from: has no time zone; write e.g. 2026-01-31T12:00:00Z" in await faults(
+    assert "from: has no time zone; write e.g. 2026-01-31T00:00:00Z" in await faults(
         **{"from": "2026-01-31T00:00:00"}
     )
     assert await faults(**{"from": "yesterday", "untill": DAY["to"]}) == {

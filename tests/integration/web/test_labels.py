@@ -26,13 +26,13 @@ async def test_a_label_is_told_read_and_deleted(client: httpx.AsyncClient) -> No
 
 
 async def test_a_file_is_taken_whole_and_read_back_in_pages(client: httpx.AsyncClient) -> None:
-    lines = [f"Day {day},2013-02-{day:02}T00:00Z,2013-02-{day + 1:02}T00:00Z" for day in range(1, 8)]
+    lines = [f"Day {day},1963-02-{day:02}T00:00Z,1963-02-{day + 1:02}T00:00Z" for day in range(1, 8)]
     text = "\n".join(["name,starts_at,ends_at", *lines])
     answer = await client.post("/api/v1/labels/import", content=text, headers=CSV)
     assert (answer.status_code, answer.json()) == (201, {"imported": 7})
     found = await paged(client, "/api/v1/labels", limit=3)
     assert [one["name"] for one in found] == [f"Day {day}" for day in range(7, 0, -1)]
-    overlap = {"from": "2013-02-03T12:00:00Z", "to": "2013-02-05T00:00:00Z"}
+    overlap = {"from": "1963-02-03T12:00:00Z", "to": "1963-02-05T00:00:00Z"}
     found = (await client.get("/api/v1/labels", params=overlap)).json()["items"]
     assert [one["name"] for one in found] == ["Day 4", "Day 3"]
     asked = {"sql": "SELECT labels.name, ends_at - starts_at FROM labels ORDER BY starts_at LIMIT 1"}
@@ -54,6 +54,9 @@ async def test_what_is_no_label_is_refused(client: httpx.AsyncClient) -> None:
     assert "must come after" in (await client.post("/api/v1/labels", json=backwards)).text
     zoneless = {**STORM, "starts_at": "2013-02-08T12:00:00"}
     assert "has no time zone" in (await client.post("/api/v1/labels", json=zoneless)).text
+    ages = {**STORM, "starts_at": "0001-01-01T00:00:00+14:00", "ends_at": "9999-12-31T23:59:59-14:00"}
+    faults = (await client.post("/api/v1/labels", json=ages)).json()["errors"]
+    assert [fault["field"] for fault in faults] == ["starts_at", "ends_at"]
     assert (await client.post("/api/v1/labels/import", json=[STORM])).status_code == 415
     latin = await client.post("/api/v1/labels/import", content=b"name\xe9", headers=CSV)
     assert (latin.status_code, latin.json()["code"]) == (400, "malformed")

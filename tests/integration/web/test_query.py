@@ -189,6 +189,8 @@ async def test_each_limit_says_its_name_and_what_to_do(database_url: str, redis_
     expected = {
         FOREVER: "more than 1 seconds",
         "SELECT list(range) FROM range(1_000_000_000)": "more than 128 MiB of memory",
+        "SELECT repeat('x', 1_500_000) FROM range(100)": "more than 128 MiB of memory",
+        "SELECT reservoir_quantile(range, 0.5, 2_000_000_000) FROM range(9)": "more than 128 MiB of memory",
         "SELECT * FROM range(101)": "more than 100 rows; add LIMIT",
         "SELECT repeat('x', 20_000)": "larger than 9.766 KiB",
         f"SELECT {'1 + ' * 30_000} 1": "are allowed",

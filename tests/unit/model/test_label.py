@@ -38,16 +38,19 @@ def test_each_faulty_line_is_named_once_with_all_that_is_wrong() -> None:
         "Backwards,2013-02-09T12:00Z,2013-02-08T12:00Z,,",
         "Short,2013-02-09T12:00Z",
         '"Two\nlines",2013-02-08T12:00Z,2013-02-09T12:00Z,,',
+        "Ages,0001-01-01T00:00+14:00,9999-12-31T23:59-14:00,,",
         'Bad"quote",2013-02-08T12:00Z,"2013-02-09"T12:00Z,,',
     ]
     found = faults(HEADING + "\n".join(lines))
-    assert list(found) == ["line 3", "line 4", "line 5", "line 8"]
+    assert list(found) == ["line 3", "line 4", "line 5", "line 8", "line 9"]
     assert "name must have 1 to 200" in found["line 3"]
     assert "starts_at 'yesterday' is no time; write e.g. 2026-01-31T12:00:00Z" in found["line 3"]
     assert "ends_at has no time zone" in found["line 3"]
     assert found["line 4"] == "ends_at must come after starts_at"
     assert found["line 5"] == "has 2 columns, the heading 5"
-    assert "double quotes" in found["line 8"]
+    assert "starts_at is in no year from 1 to 9999 in UTC" in found["line 8"]
+    assert "ends_at is in no year from 1 to 9999 in UTC" in found["line 8"]
+    assert "double quotes" in found["line 9"]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,7 @@ def test_each_faulty_line_is_named_once_with_all_that_is_wrong() -> None:
     [
         ("", "the column name is missing"),
         ("name,starts_at\n", "the column ends_at is missing"),
+        ("name;starts_at;ends_at\n", "columns are told apart by commas here, in this file by ';'"),
         ("name,starts_at,ends_at,nmae\n", "unknown column 'nmae'; known are name"),
         ("name,name,starts_at,ends_at\n", "the column name is there twice"),
         ("name,starts_at,ends_at,group.\n", "unknown column 'group.'"),
