@@ -14,6 +14,7 @@ from signaldesk.model.life import Alert
 
 Given = Sequence[Label] | Path | str
 """Labels, or a CSV file of them."""
+_GIVE = "give [sd.Label(name, starts_at, ends_at), …], desk.labels(), or a CSV file of them"
 
 
 class Score(NamedTuple):
@@ -56,10 +57,14 @@ def _meet(alert: Alert, label: Label) -> bool:
     return all(str(mine[name]) == str(value) for name, value in label.group.items() if name in mine)
 
 
-def known(given: Given) -> list[Label]:
+def known(given: Given | Any) -> list[Label]:
     """The labels that somebody gave. Raises as `read` does, and Invalid for what is no label."""
+    if isinstance(given, str) and given == "stored":
+        raise Invalid("labels: 'stored' is for desk.sweep over stored events; here give desk.labels()")
     if isinstance(given, Path | str):
         return read(Path(given))
+    if isinstance(given, Label) or not isinstance(given, Sequence):
+        raise Invalid(f"labels: a {type(given).__name__} is no list of them; {_GIVE}")
     faults, found = [], list(given)
     for number, one in enumerate(found):
         if (message := _wrong(one)) is not None:
@@ -72,7 +77,7 @@ def known(given: Given) -> list[Label]:
 def _wrong(one: Any) -> str | None:
     """What is wrong with a label that somebody made."""
     if not isinstance(one, Label):
-        return f"is a {type(one).__name__}; give sd.Label(name, starts_at, ends_at), or a CSV file of them"
+        return f"is a {type(one).__name__}; {_GIVE}"
     for name in ("starts_at", "ends_at"):
         moment = getattr(one, name)
         if not isinstance(moment, datetime) or moment.tzinfo is None:

@@ -12,7 +12,9 @@ from bokeh.models import ColumnDataSource, Title
 from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
+from signaldesk.backtest.labels import Score
 from signaldesk.clock import from_us
+from signaldesk.errors import Invalid
 from signaldesk.model.message import group_text, many, number
 
 if TYPE_CHECKING:
@@ -85,10 +87,18 @@ def write(plot: Any, path: Path) -> None:
     save(plot)
 
 
+FIGURES = ("per_week", "firings", "alerts", "notifications")
+"""What a sweep says of its points; with labels also how well they found these."""
+
+
 def heat_map(found: Sweep, figure_name: str | None = None) -> Any:
     """One figure over the first two parameters of a sweep; with one parameter, a row."""
     scored = bool(found.points) and found.points[0].score is not None
     shown = figure_name or ("f_score" if scored else "per_week")
+    known = (*FIGURES, *(Score._fields if scored else ()))
+    if shown not in known:
+        missing = "; the others need labels" if shown in Score._fields else ""
+        raise Invalid(f"{shown!r} is no figure of a sweep; there are {', '.join(known)}{missing}")
     across, *rest = found.names
     source: dict[str, list[Any]] = {"x": [], "y": [], "figure": []}
     for point in found.points:

@@ -7,7 +7,7 @@ within="60s", by="country")`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from inspect import Parameter, Signature
@@ -20,9 +20,10 @@ from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.heap import set_aside
 from signaldesk.backtest.result import Backtest
-from signaldesk.backtest.sweep import Sweep, grid, run
+from signaldesk.backtest.sweep import Sweep, grid, plain, run
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import duration, span
 from signaldesk.model import rule as model
 from signaldesk.model.label import Label
 from signaldesk.model.rule import SavedRule
@@ -62,6 +63,7 @@ class Rule(metaclass=_Constructors):
 
     @classmethod
     def _made(cls, kind: str, event: str | Sequence[str] = (), **fields: Any) -> Rule:
+        fields = {name: plain(value) for name, value in fields.items()}
         condition = document.kinds()[kind].condition.model_fields
         of_kind = {field.alias or name for name, field in condition.items()}
         when = {"kind": kind, **{name: value for name, value in fields.items() if name in of_kind}}
@@ -80,7 +82,7 @@ class Rule(metaclass=_Constructors):
 
     def with_(self, **changes: Any) -> Rule:
         """The same rule with other fields, or other parameters of its condition."""
-        body = self.document
+        body, changes = self.document, {name: plain(value) for name, value in changes.items()}
         condition = document.kinds()[self.model.when.kind].condition.model_fields
         known = {field.alias or name for name, field in condition.items()} - {"kind"}
         fields = {field.alias or name for name, field in model.Rule.model_fields.items()}
@@ -96,22 +98,18 @@ class Rule(metaclass=_Constructors):
         others: Sequence[Rule] = (),
         since: datetime | None = None,
         until: datetime | None = None,
-        lateness: float | None = None,
+        lateness: float | str | timedelta | None = None,
         columns: bool = True,
     ) -> Backtest:
         """What this rule would have done with these events, had it been saved at `since`.
 
         `events`: see `Events.of`. `others`: the rules that a composite one is made of. `until`: time goes on
-        until then after the last event. `lateness` in seconds, where the rule says nothing of its own.
+        until then after the last event. `lateness` in seconds, or as a duration (`10m`), where the rule says
+        nothing of its own.
         `columns`: false to judge by the engine's fold in any case. Raises Invalid with every fault.
         """
-        naive = [name for name, one in (("since", since), ("until", until)) if one and one.tzinfo is None]
-        if naive:
-            message = "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"
-            raise Invalid(errors=[FieldError(name, message) for name in naive])
-        if since and until and until <= since:
-            message = "does not come after `since`; nothing lies between them"
-            raise Invalid(errors=[FieldError("until", message)])
+        if faults := span.faults(since, until):
+            raise Invalid("these are no times", errors=faults)
         return backtest(
             unsaved(self.model),
             self.loaded(events, others),
@@ -128,7 +126,7 @@ class Rule(metaclass=_Constructors):
         *,
         labels: labelled.Given = (),
         others: Sequence[Rule] = (),
-        lateness: float | None = None,
+        lateness: float | str | timedelta | None = None,
         progress: bool = True,
         **parameters: Any,
     ) -> Sweep:
@@ -148,6 +146,8 @@ class Rule(metaclass=_Constructors):
     def loaded(self, events: Any, others: Sequence[Rule] = ()) -> Events:
         """Events as this rule takes them: see `Events.of`. Raises as that does, and Invalid for a table in
         which fields are missing that it looks at."""
+        for one in others:
+            given(one)
         found = Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None)
         looks.check([self.model, *(one.model for one in others)], found)
         return found
@@ -168,8 +168,20 @@ class Rule(metaclass=_Constructors):
         return f"<h4>{escape(self.model.name)}</h4><p>{escape(sentence)}</p>{text}"
 
 
-def _micros(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1_000_000)
+def given(rule: Any) -> Rule:
+    """The same. Raises Invalid for what is no rule."""
+    if not isinstance(rule, Rule):
+        instead = "sd.Rule(…) makes one of it" if isinstance(rule, dict) else "give e.g. sd.Rule.count(…)"
+        raise Invalid(f"a {type(rule).__name__} is no rule; {instead}")
+    return rule
+
+
+def _micros(lateness: Any) -> int | None:
+    """Raises Invalid for what is no time to wait."""
+    try:
+        return None if lateness is None else duration.parse(plain(lateness))
+    except ValueError as error:
+        raise Invalid("this is no lateness", errors=[FieldError("lateness", str(error))]) from None
 
 
 def _check_names(given: Iterable[str], known: set[str]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from html import escape
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.backtest.labels import Score, score
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import duration
 from signaldesk.model.label import Label
 from signaldesk.model.message import group_text
 from signaldesk.model.rule import Rule
@@ -121,21 +124,36 @@ def _goodness(point: Point) -> float:
 
 def grid(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the parameters' values. Raises Invalid for none, or for too many of them."""
-    listed = {
-        name: [value] if isinstance(value, str | int | float | dict) else list(value)
-        for name, value in parameters.items()
-    }
-    faults = [FieldError(name, "has no value to try") for name, values in listed.items() if not values]
-    count = 1
-    for values in listed.values():
-        count *= max(1, len(values))
-    if not listed:
-        faults.append(FieldError("sweep", "name a parameter and its values, e.g. at_least=range(2, 21)"))
+    tried = listed(parameters)
+    count = prod(len(values) for values in tried.values())
     if count > MOST_POINTS:
-        faults.append(FieldError("sweep", f"these are {count:,} points; the most is {MOST_POINTS:,}"))
+        fault = FieldError("sweep", f"these are {count:,} points; the most is {MOST_POINTS:,}")
+        raise Invalid("this is no grid", errors=[fault])
+    return [dict(zip(tried, values, strict=True)) for values in product(*tried.values())]
+
+
+def listed(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values to try as JSON has them; one alone is a list of one. Raises Invalid where there is none."""
+    found = {name: [plain(one) for one in _several(value)] for name, value in parameters.items()}
+    faults = [FieldError(name, "has no value to try") for name, values in found.items() if not values]
+    if not found:
+        faults.append(FieldError("sweep", "name a parameter and its values, e.g. at_least=range(2, 21)"))
     if faults:
         raise Invalid("this is no grid", errors=faults)
-    return [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
+    return found
+
+
+def _several(value: Any) -> Iterable[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, Iterable) and not isinstance(value, str | dict) else (value,)
+
+
+def plain(value: Any) -> Any:
+    """A parameter as JSON has it: NumPy's numbers as Python's, a timedelta as a duration."""
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
+    return duration.text(value // timedelta(microseconds=1)) if isinstance(value, timedelta) else value
 
 
 def run(

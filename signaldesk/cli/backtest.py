@@ -135,8 +135,8 @@ def _elsewhere(
     """What another installation makes of its own events."""
     import sys
 
+    from signaldesk.backtest.sweep import listed
     from signaldesk.client import jobs
-    from signaldesk.client.remote import listed
 
     bar = sys.stderr.isatty()
     with _remote.api(url, key, None) as api:

@@ -179,21 +179,25 @@ class Desk:
         self,
         type: str | Sequence[str] = "*",
         *,
-        last: str | None = None,
+        last: str | timedelta | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         where: str | None = None,
     ) -> Rows:
         """Live events of these types (`*` in one is anything), oldest first, however many there are.
 
-        `last` is a duration such as `30d`, until now or `until`; or name the times, from `since` on and
-        before `until`, with their time zones. `where` is a filter as in rules. Raises Invalid.
+        `last` is a duration such as `30d`, or a timedelta, until now or `until`; or name the times, from
+        `since` on and before `until`, with their time zones. `where` is a filter as in rules. Raises Invalid.
         """
         wanted = picked(type, last=last, since=since, until=until, where=where)
         return Rows(self._backend.events(wanted), f"{wanted.sql} ORDER BY timestamp")
 
     def labels(
-        self, *, last: str | None = None, since: datetime | None = None, until: datetime | None = None
+        self,
+        *,
+        last: str | timedelta | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[Label]:
         """The organisation's known incidents in that time, earliest first; without a time, all of them.
 
@@ -209,7 +213,7 @@ class Desk:
         self,
         rule: Rule | str,
         *,
-        last: str | None = None,
+        last: str | timedelta | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         version: int | None = None,
@@ -229,7 +233,7 @@ class Desk:
         self,
         rule: Rule | str,
         *,
-        last: str | None = None,
+        last: str | timedelta | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         version: int | None = None,
@@ -257,7 +261,7 @@ class Desk:
         which does tell people, that one stays as it is, and this one is saved as `NAME (shadow)` beside it.
         Raises Invalid or Refused with every fault.
         """
-        body = rule.document
+        body = _given(rule).document
         if mode is not None:
             body["mode"] = mode
         if body.get("mode") == "shadow":
@@ -271,7 +275,7 @@ class Desk:
         rule: Rule | str,
         against: Rule | str | None = None,
         *,
-        last: str | None = None,
+        last: str | timedelta | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         progress: bool = True,
@@ -282,7 +286,9 @@ class Desk:
         is given. Both are judged over the same events, as if they were live.
         """
         if against is None:
-            against = live_name(rule if isinstance(rule, str) else rule.model.name)
+            against = live_name(rule if isinstance(rule, str) else _given(rule).model.name)
+        elif not isinstance(against, str):
+            _given(against)
         wanted = _past(rule, last, since, until, None)
         return told(self._backend.compare(wanted, against, progress=progress))
 
@@ -315,10 +321,22 @@ def _payload(given: Any, fields: dict[str, Any]) -> dict[str, Any]:
     return {**(given or {}), **fields}
 
 
+def _given(rule: Any) -> Rule:
+    """Raises Invalid for what is no rule."""
+    from signaldesk.backtest.rule import given
+
+    return given(rule)
+
+
 def _past(
-    rule: Rule | str, last: str | None, since: datetime | None, until: datetime | None, version: int | None
+    rule: Rule | str,
+    last: str | timedelta | None,
+    since: datetime | None,
+    until: datetime | None,
+    version: int | None,
 ) -> Past:
-    """Raises Invalid with every fault of the times."""
+    """Raises Invalid for what is no rule, or with every fault of the times."""
+    rule = rule if isinstance(rule, str) else _given(rule)
     wanted = picked("*", last=last, since=since, until=until, where=None)
     since, until = wanted.since, until or datetime.now(UTC)
     if wanted.last is not None:

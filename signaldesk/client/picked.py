@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model import span
 from signaldesk.model.glob import like
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Picked(NamedTuple):
 def picked(
     type: str | Sequence[str],
     *,
-    last: str | None,
+    last: str | timedelta | None,
     since: datetime | None,
     until: datetime | None,
     where: str | None,
@@ -53,19 +54,23 @@ def picked(
     faults: list[FieldError] = []
     if last is not None and since is not None:
         faults.append(FieldError("last", "give `last` or `since`, not both"))
-    for name, moment in (("since", since), ("until", until)):
-        if moment is not None and moment.tzinfo is None:
-            faults.append(FieldError(name, "has no time zone; write e.g. datetime(2026, 1, 31, tzinfo=UTC)"))
-    types = [type] if isinstance(type, str) else list(type)
+    faults += span.faults(since, until)
+    types = _listed(type, faults)
     back = _last(last, faults)
     if not faults and back is not None and until is not None:
         since, back = until - timedelta(microseconds=back), None
-    if not faults and since is not None and until is not None and until <= since:
-        faults.append(FieldError("until", "does not come after `since`; nothing lies between them"))
     found = Picked(types, back, since, until, _filter(where, faults))
     if faults:
         raise Invalid("; ".join(f"{one.field}: {one.message}" for one in faults), errors=faults)
     return found
+
+
+def _listed(given: Any, faults: list[FieldError]) -> list[str]:
+    types = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    if not types or not all(isinstance(one, str) for one in types):
+        found = "is empty" if not types else f"is {given!r}"
+        faults.append(FieldError("type", f"{found}; name a type, several, or '*' for all of them"))
+    return types
 
 
 def _types(types: Sequence[str]) -> str:
@@ -79,7 +84,7 @@ def _types(types: Sequence[str]) -> str:
     return f"({' OR '.join(tests)})"
 
 
-def _last(text: str | None, faults: list[FieldError]) -> int | None:
+def _last(text: str | timedelta | None, faults: list[FieldError]) -> int | None:
     from signaldesk.model import duration
 
     try:
@@ -89,8 +94,12 @@ def _last(text: str | None, faults: list[FieldError]) -> int | None:
         return None
 
 
-def _filter(text: str | None, faults: list[FieldError]) -> Filter | None:
+def _filter(text: Any, faults: list[FieldError]) -> Filter | None:
     if text is None:
+        return None
+    if not isinstance(text, str):
+        message = f"is a {type(text).__name__}; write a filter as a text, e.g. 'amount > 20'"
+        faults.append(FieldError("where", message))
         return None
     from signaldesk import filters
 

@@ -55,6 +55,8 @@ class Remote:
         labels: Sequence[Label] | Literal["stored"],
         progress: bool,
     ) -> Sweep:
+        from signaldesk.backtest.sweep import listed
+
         order = _order(wanted) | {"sweep": listed(parameters)}
         if labels:
             order["labels"] = labels if isinstance(labels, str) else [one._asdict() for one in labels]
@@ -99,14 +101,6 @@ class Remote:
 
     def close(self) -> None:
         self._api.close()
-
-
-def listed(parameters: dict[str, Any]) -> dict[str, list[Any]]:
-    """Values as JSON has them: one alone is a list of one."""
-    return {
-        name: [value] if isinstance(value, str | int | float | dict) else list(value)
-        for name, value in parameters.items()
-    }
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import panel as pn
 from signaldesk import statements
 from signaldesk.backtest import labels as labelled
 from signaldesk.backtest.bench import Bench
-from signaldesk.backtest.rule import Rule
-from signaldesk.errors import SignalDeskError
+from signaldesk.backtest.rule import Rule, given
+from signaldesk.errors import Invalid, SignalDeskError
 from signaldesk.pages_folder import load_apps
 
 _BUTTONS = ":host { --primary-color: var(--accent); }"
@@ -85,6 +85,9 @@ def tune(
     rule: Rule, events: Any, *, labels: labelled.Given, others: Sequence[Rule], desk: Saves | None
 ) -> NotebookTuner:
     """`sd.tune` says what they are."""
+    given(rule)
+    if desk is not None and not hasattr(desk, "save"):
+        raise Invalid(f"desk: a {type(desk).__name__} is no desk; give sd.connect(…)")
     load_apps()
     if _in_notebook():
         pn.extension(inline=True)  # with its scripts: a notebook need not reach anybody else's server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -22,10 +23,12 @@ LONGEST = 400 * _UNITS["d"]
 
 
 def parse(value: Any) -> int:
-    """Microseconds of a duration text, or of a plain number of seconds.
+    """Microseconds of a duration text, of a plain number of seconds, or of a timedelta.
 
     Raises ValueError with what is expected instead.
     """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("expected a duration such as 60s, 5m or 1h30m")
     if isinstance(value, str):

@@ -67,6 +67,7 @@ async def test_events_are_those_of_a_type_a_time_and_a_filter(desk: Desk) -> Non
     assert await types("checkout_*") == ["checkout_done", "checkout_failed"]
     assert await types(["signup", "checkout_failed"]) == ["signup", "checkout_failed"]
     assert await types(last="36h") == ["checkout_done", "checkout_failed"]
+    assert await types(last=timedelta(hours=36)) == ["checkout_done", "checkout_failed"]
     assert await types(until=NOW) == ["signup", "checkout_done"]
     assert await types(since=NOW - timedelta(days=1), until=NOW) == ["checkout_done"]
     assert await types(last="36h", until=NOW) == ["checkout_done"]
@@ -97,6 +98,15 @@ async def test_what_is_wrong_says_what_and_where(desk: Desk) -> None:
     assert {fault.field for fault in error.value.errors} == {"last", "since", "where"}
     with pytest.raises(Invalid, match="until: does not come after `since`; nothing lies between them"):
         desk.events(since=NOW, until=NOW)
+    wrong: Any = 5
+    said = r"since: is a int; give a time with a zone, .*; type: is 5; .*; where: is a int"
+    with pytest.raises(Invalid, match=said):
+        desk.events(wrong, since=wrong, where=wrong)
+    with pytest.raises(Invalid, match="type: is empty; name a type, several, or"):
+        desk.events([])
+    for call in (lambda: desk.save({"name": "x"}), lambda: desk.backtest(None, last="1h")):  # type: ignore[arg-type]
+        with pytest.raises(Invalid, match="is no rule; "):
+            call()
 
 
 async def test_a_desk_that_is_closed_says_so(desk: Desk) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas
 import polars
 import pyarrow
@@ -132,9 +134,50 @@ def test_a_name_that_is_no_parameter_is_told_with_the_one_that_was_meant() -> No
         RULE.with_(withn="60s")
 
 
+def test_numbers_of_numpy_and_timedeltas_are_what_they_say() -> None:
+    rule = sd.Rule.count("checkout_failed", at_least=np.int64(3), within=MINUTE, by="country", cooldown="5m")
+    assert rule.document == RULE.document
+    assert RULE.with_(at_least=np.int64(4), within=pandas.Timedelta("90s")).document["when"] == {
+        "kind": "count", "at_least": 4, "within": "1m30s",
+    }  # fmt: skip
+    widths = [MINUTE, np.timedelta64(5, "m")]
+    swept = RULE.sweep(ROWS, at_least=np.arange(2, 4), within=widths, progress=False)
+    assert [point.parameters for point in swept.points] == [
+        {"at_least": limit, "within": within} for limit in (2, 3) for within in ("1m", "5m")
+    ]
+    assert json.dumps(swept.as_json())
+    (one,) = RULE.sweep(ROWS, within=MINUTE, progress=False).points
+    assert one.parameters == {"within": "1m"}
+
+
+def test_what_is_no_rule_is_refused() -> None:
+    wrong: Any = RULE.document
+    for call in (lambda: RULE.backtest(ROWS, others=[wrong]), lambda: sd.tune(wrong, ROWS)):
+        with pytest.raises(Invalid, match=r"a dict is no rule; sd\.Rule\(…\) makes one of it"):
+            call()
+    with pytest.raises(Invalid, match="a str is no desk"):
+        sd.tune(RULE, ROWS, desk="http://localhost:5006")  # type: ignore[arg-type]
+
+
+def test_lateness_is_seconds_or_a_duration() -> None:
+    late = [{**row, "received_at": row["timestamp"]} for row in ROWS]
+    late.append({**ROWS[0], "received_at": NOON + 20 * MINUTE})
+    rule = sd.Rule.each("checkout_failed")
+    lengths: list[Any] = [60, "1m", MINUTE]
+    for lateness in lengths:
+        assert len(rule.backtest(late, lateness=lateness).firings) == len(ROWS)
+    wrong: list[Any] = ["soon", -5, float("nan")]
+    for lateness in wrong:
+        with pytest.raises(Invalid, match="this is no lateness; lateness: "):
+            rule.backtest(late, lateness=lateness)
+
+
 def test_a_range_that_is_none_is_refused() -> None:
+    wrong: Any = "2026-01-31"
+    day: Any = NOON.date()
     for since, until, said in (
         (NOON.replace(tzinfo=None), None, "since: has no time zone"),
+        (wrong, day, "since: is a str; give a time with a zone, .*; until: is a date; give"),
         (NOON, NOON, "until: does not come after `since`"),
     ):
         with pytest.raises(Invalid, match=said):
@@ -258,10 +301,16 @@ def test_what_is_no_label_is_refused() -> None:
         {"name": "a"}, sd.Label("b", NOON.replace(tzinfo=None), end), sd.Label("c", end, NOON),
         sd.Label("d", NOON, end),
     ]  # fmt: skip
+    alone: list[Any] = [None, wrong[3], pandas.DataFrame(ROWS)]
+    for given in alone:
+        with pytest.raises(Invalid, match=rf"a {type(given).__name__} is no list of them; give .sd.Label"):
+            RULE.sweep(ROWS, labels=given, at_least=[2], progress=False)
+    with pytest.raises(Invalid, match=r"'stored' is for desk\.sweep"):
+        RULE.sweep(ROWS, labels="stored", at_least=[2], progress=False)
     with pytest.raises(Invalid) as caught:
         RULE.sweep(ROWS, labels=wrong, at_least=[2], progress=False)
     assert [(one.field, one.message[:24]) for one in caught.value.errors] == [
-        ("labels[0]", "is a dict; give sd.Label"),
+        ("labels[0]", "is a dict; give [sd.Labe"),
         ("labels[1]", "starts_at is no time wit"),
         ("labels[2]", "ends_at does not come af"),
     ]
@@ -269,7 +318,7 @@ def test_what_is_no_label_is_refused() -> None:
 
 def test_a_grid_that_is_none_is_refused() -> None:
     many = {"at_least": range(101), "within": range(100)}
-    wrong: list[dict[str, Any]] = [{}, {"at_least": []}, many, {"at_leats": [1]}]
+    wrong: list[dict[str, Any]] = [{}, {"at_least": []}, {"at_least": None}, many, {"at_leats": [1]}]
     for parameters in wrong:
         with pytest.raises(Invalid):
             RULE.sweep(ROWS, progress=False, **parameters)
@@ -280,6 +329,8 @@ def test_results_are_shown_and_drawn(tmp_path: Path) -> None:
     assert "&lt;b&gt;" in found._repr_html_() and "<b>x" not in found._repr_html_()
     assert list(found.df()["value"]) == [3, 3, 3]
     grid = RULE.sweep(ROWS, at_least=[2, 3], within=["1s", "60s"], progress=False)
+    with pytest.raises(Invalid, match=r"'f_score' is no figure .* there are per_week, .* need labels"):
+        grid.plot("f_score")
     for name, plot in (("one", found.plot()), ("grid", grid.plot()), ("row", grid.plot("alerts"))):
         write(plot, tmp_path / f"{name}.html")
         assert "bokeh" in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
