@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from numbers import Number
@@ -17,7 +19,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from signaldesk.clock import MICROS
+from signaldesk.clock import MICROS, to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.model.event import Event
@@ -31,6 +33,7 @@ KNOWN = (
 )
 SKEW = 300 * MICROS
 """How far (µs) a timestamp may be ahead of its receipt where nobody has looked at that yet."""
+_FIRST, _LAST = to_us(datetime(1, 1, 1, tzinfo=UTC)), to_us(datetime(9999, 12, 31, tzinfo=UTC))
 _PAGE = 50_000
 _LARGE = 1_000_000
 _MIXED = (
@@ -38,7 +41,7 @@ _MIXED = (
     "in a column `payload`"
 )
 _READERS = {
-    ".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv", ".tsv": "read_csv",
+    ".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv",
     ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
 }  # fmt: skip
 _ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
@@ -83,8 +86,17 @@ class Events:
         self.count, self.first, self.last, self.clock = found.fetchone() or (0, None, None, None)
 
     @classmethod
-    def of(cls, source: Any, *, type: str | None = None, lane: str = "") -> Events:
-        """Events from a DuckDB relation, an Arrow, pandas or Polars table, dicts, or a file.
+    def of(
+        cls,
+        source: Any,
+        *,
+        type: str | None = None,
+        lane: str = "",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Events:
+        """Events from a DuckDB relation, an Arrow, pandas or Polars table, dicts, or a file; those in
+        [since, until) (µs).
 
         `type` is that of all events where there is no such column. Raises Invalid with every fault of the
         columns, NotFound for a file that is not there.
@@ -98,11 +110,12 @@ class Events:
         if hasattr(source, "reader"):  # `desk.events(…)`: into the table as they arrive
             with source.reader() as arriving:
                 connection.register("given", arriving)
-                return cls.on(connection, type=type, lane=lane)
+                return cls.on(connection, type=type, lane=lane, since=since, until=until)
         _register(connection, source)
-        events = cls.on(connection, type=type, lane=lane)
+        events = cls.on(connection, type=type, lane=lane, since=since, until=until)
         connection.execute("DROP VIEW given")
         connection.unregister("given")
+        events._check_payloads()
         if len(events) > _LARGE:
             gc.collect()  # DuckDB's relations are parts of cycles, which may hold all that was given
         return events
@@ -115,13 +128,22 @@ class Events:
         type: str | None = None,
         lane: str = "",
         paths: Mapping[str, str] | None = None,
+        since: int | None = None,
+        until: int | None = None,
     ) -> Events:
         """The events of a connection's relation `given`. Raises as `of` does.
 
         `paths`: fields of their payloads by dotted path, and their columns, where nobody asks for others.
         """
         loader = _Loader(connection, type, lane, paths)
-        return cls(connection, *loader.load(), lane, dotted=paths is not None)
+        return cls(connection, *loader.load(since, until), lane, dotted=paths is not None)
+
+    def _check_payloads(self) -> None:
+        """Raises Invalid for text that somebody took for JSON."""
+        wrong = "FROM events WHERE NOT json_valid(payload) LIMIT 1"
+        if "payload" in self.own and self.sql(wrong).fetchone():
+            message = "is not JSON in all events; mend it, or leave the column out"
+            raise Invalid("these are no events", errors=[FieldError("payload", message)])
 
     def __len__(self) -> int:
         return int(self.count)
@@ -204,19 +226,7 @@ def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
     import duckdb
 
     if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            raise NotFound(f"there is no file {path}; name a Parquet, CSV or NDJSON file of events")
-        reader = _READERS.get(path.suffix.lower())
-        if reader is None:
-            raise Invalid(f"{path.name} is no file of events; known are {', '.join(sorted(_READERS))}")
-        try:
-            connection.execute(f"CREATE VIEW given AS FROM {reader}({_text(str(path))})")
-            connection.execute("FROM given LIMIT 1")
-        except duckdb.Error as error:
-            message = f"{path.name} cannot be read: it is damaged, cut off, or no {reader[5:]} file"
-            raise Invalid(f"{message}; take another copy of it ({_said(error)})") from None
-        return
+        return _open(connection, Path(source))
     if isinstance(source, duckdb.DuckDBPyRelation):
         source = source.to_arrow_table()
     elif isinstance(source, list):
@@ -234,9 +244,52 @@ def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
         ) from None
 
 
+def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make the view `given` of a file."""
+    import duckdb
+
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}; name a Parquet, CSV or NDJSON file of events")
+    zipped = path.suffix.lower() == ".gz"
+    kind = Path(path.stem).suffix.lower() if zipped else path.suffix.lower()
+    reader = _READERS.get(kind)
+    if reader is None or (zipped and kind == ".parquet"):
+        known = f"{', '.join(sorted(_READERS))}, and texts with .gz after that"
+        raise Invalid(f"{path.name} is no file of events; known are {known}")
+    if not path.stat().st_size:
+        raise Invalid(f"{path.name} is empty; name a file that holds events")
+    try:
+        connection.execute(f"CREATE VIEW given AS FROM {reader}({_text(str(path))})")
+        found = connection.execute("FROM given LIMIT 1").fetchone()
+    except duckdb.Error as error:
+        message = f"{path.name} cannot be read: it is damaged, cut off, or no {reader[5:]} file"
+        said = _bad_line(path, zipped) if reader == "read_ndjson" else ""
+        raise Invalid(f"{message}; take another copy of it ({said or _said(error)})") from None
+    if found is None:
+        raise Invalid(f"{path.name} holds no events; name a file that does")
+
+
+def _bad_line(path: Path, zipped: bool) -> str:
+    """Which line is no JSON: DuckDB counts them otherwise."""
+    import gzip
+
+    import orjson
+
+    with suppress(OSError), gzip.open(path, "rb") if zipped else path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                orjson.loads(line.strip() or b"{}")
+            except orjson.JSONDecodeError:
+                return f"line {number} is no JSON"
+    return ""
+
+
 def _said(error: Exception) -> str:
-    """DuckDB's words, without the name of its error."""
-    return str(error).splitlines()[0].partition(" Error: ")[2] or str(error).splitlines()[0]
+    """DuckDB's words, without the name of its error, the faulty line itself, and what may be tried."""
+    lines = str(error).partition("\n\n")[0].splitlines()
+    told = [line.strip() for line in lines if line.strip() and not line.startswith("Original Line:")]
+    first, *more = told or ["no reason is given"]
+    return ": ".join([first.partition(" Error: ")[2] or first, *more[:1]])[:300]
 
 
 def _table(events: list[Any]) -> Any:
@@ -299,8 +352,9 @@ class _Loader:
         self._columns: dict[str, str] = {name: str(kind) for name, kind, *_ in described}
         self._faults: list[FieldError] = []
 
-    def load(self) -> tuple[dict[str, str], set[str]]:
-        """Make the table `events`; its fields, and which of its own columns there are."""
+    def load(self, since: int | None = None, until: int | None = None) -> tuple[dict[str, str], set[str]]:
+        """Make the table `events`, of those in [since, until); its fields, and which of its own columns there
+        are."""
         import duckdb
 
         named = self._paths if self._paths is not None else set(self._columns) - set(KNOWN)
@@ -315,11 +369,21 @@ class _Loader:
             raise
         except duckdb.Error as error:
             raise Invalid(f"these events cannot be read: {_said(error)}") from None
-        missing = self._one("SELECT count(*) FROM events WHERE ts IS NULL OR type IS NULL")
-        if missing:
-            have = "1 event has" if missing == 1 else f"{missing:,} events have"
-            raise Invalid(f"{have} no timestamp or no type; leave them out, or mend them")
+        self._check("ts IS NULL OR type IS NULL", "no timestamp or no type")
+        self._check(
+            f"NOT (ts BETWEEN {_FIRST} AND {_LAST}) OR NOT (received BETWEEN {_FIRST} AND {_LAST})",
+            "a time in no year from 1 to 9999",
+        )
+        if since is not None or until is not None:
+            first, end = _FIRST if since is None else since, _LAST + 1 if until is None else until
+            self._connection.execute(f"DELETE FROM events WHERE ts < {first} OR ts >= {end}")
         return fields, own
+
+    def _check(self, wrong: str, what: str) -> None:
+        """Raises Invalid when there are events for which that is true."""
+        if count := self._one(f"SELECT count(*) FROM events WHERE {wrong}"):
+            have = "1 event has" if count == 1 else f"{count:,} events have"
+            raise Invalid(f"{have} {what}; leave them out, or mend them")
 
     def _one(self, query: str) -> Any:
         rows = self._connection.execute(query).fetchall()  # what is not fetched keeps the connection busy

@@ -103,19 +103,20 @@ class Rule(metaclass=_Constructors):
     ) -> Backtest:
         """What this rule would have done with these events, had it been saved at `since`.
 
-        `events`: see `Events.of`. `others`: the rules that a composite one is made of. `until`: time goes on
-        until then after the last event. `lateness` in seconds, or as a duration (`10m`), where the rule says
-        nothing of its own.
-        `columns`: false to judge by the engine's fold in any case. Raises Invalid with every fault.
+        `events`: see `Events.of`; those before `since` and from `until` on are left out. `others`: the rules
+        that a composite one is made of. `until`: time goes on until then after the last event. `lateness` in
+        seconds, or as a duration (`10m`), where the rule says nothing of its own. `columns`: false to judge
+        by the engine's fold in any case. Raises Invalid with every fault.
         """
         if faults := span.faults(since, until):
             raise Invalid("these are no times", errors=faults)
+        first, last = (to_us(one) if one else None for one in (since, until))
         return backtest(
             unsaved(self.model),
-            self.loaded(events, others),
+            self.loaded(events, others, since=first, until=last),
             others=[unsaved(one.model) for one in others],
-            since=to_us(since) if since else None,
-            until=to_us(until) if until else None,
+            since=first,
+            until=last,
             lateness=_micros(lateness),
             columns=columns,
         )
@@ -143,12 +144,15 @@ class Rule(metaclass=_Constructors):
             others=parts, labels=known, progress=progress, lateness=_micros(lateness),
         )  # fmt: skip
 
-    def loaded(self, events: Any, others: Sequence[Rule] = ()) -> Events:
+    def loaded(
+        self, events: Any, others: Sequence[Rule] = (), *, since: int | None = None, until: int | None = None
+    ) -> Events:
         """Events as this rule takes them: see `Events.of`. Raises as that does, and Invalid for a table in
         which fields are missing that it looks at."""
         for one in others:
             given(one)
-        found = Events.of(events, type=self.model.event[0] if len(self.model.event) == 1 else None)
+        type_ = self.model.event[0] if len(self.model.event) == 1 else None
+        found = Events.of(events, type=type_, since=since, until=until)
         looks.check([self.model, *(one.model for one in others)], found)
         return found
 

@@ -105,7 +105,7 @@ def backtest(
         found = _elsewhere(url, key, order | ({"replay": replay} if replay else {}), parameters, known)
     else:
         if events is not None:
-            judged = _given(events, rule, given)
+            judged = _given(events, rule, given, since, until)
         else:
             until = until or _now()
             judged = _local.run(_stored(data, org, rule, given, against, _needed(since), until, replay))
@@ -148,12 +148,19 @@ def _elsewhere(
         return jobs.sweep(api, order | {"sweep": listed(parameters), "labels": labels}, progress=bar)
 
 
-def _given(file: Path, rule: Rule, given: list[Rule]) -> _Judged:
+def _given(
+    file: Path, rule: Rule, given: list[Rule], since: datetime | None, until: datetime | None
+) -> _Judged:
     """The events of a file, and rules that nobody saved."""
     from signaldesk.backtest import rule as tuned
     from signaldesk.backtest.fold import unsaved
+    from signaldesk.clock import to_us
 
-    events = tuned.Rule(rule.document()).loaded(file, [tuned.Rule(one.document()) for one in given])
+    if since and until and until <= since:
+        raise typer.BadParameter("does not come after --from; nothing lies between them", param_hint="--to")
+    first, last = (to_us(one) if one else None for one in (since, until))
+    others = [tuned.Rule(one.document()) for one in given]
+    events = tuned.Rule(rule.document()).loaded(file, others, since=first, until=last)
     return _Judged(events, unsaved(rule), [unsaved(one) for one in given])
 
 
@@ -325,14 +332,16 @@ def _time(option: str, text: str | None) -> datetime | None:
     """A day or a time; without a zone it is UTC."""
     from datetime import UTC
 
+    from signaldesk.clock import in_utc
+
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
+        return in_utc(found if found.tzinfo else found.replace(tzinfo=UTC))
     except ValueError:
         message = f"{text[:40]!r} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z"
         raise typer.BadParameter(message, param_hint=option) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _now() -> datetime:

@@ -71,12 +71,12 @@ def test_events_come_in_any_form(events: Any) -> None:
     assert (found.summary["alerts"], found.summary["notifications"]) == (2, 3)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson", ".csv.gz", ".ndjson.gz"])
 def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
     file, frame = tmp_path / f"events{suffix}", pandas.DataFrame(ROWS)
     if suffix == ".parquet":
         frame.to_parquet(file)
-    elif suffix == ".csv":
+    elif suffix.startswith(".csv"):
         frame.to_csv(file, index=False)
     else:
         frame.to_json(file, orient="records", lines=True, date_format="iso", date_unit="us")
@@ -90,6 +90,8 @@ def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
         ([{"type": "x", "timestamp": 5}], "timestamp: is BIGINT"),
         ([{"type": "x", "timestamp": "yesterday"}], "cannot be read"),
         ([{"type": "x", "timestamp": None}, *ROWS], "1 event has no timestamp"),
+        ([{"type": "x", "timestamp": "0001-01-01T00:00:00+14:00"}], "in no year from 1 to 9999"),
+        ([{"type": "x", "timestamp": NOON, "payload": "{cut"}], "payload: is not JSON in all events"),
         (object(), "cannot be read from a object"),
         (None, "cannot be read from a NoneType"),
         ([], "the list is empty"),
@@ -182,6 +184,34 @@ def test_a_range_that_is_none_is_refused() -> None:
     ):
         with pytest.raises(Invalid, match=said):
             RULE.backtest(ROWS, since=since, until=until)
+
+
+def test_events_outside_of_the_range_are_left_out() -> None:
+    found = RULE.backtest(ROWS, since=NOON + 5 * MINUTE, until=NOON + 21 * MINUTE)
+    assert [one.values["country"] for one in found.firings] == ["DE"]
+    assert found.summary["events"] == 7
+
+
+FILES = {
+    "none.csv": (b"", "none.csv is empty"),
+    "heading.csv": (b"type,timestamp\n", "heading.csv holds no events"),
+    "latin.csv": (b"type,timestamp,country\nx,2026-01-05T12:00Z,\xd6\n", "Line: 2: Invalid unicode"),
+    "lines.ndjson": (b'{"timestamp": "2026-01-05T12:00:00Z"}\nnonsense\n', "line 2 is no JSON"),
+    "events.txt": (b"x", "known are .csv, .json, .jsonl"),
+    "time.csv": (
+        b"timestamp,country\n" + b"2026-01-05T12:00:00Z,DE\n" * 30_000 + b"noon,DE\n",
+        'Line: 30002: Error when converting column "timestamp". Could not convert string "noon"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_of_a_file_without_events_it_is_said_what_is_wrong_and_where(tmp_path: Path, name: str) -> None:
+    content, said = FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Invalid) as caught:
+        RULE.backtest(tmp_path / name)
+    assert said in str(caught.value.detail)
 
 
 def test_a_damaged_file_and_a_missing_one_are_named(tmp_path: Path) -> None:
