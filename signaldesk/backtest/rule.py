@@ -89,7 +89,8 @@ class Rule(metaclass=_Constructors):
         _check_names(changes, known | fields)
         of_kind = {name: value for name, value in changes.items() if name in known}
         body |= {name: value for name, value in changes.items() if name not in known}
-        return Rule({**body, "when": {**body["when"], **of_kind}})
+        when = body["when"]
+        return Rule({**body, "when": {**when, **of_kind} if isinstance(when, dict) else when})
 
     def backtest(
         self,

@@ -308,6 +308,8 @@ def _parameters(given: list[str]) -> dict[str, Any]:
         first, colon, last = text.partition(":")
         if not sign or not text:
             faults.append(FieldError("--sweep", f"{one[:60]!r} names no values; write at_least=2:20"))
+        elif name in found:
+            faults.append(FieldError("--sweep", f"{name[:60]!r} is given twice; write all its values in one"))
         elif colon and first.isdigit() and last.isdigit():
             found[name] = list(range(int(first), int(last) + 1))
         else:

@@ -24,12 +24,13 @@ class Turnstile:
         """A place for as long as the block lasts. Raises TooMany."""
         if self._inside[org_id] >= self._per_org:
             raise TooMany(
-                f"{self._per_org} {self._what} of this organisation are running already; wait for one to end",
+                f"this organisation has as many {self._what} running as it may ({self._per_org}); "
+                "wait for one to end",
                 retry_after=self._wait,
             )
         if self._inside.total() >= self._over_all:
             raise TooMany(
-                f"{self._over_all} {self._what} are running already; try again shortly",
+                f"as many {self._what} are running as may ({self._over_all}); try again shortly",
                 retry_after=self._wait,
             )
         self._inside[org_id] += 1

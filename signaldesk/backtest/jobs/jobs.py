@@ -82,7 +82,7 @@ class Jobs:
         self._turnstile = Turnstile(
             over_all=limits.at_once, per_org=limits.at_once_per_org, what="backtests", wait=5.0
         )
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[UUID, asyncio.Task[None]] = {}
 
     async def start(self, org_id: UUID, wanted: Wanted, *, by: UUID | None) -> BacktestRecord:
         """Take a backtest on. Raises Invalid with every fault, NotFound for a rule, TooMany, Unavailable."""
@@ -93,8 +93,8 @@ class Jobs:
             job = await self._store.add(org_id, new_id(), name, wanted.since, wanted.until, by)
             keep = stack.pop_all()
         task = asyncio.create_task(self._run(org_id, job.id, order, keep))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[job.id] = task
+        task.add_done_callback(lambda _: self._running.pop(job.id))
         return job
 
     async def get(self, org_id: UUID, id: UUID) -> BacktestRecord:
@@ -106,14 +106,17 @@ class Jobs:
         return (await self._store.firings(org_id, id))[after : after + limit]
 
     async def remove(self, org_id: UUID, id: UUID) -> None:
-        """Forget a backtest; one under way ends, whichever process runs it. Raises NotFound."""
+        """Forget a backtest; one under way ends, here at once, elsewhere within a second. Raises NotFound."""
         await self._store.remove(org_id, id)
+        if (task := self._running.get(id)) is not None:
+            task.cancel()
+            await asyncio.wait({task})
 
     async def close(self) -> None:
         """End what is under way."""
-        for task in self._running:
+        for task in (running := list(self._running.values())):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _order(self, org_id: UUID, wanted: Wanted) -> Order:
         if wanted.until <= wanted.since:

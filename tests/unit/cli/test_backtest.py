@@ -72,6 +72,7 @@ def test_people_read_groups_and_what_was_held_back_in_words(
     [
         (["--sweep", "at_least"], "names no values"),
         (["--sweep", "at_leats=2:4"], "is no parameter"),
+        (["--sweep", "at_least=2", "--sweep", "at_least=3"], "'at_least' is given twice"),
         (["--from", "then"], "is no time"),
         (["--from", "0001-01-01T00:00+14:00"], "is no time"),
         (["--from", "2026-01-06", "--to", "2026-01-05"], "does not come after --from"),
