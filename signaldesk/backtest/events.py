@@ -48,6 +48,10 @@ _ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
 _TEXT_ID = "unhex(coalesce(replace(TRY_CAST({0} AS UUID)::VARCHAR, '-', ''), md5({0}::VARCHAR)))"
 
 
+class Unreadable(Invalid):
+    """What they lie in cannot be read."""
+
+
 class Row(NamedTuple):
     """One event, when it was received (µs), how far behind (µs) the newest one it came, and its entry."""
 
@@ -368,7 +372,7 @@ class _Loader:
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
-            raise Invalid(f"these events cannot be read: {_said(error)}") from None
+            raise Unreadable(f"these events cannot be read: {_said(error)}") from None
         self._check("ts IS NULL OR type IS NULL", "no timestamp or no type")
         self._check(
             f"NOT (ts BETWEEN {_FIRST} AND {_LAST}) OR NOT (received BETWEEN {_FIRST} AND {_LAST})",

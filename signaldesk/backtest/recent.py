@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from signaldesk.backtest.events import Events
+from signaldesk.backtest.events import Events, Unreadable
 from signaldesk.backtest.looks import paths
 from signaldesk.backtest.room import MOST
 from signaldesk.clock import to_us
@@ -62,6 +62,10 @@ def load(
         return _load(connection, cut, rules, most)
     except duckdb.OutOfMemoryException:
         raise _too_much("these events need more memory than a preview has; look at a shorter time") from None
+    except (Unreadable, duckdb.Error):  # a file was changed in place: once more without it
+        if not history.check(org_id):
+            raise
+        return load(history, org_id, rules, since, until, most)
     finally:
         connection.execute("DROP VIEW IF EXISTS given")
         connection.unregister("tail")

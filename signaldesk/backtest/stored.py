@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from signaldesk.backtest.events import Events
+from signaldesk.backtest.events import Events, Unreadable
 from signaldesk.backtest.fold import unsaved
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
@@ -61,17 +61,22 @@ def load(
     cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
     connection = connection or duck.connect()
     connection.register("tail", cut.tail)
-    connection.execute(f"CREATE VIEW given AS SELECT {_COLUMNS} FROM ({cut.sql(tail='tail', lane=replay)})")
+    found = cut.sql(tail="tail", lane=replay)
     watermark = history.watermark(org_id, replay) if replay else None
     if replay and watermark is None:
         raise _fault("replay", f"there is no import {replay[:60]!r}; `signaldesk send --replay` makes one")
     try:
+        connection.execute(f"CREATE OR REPLACE VIEW given AS SELECT {_COLUMNS} FROM ({found})")
         events = Events.on(connection, lane=replay)
         connection.unregister("tail")
     except duckdb.OutOfMemoryException:
         many = sum(one.events for one in cut.files) + cut.tail.num_rows
         message = f"up to {many:,} events lie there, more than fit into memory; name a shorter time"
         raise _fault("from", message) from None
+    except (Unreadable, duckdb.Error):  # a file was changed in place: once more without it
+        if not history.check(org_id):
+            raise
+        return load(history, org_id, rules, since, until, now=now, replay=replay, connection=connection)
     if not len(events) and until <= (kept := history.kept_since(org_id, now)):
         message = f"lies before {kept:%Y-%m-%d}, and older events are not kept; name a later time"
         raise _fault("to", message)

@@ -50,6 +50,10 @@ class Holdings:
         others = {name: _COLUMN.findall(text) for name, text in self._makers.items()}
         return {EVENTS: list(COLUMNS), **others}
 
+    def check(self, org_id: UUID) -> int:
+        """Set aside the organisation's damaged files; how many those are."""
+        return self._history.check(org_id)
+
     def of(self, org_id: UUID, sql: str, format: Format, limits: Limits) -> Held:
         """What this statement may need: a table whose name it does not contain stays empty.
 

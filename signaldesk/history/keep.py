@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import groupby
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +19,7 @@ from signaldesk import log
 from signaldesk.clock import Clock, from_us
 from signaldesk.history import files
 from signaldesk.history.archive import new_path, sweep, write
+from signaldesk.history.damage import set_aside, verified
 from signaldesk.history.shelf import Damaged, Shelf
 from signaldesk.store.arrow_events import ArrowEvents
 from signaldesk.store.history_book import HistoryBook, HistoryFile, HistoryKeeper
@@ -98,9 +98,9 @@ class Keeper:
                 if file.path not in sizes:
                     raise Damaged(file.path, "is missing")
                 if self._shelf.near or sizes[file.path] != file.bytes:
-                    self._verified(file)
+                    verified(self._shelf, file)
             except Damaged as error:
-                found += self._set_aside(file, error)
+                found += set_aside(self._book, error)
         return found
 
     def expire(self) -> int:
@@ -156,7 +156,7 @@ class Keeper:
             try:
                 tables.append(self._read(one))
             except Damaged as error:
-                self._set_aside(one, error)
+                set_aside(self._book, error)
                 return 0
         new = old[0]._replace(
             path=new_path(old[0].org_id, old[0].date),
@@ -185,7 +185,7 @@ class Keeper:
 
     def _read(self, file: HistoryFile) -> pa.Table:
         """All events of a file. Raises Damaged."""
-        path = self._verified(file)
+        path = verified(self._shelf, file)
         try:
             table = files.read(path)
         except (OSError, pa.ArrowException) as error:
@@ -193,16 +193,3 @@ class Keeper:
         if table.num_rows != file.events:
             raise Damaged(file.path, f"has {table.num_rows} events instead of {file.events}")
         return table
-
-    def _verified(self, file: HistoryFile) -> Path:
-        """The file, which is what was written. Raises Damaged."""
-        path = self._shelf.local(file.path, file.bytes)
-        if file.digest is not None and files.digest(path) != file.digest:
-            raise Damaged(file.path, "is not what was written: its checksum is another one")
-        return path
-
-    def _set_aside(self, file: HistoryFile, error: Damaged) -> int:
-        if not self._book.set_aside(file.path, error.problem):
-            return 0
-        logger.error("history file set aside", path=file.path, problem=error.problem)
-        return 1

@@ -42,6 +42,13 @@ class QueryInvalid(Invalid):
     code, title = "query_invalid", "The query is not valid"
 
 
+class QueryUnread(QueryInvalid):
+    """A file that it reads is damaged, which only reading it has shown."""
+
+    set_aside = 0
+    """How many files are out of the way now."""
+
+
 class QueryOverLimit(Invalid):
     """It takes too long, too much memory, or its result is too large."""
 
@@ -52,6 +59,7 @@ _ERRORS: dict[str, type[Invalid]] = {
     "refused": QueryRefused,
     "wrong": QueryInvalid,
     "limit": QueryOverLimit,
+    "unread": QueryUnread,
 }
 
 
@@ -109,7 +117,18 @@ class Queries:
         self._close_launcher = launcher is None
 
     async def ask(self, org_id: UUID, sql: str, format: Format = "json") -> Result:
-        """Run one query. Raises QueryRefused, QueryInvalid, QueryOverLimit, TooMany, Unavailable."""
+        """Run one query. Raises QueryRefused, QueryInvalid, QueryOverLimit, TooMany, Unavailable.
+
+        Once more, without what turned out to be damaged.
+        """
+        try:
+            return await self._ask(org_id, sql, format)
+        except QueryUnread as error:
+            if not error.set_aside:
+                raise
+        return await self._ask(org_id, sql, format)
+
+    async def _ask(self, org_id: UUID, sql: str, format: Format) -> Result:
         begun = time.monotonic()
         with ExitStack() as stack:
             stack.enter_context(self._turnstile.let_in(org_id))
@@ -124,7 +143,7 @@ class Queries:
             except (Failed, OutOfProportion) as error:
                 raise _refusal(error) from None
             stack.callback(run.close)
-            pieces = self._pieces(run)
+            pieces = self._pieces(org_id, run)
             ahead, ended = await self._ahead(pieces)
             result = _wrapped(format, run, ahead, None if ended else pieces, begun)
             return Result(run.columns, result, stack.pop_all(), run.missing)
@@ -143,9 +162,14 @@ class Queries:
             for file in held.files:
                 file.close()
 
-    async def _pieces(self, run: Run) -> AsyncIterator[bytes]:
-        while (piece := await self._in_thread(run)) is not None:
-            yield piece
+    async def _pieces(self, org_id: UUID, run: Run) -> AsyncIterator[bytes]:
+        try:
+            while (piece := await self._in_thread(run)) is not None:
+                yield piece
+        except QueryUnread as error:
+            checking = self._threads.submit(lambda: self._holdings().check(org_id))
+            error.set_aside = await asyncio.wrap_future(checking)
+            raise
 
     async def _in_thread(self, run: Run) -> bytes | None:
         reading = asyncio.wrap_future(self._threads.submit(run.read))

@@ -58,7 +58,7 @@ def answer(connection: duckdb.DuckDBPyConnection, line: socket.socket) -> None:
         return  # nobody waits for it any more
     except BaseException as error:
         fault = fault_of(error, job.limits)
-        if not ready and fault.kind != "limit":
+        if not ready and fault.kind not in ("limit", "unread"):
             fault = Fault("broken", f"the tables could not be made: {fault.detail}")
         del error
         line.sendall(wire.frame(b"F", msgspec.json.encode(fault)))

@@ -7,11 +7,12 @@ import re
 import duckdb
 
 from signaldesk.history.sandbox.limits import Limits, too_much_memory, too_slow
-from signaldesk.history.sandbox.wire import Fault
+from signaldesk.history.sandbox.wire import FOLDER, Fault
 
 _LINE = re.compile(r"\n\nLINE (?P<line>\d+): (?P<text>[^\n]*)\n(?P<mark>[ ]*)\^")
 _CANDIDATES = re.compile(r"\n\s*Candidate (?P<what>bindings|functions):\s*(?P<names>.*)", re.DOTALL)
 _KIND = re.compile(r"^[A-Z][A-Za-z ]{2,40} Error: ")
+_HANDED = re.compile(rf"{FOLDER}\d+\.parquet")
 _NO_MEMORY = ("bad allocation", "bad_alloc", "failed to allocate", "memory allocation failure")
 
 
@@ -70,6 +71,8 @@ def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
     if "expression depth" in text:
         return Fault("limit", NESTED)
     text = text.partition("\n\nStack Trace:")[0]
+    if _HANDED.search(text):
+        return Fault("unread", "a file of history cannot be read; ask again")
     line, column = 0, 0
     if found := _LINE.search(text):
         line, column = _marked(found, sql)

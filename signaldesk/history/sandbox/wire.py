@@ -67,9 +67,9 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """`line` and `column` count from 1; 0 is unknown."""
+    """`line` and `column` count from 1; 0 is unknown. `unread`: a file that was handed could not be read."""
 
-    kind: Literal["refused", "wrong", "limit", "broken"]
+    kind: Literal["refused", "wrong", "limit", "broken", "unread"]
     detail: str
     line: int = 0
     column: int = 0

@@ -102,6 +102,22 @@ def test_a_range_before_what_is_kept_is_refused_and_says_since_when_events_are_k
     assert len(load(lab, org, START - 2 * DAY, START - DAY).events) == 0
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_file_that_was_changed_in_place_is_set_aside_when_it_cannot_be_read(
+    lab: HistoryLab, number: int
+) -> None:
+    org = lab.org()
+    for half in (some_events(40), failures(30)):
+        lab.store(org, half)
+        lab.archiver().run(closed_only=False)
+    whole = load(lab, org, START, START + HOUR)
+    path = lab.folder / lab.paths()[number]
+    path.write_bytes(b"x" * path.stat().st_size)
+    loaded = load(lab, org, START, START + HOUR)
+    assert [lab.folder / one for one in loaded.missing] == [path]
+    assert 0 < len(loaded.events) < len(whole.events)
+
+
 def test_a_file_cut_in_half_is_told_of_and_the_others_are_judged(lab: HistoryLab) -> None:
     org = lab.org()
     for half in (some_events(40), failures(30)):

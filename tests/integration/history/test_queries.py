@@ -91,6 +91,22 @@ def test_a_field_is_read_from_its_column_where_there_is_one(lab: HistoryLab, que
     assert rows(queries, org, sql) == [[99.0, "x", 102]]
 
 
+@pytest.mark.parametrize("where", ["", " WHERE payload.amount > 20"])
+def test_a_file_that_was_changed_in_place_is_set_aside_when_it_cannot_be_read(
+    lab: HistoryLab, queries: Queries, where: str
+) -> None:
+    org = lab.org()
+    for _ in range(2):
+        lab.store(org, some_events(40))
+        lab.archiver().run(closed_only=False)
+    path = lab.paths()[0]
+    (lab.folder / path).write_bytes(b"x" * (lab.folder / path).stat().st_size)
+    sql = f"SELECT count(*) FROM events{where}"
+    ((found,),) = rows(queries, org, sql)
+    assert 0 < found <= 40
+    assert lab.history.cut(org).missing == [path]
+
+
 def test_an_error_names_the_place_in_the_statement_as_it_was_written(
     lab: HistoryLab, queries: Queries
 ) -> None:
