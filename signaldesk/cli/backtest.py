@@ -92,6 +92,9 @@ def backtest(
     if against is not None and (events is not None or sweep or plot is not None):
         message = "compares over stored events; leave out --events, --sweep and --plot"
         raise typer.BadParameter(message, param_hint="--against")
+    if labels is not None and not sweep:
+        message = "says which points of a sweep find them; add --sweep, e.g. at_least=2:20"
+        raise typer.BadParameter(message, param_hint="--labels")
     if labels == STORED and events is not None:
         message = "means those beside stored events; name a CSV file, or leave out --events"
         raise typer.BadParameter(message, param_hint="--labels stored")
@@ -111,10 +114,17 @@ def backtest(
             judged = _local.run(_stored(data, org, rule, given, against, _needed(since), until, replay))
         found = _tested(judged, since, until, points, judged.labels if known == STORED else known)
     if plot is not None:
-        from signaldesk.backtest.picture import write
-
-        write(found.plot(), plot)
+        _draw(found, plot)
     _show(found, json)
+
+
+def _draw(found: Any, file: Path) -> None:
+    from signaldesk.backtest.picture import write
+
+    try:
+        write(found.plot(), file)
+    except OSError as error:
+        raise _out.Unusable(f"{file}: {error.strerror}; name another file with --plot") from None
 
 
 class _Judged(NamedTuple):

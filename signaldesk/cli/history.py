@@ -16,6 +16,8 @@ GROUP = typer.Typer(
     name="history", help="Events in Parquet files: see how they stand, put them in order.",
     no_args_is_help=True, rich_help_panel="Look after it",
 )  # fmt: skip
+_PATIENCE_S = 30.0
+_BUSY = "the scheduler is changing history just now; try again in a moment"
 
 
 @GROUP.command("status")
@@ -55,14 +57,15 @@ def compact(
       signaldesk history compact --archive --json
     """
     from signaldesk.cli import _out
+    from signaldesk.model.message import many
 
     done = _local.run(_compact(data, archive))
     if json:
         _out.data(done)
     else:
         _out.say(
-            f"{done['archived']} events archived, {done['set_aside']} files set aside, "
-            f"{done['mended']} written again, {done['put_together']} put into others"
+            f"{many(done['archived'], 'event')} archived, {many(done['set_aside'], 'file')} set aside, "
+            f"{done['mended']:,} written again, {done['put_together']:,} put into others"
         )
 
 
@@ -101,7 +104,7 @@ async def _rebuild(data: Any) -> Rebuilt:
     async with _local.opened(data) as desk:
         found = await asyncio.to_thread(desk.history_rebuilder.run)
     if found is None:
-        raise Unavailable("the scheduler is changing history just now; try again in a moment")
+        raise Unavailable(_BUSY)
     return found
 
 
@@ -117,10 +120,15 @@ async def _status(data: Any) -> Status:
 async def _compact(data: Any, archive: bool) -> dict[str, int]:
     import asyncio
 
+    from signaldesk.errors import Unavailable
+
     async with _local.opened(data) as desk:
         keeper = desk.history_keeper
 
         def work() -> dict[str, int]:
+            with desk.history_book.alone(wait=_PATIENCE_S) as mine:
+                if mine is None:  # every step would find nothing to do
+                    raise Unavailable(_BUSY)
             archived = desk.archiver.run(closed_only=not archive)
             return {
                 "archived": archived.events,

@@ -78,7 +78,9 @@ def shelf(url: str | None, data_dir: Path) -> Shelf:
 
     try:
         system, root = pyarrow.fs.FileSystem.from_uri(url)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        if not root.strip("/"):
+            raise ValueError(f"no bucket is named in {url!r}")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
         raise SettingsError(
             f"SIGNALDESK_HISTORY_URL: {error}; expected a URL such as s3://bucket/folder?region=eu-central-1"
         ) from None

@@ -122,11 +122,13 @@ class HistoryBook:
             return bool(connection.execute(self._sql["set_aside"], given).fetchall())
 
     @contextmanager
-    def alone(self) -> Iterator[HistoryKeeper | None]:
-        """The right to change history, until the block ends; None while somebody else has it."""
+    def alone(self, *, wait: float = 0) -> Iterator[HistoryKeeper | None]:
+        """The right to change history, until the block ends; None while somebody else has it, for so many
+        seconds."""
         with self._connected() as connection:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
-            yield HistoryKeeper(connection, self._sql, self._clock) if row is not None and row[0] else None
+            mine = (row is not None and bool(row[0])) or (wait > 0 and _waited(connection, wait))
+            yield HistoryKeeper(connection, self._sql, self._clock) if mine else None
 
     @contextmanager
     def _tenant(self, org_id: UUID) -> Iterator[psycopg.Connection[Any]]:
@@ -287,3 +289,14 @@ class HistoryKeeper:
 
     def _run(self, name: str, **values: Any) -> psycopg.Cursor[Any]:
         return self._connection.execute(self._sql[name], {"now": from_us(self._clock.now_us()), **values})
+
+
+def _waited(connection: psycopg.Connection[Any], seconds: float) -> bool:
+    """Whether the right to change history came free in time."""
+    try:
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{round(seconds * 1000)}ms"])
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    connection.execute("SET lock_timeout = 0")
+    return True

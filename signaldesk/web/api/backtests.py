@@ -92,6 +92,8 @@ class FiringOut(Shape):
 
 async def start(call: Call) -> Answer:
     given = call.body(BacktestIn)
+    if given.labels and given.sweep is None:
+        raise Invalid(errors=[FieldError("labels", "are what a sweep is compared with; add `sweep`")])
     if given.against is not None and given.sweep is not None:
         raise Invalid(errors=[FieldError("against", "is for one rule; leave out `sweep`, or this")])
     labels = given.labels

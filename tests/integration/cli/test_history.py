@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -9,6 +10,14 @@ import psycopg
 from signaldesk.store.urls import libpq_url
 from tests.support.commands import Terminal
 from tests.support.history import HistoryLab, some_events
+from tests.support.waiting import eventually_now
+
+
+def somebody_waits(url: str) -> bool:
+    """Whether somebody wants to change history, and somebody else does so."""
+    with psycopg.connect(libpq_url(url)) as connection:
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return connection.execute(waiting).fetchone() is not None
 
 
 def test_events_are_archived_and_put_together_and_damage_is_told(
@@ -22,7 +31,11 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     lab.store(org, some_events(20))
     lab.archiver().run(closed_only=False)
     lab.store(org, some_events(20))
-    done = terminal.run("history", "compact", "--archive", "--json").json()
+    with ThreadPoolExecutor(1) as beside:
+        with lab.book.alone():
+            waiting = beside.submit(terminal.run, "history", "compact", "--archive", "--json")
+            eventually_now(lambda: somebody_waits(url), 30)
+        done = waiting.result().json()
     assert done == {"archived": 20, "set_aside": 0, "mended": 0, "put_together": 1}
     found = terminal.run("history", "status", "--json").json()
     assert (found["events"], found["files"], found["damaged"]) == (40, 1, [])

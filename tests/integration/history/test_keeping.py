@@ -145,6 +145,8 @@ def test_an_archiver_killed_at_any_moment_loses_and_doubles_nothing(lab: History
 def test_two_archivers_do_not_work_at_once(lab: HistoryLab) -> None:
     lab.store(lab.org(), [event()])
     with lab.book.alone() as mine:
+        with lab.book.alone(wait=0.05) as other:
+            assert other is None
         assert mine is not None
         assert lab.archiver().run(closed_only=False).events == 0
     assert lab.archiver().run(closed_only=False).events == 1

@@ -90,5 +90,6 @@ def test_an_object_store_that_is_away_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="SIGNALDESK_HISTORY_URL"):
-        shelf("nonsense://bucket", tmp_path)
+    for url, said in (("nonsense://bucket", "expected a URL such as"), ("s3://", "no bucket is named")):
+        with pytest.raises(SettingsError, match=f"SIGNALDESK_HISTORY_URL: .*{said}"):
+            shelf(url, tmp_path)

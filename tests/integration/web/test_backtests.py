@@ -125,6 +125,7 @@ async def test_whatever_is_wrong_is_said_at_once_with_its_place(client: httpx.As
         "labels.0.starts_at: is missing", "labels.0.ends_at: is missing",
         "rule: must be a text", "rule: must be an object",
     }  # fmt: skip
+    assert "labels: are what a sweep is compared with; add `sweep`" in await faults(labels="stored")
     assert "labels: must be stored" in await faults(labels="storde")
     assert "rule: there is no rule 'nobody'; there are none yet" in await faults(rule="nobody")
     assert any("when.within" in one for one in await faults(rule={**RULE, "when": {"kind": "count"}}))

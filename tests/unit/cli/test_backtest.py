@@ -76,7 +76,9 @@ def test_people_read_groups_and_what_was_held_back_in_words(
         (["--from", "then"], "is no time"),
         (["--from", "0001-01-01T00:00+14:00"], "is no time"),
         (["--from", "2026-01-06", "--to", "2026-01-05"], "does not come after --from"),
-        (["--labels", "/nowhere.csv"], "cannot read /nowhere.csv"),
+        (["--sweep", "at_least=2:3", "--labels", "/nowhere.csv"], "cannot read /nowhere.csv"),
+        (["--labels", "incidents.csv"], "--labels: says which points of a sweep find them; add --sweep"),
+        (["--plot", "/nowhere/plot.html"], "/nowhere/plot.html: No such file or directory; name another"),
     ],
 )
 def test_what_is_wrong_is_one_line(
