@@ -10,9 +10,12 @@ from signaldesk import filters
 from signaldesk.backtest.events import Events
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.filters.tree import Path as FieldPath
+from signaldesk.filters.tree import compared
 from signaldesk.model.rule import Rule
 
 _OWN = ("type", "source")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+            "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 _FILTERS, _VALUES = ("where", "among"), ("field",)
 """Names of parameters that are filters, and that are values."""
 
@@ -62,7 +65,8 @@ def _named(part: Any, place: str) -> Iterator[tuple[str, str, Iterable[FieldPath
 
 
 def check(rules: Sequence[Rule], events: Events) -> None:
-    """Raises Invalid, with every fault, for fields that no column of a table of events has.
+    """Raises Invalid, with every fault, for fields that no column of a table of events has, or one of another
+    kind.
 
     A table says by its columns which fields there are, so another one is a slip of the pen. Events with a
     `payload` may have any.
@@ -78,6 +82,46 @@ def check(rules: Sequence[Rule], events: Events) -> None:
     ]
     if faults:
         raise Invalid("the rule looks at fields that these events do not have", errors=faults)
+    faults = [fault for rule in rules for fault in _of_another_kind(rule, events)]
+    if faults:
+        raise Invalid("the rule takes fields for what they are not in these events", errors=faults)
+
+
+def _of_another_kind(rule: Rule, events: Events) -> Iterator[FieldError]:
+    """Columns that are of one kind and only ever compared with another: that never holds."""
+    wanted: dict[tuple[str, FieldPath], set[filters.Kind]] = {}
+    for place, path, kind in _compared(rule):
+        wanted.setdefault((place, path), set()).add(kind)
+    for (place, path), kinds in wanted.items():
+        column = events.column(path)
+        there = _kind(events.kinds[column]) if column is not None else None
+        if there is None or there in kinds:
+            continue
+        if events.sql(f"FROM events WHERE {column} IS NOT NULL LIMIT 1").fetchone():
+            other = " or ".join(sorted(one.value for one in kinds))
+            message = f"the column {'.'.join(map(str, path))!r} is {there.value}, and is taken for {other}"
+            yield FieldError(place, f"{message}: that never holds; convert the column")
+
+
+def _compared(rule: Rule) -> Iterator[tuple[str, FieldPath, filters.Kind]]:
+    """(place in the rule's document, a field's path, what it is taken for)."""
+    for place, text, _ in _named(rule.document(), ""):
+        if place.rpartition(".")[2] in _FILTERS:
+            for path, kind in compared(filters.parse(text).tree):
+                yield place, path, kind
+        elif getattr(rule.when, "function", "distinct") != "distinct" and (
+            field := filters.parse_value(text).path
+        ):
+            yield place, field, filters.Kind.NUMBER
+
+
+def _kind(column: str) -> filters.Kind | None:
+    """What values of a column's type are, where filters have a word for it."""
+    if column == "VARCHAR":
+        return filters.Kind.TEXT
+    if column == "BOOLEAN":
+        return filters.Kind.BOOLEAN
+    return filters.Kind.NUMBER if column.startswith(_NUMBERS) else None
 
 
 def _message(name: str, there: Sequence[str]) -> str:

@@ -191,3 +191,22 @@ def paths(tree: Condition | Operand) -> list[Path]:
             return paths(left) + paths(right)
         case Among(operand) | Like(operand) | IsNull(operand) | Truth(operand):
             return paths(operand)
+
+
+def compared(tree: Condition | Operand) -> list[tuple[Path, Kind]]:
+    """Payload paths in a condition that stand alone beside something of a known kind, and that kind."""
+    match tree:
+        case Compare(_, Field(path), Constant(_, kind)):
+            return [(path, kind)]
+        case Among(Field(path), values):
+            return [(path, values[0].kind)]
+        case Like(Field(path)):
+            return [(path, Kind.TEXT)]
+        case Truth(Field(path)):
+            return [(path, Kind.BOOLEAN)]
+        case And(parts) | Or(parts):
+            return [found for part in parts for found in compared(part)]
+        case Not(inner) | IsTruth(inner):
+            return compared(inner)
+        case _:
+            return []

@@ -124,6 +124,26 @@ def test_every_field_that_a_rule_looks_at_must_be_a_column_of_a_table() -> None:
     rule.backtest([{"timestamp": row["timestamp"], "payload": "{}", "type": "x"} for row in ROWS])
 
 
+def test_a_column_of_another_kind_than_the_rule_takes_it_for_is_told() -> None:
+    def faults(rule: sd.Rule, **fields: Any) -> dict[str, str]:
+        with pytest.raises(Invalid) as caught:
+            rule.backtest([{**row, **fields} for row in ROWS])
+        return {fault.field: fault.message for fault in caught.value.errors}
+
+    rule = sd.Rule.each("checkout_failed", where="amount > 20 AND ok AND country LIKE 'D%'")
+    said = faults(rule, amount="thirty", ok=1)
+    assert said == {"where": "the column 'ok' is a number, and is taken for true or false: that never holds; "
+                             "convert the column"}  # fmt: skip
+    said = faults(rule, amount="thirty", ok=True)
+    assert said["where"].startswith("the column 'amount' is text, and is taken for a number")
+    total = sd.Rule.aggregate("checkout_failed", function="sum", field="amount", above=3, within="60s")
+    assert list(faults(total, amount="thirty")) == ["when.field"]
+    either = sd.Rule.each("checkout_failed", where="code = 7 OR code = '7'")
+    for code in (7, "7", None):
+        assert either.backtest([{**row, "code": code} for row in ROWS]).matched == len(ROWS) * bool(code)
+    assert rule.backtest([{**row, "amount": None, "ok": True} for row in ROWS]).matched == 0
+
+
 def test_fields_that_only_later_events_have_count_as_well() -> None:
     events = [{**row, "late": True} if number > 3 else row for number, row in enumerate(ROWS)]
     assert sd.Rule.each("checkout_failed", where="late").backtest(events).matched == len(ROWS) - 4
