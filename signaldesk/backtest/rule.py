@@ -238,11 +238,12 @@ def swept(
     lateness: int | None = None,
     step: Callable[[int], None] | None = None,
 ) -> Sweep:
-    """A backtest at every point. Raises Invalid, before the first one, for points that make no rule.
+    """A backtest at every point, as if the rule was live. Raises Invalid, before the first one, for points
+    that make no rule.
 
     `step` is told of every point that is done, with a 1, and may raise to end it; by several threads.
     """
-    swept = Rule(saved.rule.document())
+    swept = Rule({**saved.rule.document(), "mode": model.Mode.LIVE.value})  # in the shadow nobody is told
     rules = [swept.with_(**point).model for point in points]
 
     def test(rule: model.Rule) -> Backtest:

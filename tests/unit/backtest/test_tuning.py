@@ -267,6 +267,17 @@ def test_a_sweep_is_a_backtest_at_every_point() -> None:
     assert "<table" in grid._repr_html_()
 
 
+@pytest.mark.parametrize("mode", ["shadow", "paused"])
+def test_a_sweep_says_what_a_rule_would_do_if_it_was_live(mode: str) -> None:
+    resting, live = (
+        rule.sweep(ROWS, at_least=[2, 3], progress=False) for rule in (RULE.with_(mode=mode), RULE)
+    )
+    assert resting.df().equals(live.df())
+    assert live.df()["notifications"].min() > 0
+    (asked,) = RULE.sweep(ROWS, mode=["shadow"], progress=False).points
+    assert (asked.alerts, asked.notifications) == (0, 0)
+
+
 def test_what_is_late_is_up_to_whoever_sweeps() -> None:
     late = [*ROWS, {**ROWS[0], "received_at": NOON + 20 * MINUTE}]
     events = [{**row, "received_at": row.get("received_at", row["timestamp"])} for row in late]
