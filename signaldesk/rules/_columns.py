@@ -30,7 +30,9 @@ Bools = NDArray[np.bool_]
 T = TypeVar("T")
 
 
-def extreme(values: NDArray[np.float64], slots: Ints, count: int, *, most: bool) -> NDArray[np.float64]:
+def extreme_by_slot(
+    values: NDArray[np.float64], slots: Ints, count: int, *, most: bool
+) -> NDArray[np.float64]:
     """For each of so many slots the greatest (or least) of the values in it, NaN where there is none."""
     found = np.full(count + 1, np.nan)  # those in no slot, -1, go to the last one
     (np.fmax if most else np.fmin).at(found, slots, values)

@@ -206,9 +206,9 @@ class Replay:
         values = self.measured(columns)
         if values is None:
             return None
-        from signaldesk.rules._columns import extreme
+        from signaldesk.rules._columns import extreme_by_slot
 
-        return extreme(values, slots, count, most=most)
+        return extreme_by_slot(values, slots, count, most=most)
 
     def unfit(self, columns: Columns) -> Bools | None:
         """Groups that the judge has to judge itself, event by event; None: there are none."""

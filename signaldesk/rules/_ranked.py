@@ -1,27 +1,31 @@
 """The greatest or least of the values at a rank that many windows have: none of them is put in order.
 
-As in a wavelet tree (Claude, Navarro, Ordóñez: The wavelet matrix, 2015), values are told apart bit by bit,
-and kept in their order within those that are alike so far: a running count says of every window whether the
-value at its rank has the bit. Only the branches grow in which the answer lies: as soon as one window of a
-slot has the bit, none without it can be the slot's greatest, and what is out is dropped at once.
+The first and the last are the least and the greatest of a window. The rest are told apart bit by bit, as in a
+wavelet tree (Claude, Navarro, Ordóñez: The wavelet matrix, 2015), and kept in their order within those that
+are alike so far: a running count says of every window whether the value at its rank has the bit. Only the
+branches grow in which the answer lies: as soon as one window of a slot has the bit, none without it can be
+the slot's greatest, and what is out is dropped at once.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signaldesk.rules._columns import Bools, Columns, Ints
+from signaldesk.rules._columns import Bools, Columns, Ints, extreme_by_slot
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 """Numbers of values, in the order of these."""
 _ROWS = 1 << 17
 """Rows that are looked at together: what is there of them stays in the cache of a core."""
+_FEW = 4
+"""Where less than one value in so many lies in a window, the others are left out at once."""
 
 
 class _Windows(NamedTuple):
@@ -40,6 +44,13 @@ class _Absent(NamedTuple):
     window: Ints
     place: Ints
 
+    def of(self, windows: Ints) -> _Absent:
+        """Those of some windows only, which are numbered anew; `windows` are ascending."""
+        numbers = np.searchsorted(windows, self.window)
+        there = numbers < len(windows)
+        there[there] = windows[numbers[there]] == self.window[there]
+        return _Absent(numbers[there], self.place[there])
+
 
 def extreme(
     columns: Columns, sample: str, first: Ints, ranks: Ints, slots: Ints, count: int, *, most: bool
@@ -47,29 +58,88 @@ def extreme(
     """For each of so many slots the greatest (or least) value of that sample which a window [first, row] has
     at its row's rank; NaN for a slot without rows. `slots` says of each row which one it lies in; with
     rank 0 it does not matter."""
-    rows = np.flatnonzero(ranks > 0)
-    known, codes = columns.shared(("codes", sample), lambda: _coded(columns.samples[sample]))
-    bits = len(known).bit_length()
     late, others = columns.overtaken(first, columns.places)
+    whole = ranks > 0
+    whole[late] = False
+    least = whole & (ranks == 1)
+    greatest = whole & ~least & (ranks == columns.places - first)
+
+    def windows(some: Bools) -> _Windows:
+        rows = np.flatnonzero(some)
+        return _Windows(first[rows], rows + 1, ranks[rows], slots[rows])
+
+    values = columns.samples[sample]
+    between = windows((ranks > 0) & ~least & ~greatest)
     by_row = np.argsort(late, kind="stable")
-    late, others = late[by_row], others[by_row]
+    absent = _Absent(late[by_row], others[by_row]).of(between.high - 1)
+    found = [
+        _ends(values, windows(least), np.minimum, count, most=most),
+        _ends(values, windows(greatest), np.maximum, count, most=most),
+        _between(columns, sample, between, absent, count, most=most),
+    ]
+    best: Floats = (np.fmax if most else np.fmin).reduce(found)
+    return best
 
-    def reached(part: Ints) -> Ints:
-        begin, end = int(first[part[0]]), int(part[-1]) + 1
-        inside = slice(*np.searchsorted(late, [part[0], end]))
-        there = ranks[late[inside]] > 0
-        absent = _Absent(np.searchsorted(part, late[inside][there]), others[inside][there] - begin)
-        windows = _Windows(first[part] - begin, part + 1 - begin, ranks[part], slots[part])
-        return _searched(codes[begin:end], bits, windows, absent, count, most=most)
 
-    size = max(_ROWS, int((rows - first[rows]).max(initial=0)))
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+def _ends(values: Floats, windows: _Windows, end: np.ufunc, count: int, *, most: bool) -> Floats:
+    """Each slot's, where the value looked for is the least or the greatest of its window: that of the two
+    runs of 2^n values with which the window begins and ends (Bender, Farach-Colton: The LCA problem
+    revisited, 2000)."""
+
+    def best(part: slice) -> Floats:
+        low, high, _, slot = (some[part] for some in windows)
+        begin = int(low[0])
+        runs, level = values[begin : high[-1]], np.frexp(high - low)[1] - 1
+        ends = np.empty(len(level))
+        for doublings in range(int(level.max()) + 1):
+            length = 1 << doublings
+            here = np.flatnonzero(level == doublings)
+            ends[here] = end(runs[low[here] - begin], runs[high[here] - begin - length])
+            runs = end(runs[:-length], runs[length:])
+        return extreme_by_slot(ends, slot, count, most=most)
+
+    return _by_parts(windows, best, count, most=most)
+
+
+def _between(
+    columns: Columns, sample: str, windows: _Windows, absent: _Absent, count: int, *, most: bool
+) -> Floats:
+    """Each slot's, wherever in its window the value looked for may be."""
+    if not len(windows.low):
+        return np.full(count, np.nan)
+    size = len(columns)
+    edges = np.bincount(windows.low, minlength=size + 1) - np.bincount(windows.high, minlength=size + 1)
+    inside = np.cumsum(edges[:size]) > 0
+    if _FEW * np.count_nonzero(inside) < size:
+        places = _running(inside)
+        windows = windows._replace(low=places[windows.low], high=places[windows.high])
+        absent = absent._replace(place=places[absent.place])
+        known, codes = _coded(columns.samples[sample][inside])
+    else:
+        known, codes = columns.shared(("codes", sample), lambda: _coded(columns.samples[sample]))
+    bits = len(known).bit_length()
+
+    def best(part: slice) -> Floats:
+        some = _Windows(*(one[part] for one in windows))
+        begin = int(some.low[0])
+        there = slice(*np.searchsorted(absent.window, [part.start, part.stop]))
+        missing = _Absent(absent.window[there] - part.start, absent.place[there] - begin)
+        some = some._replace(low=some.low - begin, high=some.high - begin)
+        places = _searched(codes[begin : begin + int(some.high[-1])], bits, some, missing, count, most=most)
+        return np.append(known, np.nan)[places]
+
+    return _by_parts(windows, best, count, most=most)
+
+
+def _by_parts(windows: _Windows, best: Callable[[slice], Floats], count: int, *, most: bool) -> Floats:
+    """The best of what is found in parts of the windows; those that lie side by side are together."""
+    many = len(windows.low)
+    size = max(_ROWS, int((windows.high - windows.low).max(initial=0)))
+    parts = [slice(start, min(start + size, many)) for start in range(0, many, size)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
-        places = np.array([np.full(count, -1), *cores.map(reached, parts)])
-    best = places.max(axis=0) if most else np.where(places < 0, len(known), places).min(axis=0)
-    nothing = (places < 0).all(axis=0)
-    found: Floats = np.where(nothing, np.nan, np.append(known, np.nan)[np.where(nothing, -1, best)])
-    return found
+        found = [np.full(count, np.nan), *cores.map(best, parts)]
+    farthest: Floats = (np.fmax if most else np.fmin).reduce(found)
+    return farthest
 
 
 def _searched(codes: Codes, bits: int, windows: _Windows, absent: _Absent, count: int, *, most: bool) -> Ints:
@@ -157,10 +227,7 @@ def _alike(windows: _Windows, absent: _Absent, *, most: bool) -> tuple[_Windows,
 
 def _still(absent: _Absent, kept: Ints, up: Bools, ones: Bools, before: tuple[Ints, Ints]) -> _Absent:
     """Those that are still in the way of a window."""
-    windows = np.searchsorted(kept, absent.window)
-    there = windows < len(kept)
-    there[there] = kept[windows[there]] == absent.window[there]
-    windows, places = windows[there], absent.place[there]
+    windows, places = absent.of(kept)
     alike = ones[places] == up[windows]
     windows, places = windows[alike], places[alike]
     return _Absent(windows, np.where(up[windows], before[1][places], before[0][places]))

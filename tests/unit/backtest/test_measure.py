@@ -84,11 +84,11 @@ def test_the_value_of_a_slot_is_the_one_that_fires_there_and_is_farthest(
     assert kept == (wanted if exact else pytest.approx(wanted))
 
 
-@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 40), st.booleans(), st.booleans())
+@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 40), *[st.booleans()] * 3)
 def test_the_farthest_value_at_a_rank_is_that_of_every_window_put_in_order(
-    seed: int, count: int, different: int, late: bool, most: bool
+    seed: int, count: int, different: int, late: bool, most: bool, few: bool
 ) -> None:
-    """Rows of several groups, in several parts; ranks and windows are any."""
+    """Rows of several groups, in several parts; ranks and windows are any, for all rows or a few."""
     chance = np.random.default_rng(seed)
     starts = np.unique(np.append(0, chance.integers(0, count, 3)))
     times = chance.integers(0, 50, count) if late else np.arange(count)
@@ -98,6 +98,8 @@ def test_the_farthest_value_at_a_rank_is_that_of_every_window_put_in_order(
     first = columns.within(int(chance.integers(1, 60)))
     rows_of = [columns.inside(row, first, columns.places) for row in range(count)]
     ranks = np.array([chance.integers(0, len(rows) + 1) for rows in rows_of])
+    if few:
+        ranks[chance.random(count) > 0.02] = 0
     slots = chance.integers(0, 5, count)
     with mock.patch.object(_ranked, "_ROWS", 40):
         found = _ranked.extreme(columns, "v", first, ranks, slots, 5, most=most)
