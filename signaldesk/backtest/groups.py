@@ -110,13 +110,3 @@ def shared(numbers: NDArray[Any], keys: list[T]) -> tuple[NDArray[Any], list[T]]
     first: dict[T, int] = {}
     one = np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.int32)
     return (one[numbers] if len(first) < len(keys) else numbers), keys
-
-
-def order(numbers: NDArray[Any], size: int) -> NDArray[np.int64]:
-    """The rows by their number, those of the same number as they are: a radix sort."""
-    low = numbers.astype(np.uint16)
-    rows = np.argsort(low, kind="stable")
-    for shift in range(16, max(size - 1, 1).bit_length(), 16):
-        digit = (numbers >> shift).astype(np.uint16)[rows]
-        rows = rows[np.argsort(digit, kind="stable")]
-    return rows

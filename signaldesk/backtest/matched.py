@@ -24,7 +24,7 @@ from signaldesk.filters.tree import Kind, Path
 from signaldesk.model import glob, group
 from signaldesk.model.event import Event
 from signaldesk.model.group import Key
-from signaldesk.rules._blocks import by_blocks
+from signaldesk.rules._blocks import by_blocks, stable_order
 from signaldesk.rules._columns import Columns, Ints
 from signaldesk.rules._kind import Wanted
 from signaldesk.rules._tallies import digest
@@ -188,7 +188,7 @@ def _sorted(question: Question, table: pa.Table, json: Sequence[bool], tagged: S
     numbers: NDArray[Any] = starts
     if question.by and len(came):
         values = groups.numbered([(table.column(f"g{n}"), one) for n, one in enumerate(json)])
-        order = groups.order(values.numbers, values.size)
+        order = stable_order(values.numbers)
         sizes = np.bincount(values.numbers, minlength=values.size)
         numbers = np.flatnonzero(sizes)
         starts = np.append(0, np.cumsum(sizes[numbers])[:-1])

@@ -1,4 +1,5 @@
-"""Work on many rows: in blocks, which stay in the cache of a core, by all cores where it is worth it."""
+"""Work on many rows: in blocks, which stay in the cache of a core, by all cores where it is worth it; and
+putting them in order."""
 
 from __future__ import annotations
 
@@ -39,3 +40,20 @@ def by_blocks(count: int, kind: Any, work: Callable[[Block], Any]) -> NDArray[An
             for _ in cores.map(fill, blocks):
                 pass
     return found
+
+
+def stable_order(keys: NDArray[Any]) -> NDArray[np.int64]:
+    """The rows by their key, a whole number from 0 on, those of the same key as they are.
+
+    A key and its row make one number, where they fit: numbers alone are put in order many times faster than
+    what they lead to.
+    """
+    bits = len(keys).bit_length()
+    if int(keys.max(initial=0)).bit_length() + bits > 63:
+        return np.argsort(keys, kind="stable")
+    rows = keys.astype(np.int64)
+    rows <<= bits
+    rows |= np.arange(len(keys))
+    rows.sort()
+    rows &= (1 << bits) - 1
+    return rows

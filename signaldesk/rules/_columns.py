@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signaldesk.rules._blocks import Block, Some, by_blocks
+from signaldesk.rules._blocks import Block, Some, by_blocks, stable_order
 
 Ints = NDArray[np.int64]
 _FEW = 100
@@ -135,7 +135,7 @@ class Columns:
         Values are small whole numbers.
         """
         kinds = self.group * np.int64(int(values.max(initial=0)) + 1) + values
-        rows = np.argsort(kinds, kind="stable")
+        rows = stable_order(kinds)
         begins = np.ones(len(rows), bool)
         begins[1:] = np.diff(kinds[rows]) != 0
         return rows, begins
@@ -275,7 +275,7 @@ class Columns:
         small numbers."""
         count = len(self)
         kinds = self.group * np.int64(int(values.max(initial=0)) + 1) + values
-        order = np.argsort(kinds, kind="stable")
+        order = stable_order(kinds)
         again = np.full(count, count)
         same = kinds[order[1:]] == kinds[order[:-1]]
         again[order[:-1][same]] = order[1:][same]

@@ -22,8 +22,8 @@ from signaldesk.rules._columns import Bools, Columns, Ints, extreme_by_slot
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 """Numbers of values, in the order of these."""
-_ROWS = 1 << 17
-"""Rows that are looked at together: what is there of them stays in the cache of a core."""
+_ROWS = 1 << 18
+"""Rows that are looked at together: the more, the sooner it is known what is out; each core has some."""
 _FEW = 4
 """Where less than one value in so many lies in a window, the others are left out at once."""
 

@@ -1,11 +1,11 @@
-"""Work by blocks comes to the same as work on all rows at once."""
+"""Work by blocks comes to the same as work on all rows at once; order keeps what is alike as it is."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from signaldesk.rules._blocks import Block, by_blocks
+from signaldesk.rules._blocks import Block, by_blocks, stable_order
 
 LARGE = 1 << 19
 
@@ -30,3 +30,14 @@ def test_what_goes_wrong_in_a_block_is_raised() -> None:
 
     with pytest.raises(ValueError, match="not these"):
         by_blocks(LARGE, np.int64, refuse)
+
+
+@pytest.mark.parametrize("most", [0, 5, 10_000, 2**62])
+def test_rows_are_put_in_order_by_keys_of_any_size_and_those_of_the_same_key_stay_as_they_are(
+    most: int,
+) -> None:
+    """The greatest keys leave no room for the rows beside them."""
+    keys = np.random.default_rng(0).integers(0, most, 1000, endpoint=True)
+    keys[500:] = keys[:500]
+    assert stable_order(keys).tolist() == sorted(range(1000), key=keys.__getitem__)
+    assert not len(stable_order(keys[:0]))
