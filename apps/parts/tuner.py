@@ -84,9 +84,9 @@ class Tuner(pn.viewable.Viewer):
         self.spans: Sequence[tuple[str, str, bool]] = ()
         """Links to other spans of time: name, address, whether it is the present one."""
         self.knobs = Knobs(self._moved)
-        self._chart = HistoryChart(zone=zone, dark=dark)
+        self.chart = HistoryChart(zone=zone, dark=dark)
         self._head, self._figures, self._heat = Html("bare"), Html("bare"), Html("card")
-        self.picture = box("picture", self._head, self._chart.__panel__(), self._figures)
+        self.picture = box("picture", self._head, self.chart.__panel__(), self._figures)
         self.heat = self._heat
         self._read()
 
@@ -244,20 +244,20 @@ class Tuner(pn.viewable.Viewer):
             doc.add_next_tick_callback(self.draw)
         else:
             self.draw()
-            if self._chart.pane._models:
-                pn.io.push_notebook(self._chart.pane)
+            if self.chart.pane._models:
+                pn.io.push_notebook(self.chart.pane)
 
     def _served(self) -> Document | None:
         """The document, if a server has it; a notebook's has nobody who would run callbacks."""
-        doc = self._chart.figure.document
+        doc = self.chart.figure.document
         return doc if doc is not None and doc.session_context is not None else None
 
     def draw(self) -> None:
         tried = self._tried
         if tried is not None:
-            self._chart.draw(tried)
+            self.chart.draw(tried)
         elif self._fault:
-            self._chart.clear()
+            self.chart.clear()
         self._head.fill(
             "tuner/head.html", words=tried.words if tried else "", busy=self._busy, spans=self.spans
         )

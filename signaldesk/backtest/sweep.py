@@ -108,7 +108,11 @@ class Sweep:
         return f"<Sweep of {self.rule!r}: {len(self.points)} points over {', '.join(self.names)}>"
 
     def _repr_html_(self) -> str:
-        return f"<h4>{escape(self.rule)}</h4>{self.df().to_html(index=False, float_format='{:.3g}'.format)}"
+        return f"<h4>{escape(self.rule)}</h4>{self.df().to_html(index=False, float_format=_rounded)}"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _noisiest(point: Point) -> str:
@@ -184,12 +188,11 @@ def _told(pending: Sequence[Future[Point]], progress: bool) -> Iterator[Future[P
     if not progress:
         yield from pending
         return
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    nobody = not (console.is_terminal or console.is_jupyter)
-    yield from track(pending, description="sweep", console=console, transient=True, disable=nobody)
+    from signaldesk.backtest.bar import shown
+
+    yield from track(pending, description="sweep", transient=True, **shown())
 
 
 def _point(parameters: dict[str, Any], found: Backtest, labels: Sequence[Label]) -> Point:

@@ -97,11 +97,10 @@ def _told(progress: bool) -> Iterator[Callable[[int, int], None]]:
     if not progress:
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
-    nobody = not (console.is_terminal or console.is_jupyter)
-    with Progress(console=console, transient=True, disable=nobody) as bar:
+    from signaldesk.backtest.bar import shown
+
+    with Progress(transient=True, **shown()) as bar:
         task = bar.add_task("backtest", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -25,8 +25,11 @@ def of(frame: pandas.DataFrame, title: str) -> Any:
 
     Raises SignalDeskError for rows without any number to draw.
     """
+    frame = frame.copy(deep=False)
+    for name in frame.select_dtypes("datetimetz"):
+        frame[name] = frame[name].dt.tz_convert(None)  # they are UTC, and Bokeh knows no zones
     if {"type", "timestamp", "payload"} <= set(frame.columns):
-        return _traffic(frame, title)
+        return _traffic(frame, f"{len(frame):,} event{'' if len(frame) == 1 else 's'}")
     numbers = [name for name in frame.columns if frame[name].dtype.kind in "iuf"][:_SERIES]
     times = [name for name in frame.columns if frame[name].dtype.kind == "M"]
     if not numbers:

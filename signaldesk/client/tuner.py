@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -15,8 +16,30 @@ from signaldesk.backtest.rule import Rule, given
 from signaldesk.errors import Invalid, SignalDeskError
 from signaldesk.pages_folder import load_apps
 
-_BUTTONS = ":host { --primary-color: var(--accent); }"
-"""In the design's colour, not in Panel's."""
+_BUTTONS = """
+:host { --primary-color: var(--accent); }
+:host .bk-btn.bk-btn-default { background: var(--surface); color: var(--ink); }
+:host .bk-btn-group .bk-btn.bk-btn-default.bk-active {
+  background: var(--accent-soft); color: var(--on-soft);
+}
+:host .bk-btn.bk-btn-primary { color: var(--accent-ink); }
+"""
+"""In the design's colours, not in Panel's."""
+_BOX = ":host { background: var(--bg); color: var(--ink); border-radius: var(--r-md); padding: var(--s3); }"
+_DARK = ':host-context([data-jp-theme-light="false"]), :host-context([data-vscode-theme-kind$="dark"])'
+"""Where JupyterLab or VS Code is dark."""
+_PAINT = """
+const page = document.body.dataset;
+const dark = page.jpThemeLight === "false" || (page.vscodeThemeKind ?? "").endsWith("dark");
+const palette = PALETTES[dark ? 1 : 0];
+for (const model of models) {
+  for (const tag of model.tags) {
+    if (!String(tag).startsWith(PREFIX)) continue;
+    const [name, token] = tag.slice(PREFIX.length).split(":");
+    model[name] = palette[token];
+  }
+}
+"""
 MODES = {"Shadow: only records": "shadow", "Live: tells people": "live"}
 
 
@@ -37,6 +60,7 @@ class NotebookTuner(pn.viewable.Viewer):  # type: ignore[misc]  # Panel has no t
         self._desk = desk
         self.tuner = Tuner(rule.document, bench, changed=self._changed)
         looks: dict[str, Any] = {"margin": (0, 10, 0, 0), "stylesheets": [_BUTTONS]}
+        _follow_theme(self.tuner.chart.figure)
         self.mode = pn.widgets.RadioButtonGroup(options=MODES, value="shadow", label="Mode", **looks)
         self.button = pn.widgets.Button(label="Save", color="primary", **looks)
         self.button.on_click(self._save)
@@ -44,7 +68,7 @@ class NotebookTuner(pn.viewable.Viewer):  # type: ignore[misc]  # Panel has no t
         saving = [self.mode, self.button] if desk is not None else []
         self._box = pn.Column(
             self.tuner.__panel__(), pn.Row(*saving, margin=(14, 0, 8, 0)), self._said,
-            stylesheets=[_tokens()], css_classes=["notebook"], sizing_mode="stretch_width",
+            stylesheets=[_tokens(), _BOX], css_classes=["notebook"], sizing_mode="stretch_width",
         )  # fmt: skip
         self.tuner.judge_now()
         self._show()
@@ -105,7 +129,20 @@ def _in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def _follow_theme(figure: Any) -> None:
+    """Paint the chart, which no style sheet reaches, as soon as it has its size, in the notebook's theme."""
+    from bokeh.models import CustomJS
+
+    from apps.themed import PREFIX, colours
+
+    palettes = json.dumps([colours(dark=False), colours(dark=True)])
+    models = [one for one in figure.references() if one.tags]
+    code = _PAINT.replace("PALETTES", palettes).replace("PREFIX", json.dumps(PREFIX))
+    figure.js_on_change("inner_width", CustomJS(args={"models": models}, code=code))
+
+
 def _tokens() -> str:
     """The design's colours and sizes, for a part that stands by itself; its fonts stay the notebook's."""
     text = (statements.folder("apps") / "static" / "tokens.css").read_text(encoding="utf-8")
-    return re.sub(r"@font-face \{.*?\}\n", "", text, flags=re.DOTALL).replace(":root", ":host", 1)
+    text = re.sub(r"@font-face \{.*?\}\n", "", text, flags=re.DOTALL)
+    return text.replace(":root", ":host", 1).replace('[data-theme="dark"]', _DARK, 1)

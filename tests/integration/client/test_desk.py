@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -212,13 +213,18 @@ async def test_events_sent_are_on_their_way_at_once_and_in_when_flushed(desk: De
 
 
 async def test_rows_are_drawn(desk: Desk) -> None:
+    from bokeh.embed import json_item
     from bokeh.models import GlyphRenderer
 
     async def drawn(rows: Any) -> int:
         figure = await aside(rows.plot)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            json_item(figure)  # as a notebook does
         return len(figure.select(GlyphRenderer))
 
     assert await drawn(desk.events()) == 3
+    assert (await aside(desk.events().plot)).title.text == "3 events"
     assert await drawn(desk.sql("SELECT type, count(*) AS n FROM events GROUP BY ALL")) == 1
     assert await drawn(desk.sql("SELECT timestamp, 1 AS a, 2 AS b FROM events")) == 2
     assert await drawn(desk.sql("SELECT range AS a, range * 2 AS b FROM range(9)")) == 1

@@ -31,7 +31,7 @@ def shown(tuner: Tuner) -> str:
 
 
 def values(tuner: Tuner, name: str) -> list[Any]:
-    (source,) = [s for s in tuner._chart.figure.references() if name in getattr(s, "column_names", ())]
+    (source,) = [s for s in tuner.chart.figure.references() if name in getattr(s, "column_names", ())]
     return list(source.data[name])
 
 

@@ -16,7 +16,7 @@ import pyarrow
 import pytest
 
 import signaldesk as sd
-from signaldesk.backtest import labels, sweep
+from signaldesk.backtest import bar, labels, sweep
 from signaldesk.backtest.bench import Stopped
 from signaldesk.backtest.picture import write
 from signaldesk.backtest.result import Backtest
@@ -276,6 +276,21 @@ def test_a_sweep_says_what_a_rule_would_do_if_it_was_live(mode: str) -> None:
     assert live.df()["notifications"].min() > 0
     (asked,) = RULE.sweep(ROWS, mode=["shadow"], progress=False).points
     assert (asked.alerts, asked.notifications) == (0, 0)
+
+
+@pytest.mark.parametrize(("widgets", "drawn"), [(None, False), (object(), True)])
+def test_a_bar_in_a_notebook_is_drawn_where_its_widgets_are_installed(
+    monkeypatch: pytest.MonkeyPatch, widgets: object, drawn: bool
+) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr(bar, "find_spec", lambda name: widgets)
+    assert bar.shown()["disable"] is not drawn
+
+
+def test_a_table_of_a_sweep_writes_large_numbers_out() -> None:
+    busy = pandas.DataFrame({"timestamp": pandas.date_range(NOON, periods=30_000, freq="s")})
+    grid = sd.Rule.each("x").sweep(busy, cooldown=["0s", "10m"], progress=False)
+    assert "604,820" in grid._repr_html_() and "e+0" not in grid._repr_html_()
 
 
 def test_what_is_late_is_up_to_whoever_sweeps() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,6 +87,15 @@ def test_in_a_notebook_it_needs_nobody_elses_server(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pn, "extension", lambda **options: asked.append(options))
     sd.tune(RULE, EVENTS)
     assert asked == [{"inline": True}]
+
+
+def test_in_a_dark_notebook_it_is_dark() -> None:
+    sheet = sd.tune(RULE, EVENTS).__panel__().stylesheets[0]
+    light, dark = sheet.split(notebook._DARK)
+    assert "--bg: #f6f7f9" in light and "--bg: #0d1117" in dark
+    (painter,) = sd.tune(RULE, EVENTS).tuner.chart.figure.js_property_callbacks["change:inner_width"]
+    assert {"#b0d3d1", "#1c5150"} <= set(re.findall("#[0-9a-f]{6}", painter.code))
+    assert painter.args["models"]
 
 
 def test_a_file_of_events_that_is_not_there_is_said_before_anything_is_drawn() -> None:
