@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -24,6 +25,7 @@ from signaldesk.history.sandbox.wire import Column, Format
 
 BATCH = 10_000
 """Rows."""
+_TIMES = re.compile(r"TIMESTAMP(_\w+| WITH TIME ZONE)?(\[\])?")
 _PIECE = 1 << 18
 """Bytes that are worth sending."""
 
@@ -66,20 +68,25 @@ def _shown(number: int, column: Column, format: Format) -> str:
     if format == "json":
         if kind in ("FLOAT", "DOUBLE"):
             ref = f"CASE WHEN isfinite({ref}) THEN {ref} END"
-        elif kind == "TIMESTAMP WITH TIME ZONE":
-            ref = f"strftime({ref}, '%Y-%m-%dT%H:%M:%S.%fZ')"
-        elif kind.startswith("TIMESTAMP"):
-            ref = f"strftime({ref}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f')"
+        ref = _times(ref, kind)
     elif format == "csv":
         nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
+        ref = _times(ref, kind)
         ref = f"CAST(to_json({ref}) AS VARCHAR)" if nested else f"CAST({ref} AS VARCHAR)"
-        if kind == "TIMESTAMP WITH TIME ZONE":
-            ref = f"strftime(#{number}, '%Y-%m-%dT%H:%M:%S.%fZ')"
     elif kind in ("HUGEINT", "UHUGEINT"):
         ref = f"CAST({ref} AS DOUBLE)"
     elif kind in ("VARIANT", "INTERVAL", "BIT", "UUID", "TIME WITH TIME ZONE", "BIGNUM") or "UNION" in kind:
         ref = f"CAST({ref} AS VARCHAR)"
     return f"{ref} AS c{number}"
+
+
+def _times(ref: str, kind: str) -> str:
+    """A time, or a list of times, as RFC 3339 text; anything else as it is."""
+    if _TIMES.fullmatch(kind) is None:
+        return ref
+    zone, cast = ("Z", "") if "WITH TIME ZONE" in kind else ("", "::TIMESTAMP")
+    text = f"strftime({{}}{cast}, '%Y-%m-%dT%H:%M:%S.%f{zone}')"
+    return f"list_transform({ref}, lambda one: {text.format('one')})" if kind[-1] == "]" else text.format(ref)
 
 
 class _Out(io.BufferedIOBase):

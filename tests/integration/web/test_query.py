@@ -70,6 +70,18 @@ async def test_times_payloads_and_missing_values_come_as_they_are_stored(client:
 
 
 @pytest.mark.usefixtures("three")
+async def test_lists_of_times_are_lists_of_times_as_they_are_elsewhere(client: httpx.AsyncClient) -> None:
+    sql = (
+        "SELECT list(timestamp), list(timestamp)[:0], list(NULL::TIMESTAMP), "
+        "[TIMESTAMP_MS '2026-01-31 13:00:00'] FROM events WHERE type = 'signup'"
+    )
+    times = ["2026-01-31T12:00:00.250000Z"]
+    assert await rows_of(client, sql) == [[times, [], [None], ["2026-01-31T13:00:00.000000"]]]
+    lines = (await ask(client, sql, "text/csv")).text.splitlines()
+    assert lines[1].startswith('"[""2026-01-31T12:00:00.250000Z""]",[],[null],')
+
+
+@pytest.mark.usefixtures("three")
 async def test_the_payload_answers_the_operators_of_json_as_well(client: httpx.AsyncClient) -> None:
     assert await rows_of(client, "FROM events SELECT count(*) WHERE payload->>'country' = 'DE'") == [[2]]
 
