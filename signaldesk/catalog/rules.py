@@ -19,10 +19,10 @@ from signaldesk.catalog.switching import Action
 from signaldesk.catalog.yaml_text import canonical
 from signaldesk.clock import Clock
 from signaldesk.errors import FieldError, Invalid, NotFound, PreconditionFailed, Unavailable
+from signaldesk.model.actor import Actor
 from signaldesk.model.outcome import RuleChange
 from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
-from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection, Database
 from signaldesk.store.rule_versions import RuleVersion
 from signaldesk.store.rules import RuleFilter, StoredRule

@@ -12,13 +12,13 @@ from signaldesk.catalog.changes import RuleChanged
 from signaldesk.catalog.yaml_text import canonical
 from signaldesk.errors import Conflict, FieldError, Invalid
 from signaldesk.ids import new_id
+from signaldesk.model.actor import Actor
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
 from signaldesk.rules._kind import Kind
 from signaldesk.rules.document import kinds
 from signaldesk.store import channels
 from signaldesk.store import rules as store
-from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection
 from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from signaldesk.catalog import saving
 from signaldesk.catalog.changes import RuleChanged
 from signaldesk.errors import FieldError, Invalid
+from signaldesk.model.actor import Actor
 from signaldesk.model.rule import Mode
 from signaldesk.store import rule_versions
 from signaldesk.store import rules as store
-from signaldesk.store.alerts import Actor
 from signaldesk.store.database import AsyncConnection
 from signaldesk.store.rules import ALL, RuleFilter, StoredRule
 

@@ -12,7 +12,7 @@ import typer
 from signaldesk.local import find, opened
 
 if TYPE_CHECKING:
-    from signaldesk.store.alerts import Actor
+    from signaldesk.model.actor import Actor
 
 __all__ = ["Data", "Json", "OrgName", "find", "me", "opened", "run"]
 
@@ -43,7 +43,7 @@ def me() -> Actor:
     """Who sits at this terminal, as timelines name them."""
     import getpass
 
-    from signaldesk.store.alerts import Actor
+    from signaldesk.model.actor import Actor
 
     return Actor(None, f"{getpass.getuser()} on the command line")
 

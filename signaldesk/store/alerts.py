@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, Invalid, NotFound
 from signaldesk.ids import new_id
+from signaldesk.model.actor import Actor
 from signaldesk.model.inbox import AlertFilter as AlertFilter
 from signaldesk.store.database import Database
 from signaldesk.store.tables import alert_changes, alerts, audit, memberships
@@ -73,13 +74,6 @@ class AlertRecord(NamedTuple):
             "at": at.isoformat(),
             "lane": self.lane,
         }
-
-
-class Actor(NamedTuple):
-    """Who changes something: a person (`user_id`) or an API key, by name."""
-
-    user_id: UUID | None
-    name: str
 
 
 class Snooze(NamedTuple):

@@ -11,8 +11,8 @@ from sqlalchemy import delete, insert, select, tuple_
 
 from signaldesk.errors import NotFound
 from signaldesk.ids import new_id
+from signaldesk.model.actor import Actor
 from signaldesk.model.label import MOST, Label
-from signaldesk.store.alerts import Actor
 from signaldesk.store.database import Database
 from signaldesk.store.tables import audit, labels
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from signaldesk.errors import Conflict, FieldError, NotFound
+from signaldesk.model.actor import Actor
 from signaldesk.model.rule import Mode, Rule, SavedRule
-from signaldesk.store.alerts import Actor
 from signaldesk.store.tables import orgs, rule_activations, rule_versions, rules
 
 

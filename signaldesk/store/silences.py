@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from signaldesk.errors import NotFound
 from signaldesk.ids import new_id
 from signaldesk.model import silence
+from signaldesk.model.actor import Actor
 from signaldesk.model.silence import KINDS, Matcher
-from signaldesk.store.alerts import Actor
 from signaldesk.store.database import Database
 from signaldesk.store.tables import alerts, audit, rule_versions, rules, silences
 

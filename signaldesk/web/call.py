@@ -17,7 +17,7 @@ from signaldesk.accounts.roles import Principal
 from signaldesk.clock import from_us
 from signaldesk.errors import FieldError, Invalid, NotFound, Unauthenticated, Unavailable
 from signaldesk.model import group
-from signaldesk.store.alerts import Actor
+from signaldesk.model.actor import Actor
 from signaldesk.store.identity import Membership
 from signaldesk.web import paging, strict_json
 from signaldesk.web.faults import faults_of

@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from signaldesk.clock import iso
 from signaldesk.ids import new_id
 from signaldesk.model.active import Active
+from signaldesk.model.actor import Actor
 from signaldesk.model.silence import FOREVER, Matcher
-from signaldesk.store.alerts import Actor
 from signaldesk.store.silences import SilenceDraft
 from signaldesk.web.pages import find_pages
 from tests.browser.conftest import Screenshots, enter, live, log_in

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from signaldesk.catalog.yaml_text import write
-from signaldesk.store.alerts import Actor
+from signaldesk.model.actor import Actor
 from tests.browser.conftest import Screenshots, live
 from tests.browser.looks import assert_accessible
 from tests.support import rows

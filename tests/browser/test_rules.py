@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from signaldesk.store.alerts import Actor
+from signaldesk.model.actor import Actor
 from tests.browser.conftest import live
 from tests.support import rows
 from tests.support.sharing import shared_loop

@@ -16,7 +16,7 @@ import signaldesk as sd
 from signaldesk.client.desk import Desk
 from signaldesk.client.http import Refused, Unreachable
 from signaldesk.errors import Invalid, SignalDeskError
-from signaldesk.store.alerts import Actor
+from signaldesk.model.actor import Actor
 from signaldesk.stream import keys
 from tests.integration.client.conftest import aside, connected
 from tests.support import rows

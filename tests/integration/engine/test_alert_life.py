@@ -37,6 +37,7 @@ from signaldesk.clock import ManualClock, from_us, to_us
 from signaldesk.engine.notices import composer, firing_message
 from signaldesk.errors import Conflict
 from signaldesk.ids import derived_id, new_id
+from signaldesk.model.actor import Actor
 from signaldesk.model.event import Event
 from signaldesk.model.outcome import Batch, Firing, GroupRef, Resolution, RuleChange
 from signaldesk.model.rule import SavedRule
@@ -44,7 +45,7 @@ from signaldesk.model.silence import Matcher
 from signaldesk.rules import document
 from signaldesk.store import rules as rule_rows
 from signaldesk.store import tables as t
-from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.alerts import AlertStore, Snooze
 from signaldesk.store.database import Database
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.ledger import Claim, Ledger

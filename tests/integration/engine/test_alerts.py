@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 
 from signaldesk.clock import MICROS, from_us
+from signaldesk.model.actor import Actor
 from signaldesk.model.silence import FOREVER, Matcher
-from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.alerts import AlertStore, Snooze
 from signaldesk.store.housekeeping import Housekeeping
 from signaldesk.store.silences import SilenceDraft, SilenceStore
 from tests.support.lab import Fault, Lab, Life

@@ -14,11 +14,12 @@ from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.engine.explain import Explainer
 from signaldesk.errors import Invalid, NotFound
 from signaldesk.ids import new_id
+from signaldesk.model.actor import Actor
 from signaldesk.model.explanation import Explanation
 from signaldesk.model.rule import SavedRule
 from signaldesk.model.silence import Matcher
 from signaldesk.store.alert_story import AlertStory
-from signaldesk.store.alerts import Actor, AlertStore, Snooze
+from signaldesk.store.alerts import AlertStore, Snooze
 from signaldesk.store.eventlog import EventRecord
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.past import Past

@@ -9,11 +9,12 @@ from uuid import uuid4
 from sqlalchemy import insert, update
 
 from signaldesk.clock import MICROS, to_us
+from signaldesk.model.actor import Actor
 from signaldesk.model.overview import SPANS
 from signaldesk.model.rule_page import RuleWanted
 from signaldesk.model.silence import Matcher
 from signaldesk.store import tables as t
-from signaldesk.store.alerts import Actor, AlertFilter
+from signaldesk.store.alerts import AlertFilter
 from signaldesk.store.inbox import InboxQueries
 from signaldesk.store.overview import OverviewQueries
 from signaldesk.store.rule_page import RulePageQueries
