@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from signaldesk.client.desk import Desk
     from signaldesk.client.logs import LogHandler
     from signaldesk.client.tuner import NotebookTuner, Saves
+    from signaldesk.errors import SignalDeskError
     from signaldesk.model.label import Label
 
-__all__ = ["DamagedHistory", "Label", "LogHandler", "Rule", "connect", "tune"]
+__all__ = ["DamagedHistory", "Desk", "Label", "LogHandler", "Rule", "SignalDeskError", "connect", "tune"]
 
 _LATER = {
     "DamagedHistory": "signaldesk.client.damage",
+    "Desk": "signaldesk.client.desk",
+    "SignalDeskError": "signaldesk.errors",
     "Rule": "signaldesk.backtest.rule",
     "Label": "signaldesk.model.label",
     "LogHandler": "signaldesk.client.logs",
@@ -48,6 +51,11 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What there is for programs; the rest is our own."""
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
 
 def connect(

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from signaldesk.backtest.interrupt import interruptible
 from signaldesk.clock import MICROS, to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.filters.tree import Path as FieldPath
@@ -90,6 +91,7 @@ class Events:
         self.count, self.first, self.last, self.clock = found.fetchone() or (0, None, None, None)
 
     @classmethod
+    @interruptible()
     def of(
         cls,
         source: Any,
@@ -237,15 +239,20 @@ def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
         source = _table(source)
     elif hasattr(source, "to_arrow") or hasattr(source, "collect"):  # Polars
         source = (source.collect() if hasattr(source, "collect") else source).to_arrow()
-    elif hasattr(source, "select_dtypes"):
-        _check_kinds(source)
+    elif hasattr(source, "select_dtypes"):  # pandas
+        if "timestamp" in source.index.names and "timestamp" not in source.columns:
+            source = source.reset_index()
+        _check_columns(source)
+    if getattr(source, "shape", (1, 1))[1:] == (0,):
+        raise Invalid(f"these are no events: the {type(source).__name__} has no columns")
     try:
         connection.register("given", source)
-    except (duckdb.Error, TypeError):
+    except (duckdb.Error, TypeError) as error:
         what = type(source).__name__
-        raise Invalid(
-            f"events cannot be read from a {what}; give a DataFrame, an Arrow table, a file or dicts"
-        ) from None
+        if hasattr(source, "columns"):
+            raise Invalid(f"this {what} cannot be read: {_said(error)}") from None
+        instead = "a DataFrame, an Arrow table, a file or a list of dicts"
+        raise Invalid(f"events cannot be read from a {what}; give {instead}") from None
 
 
 def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -316,20 +323,29 @@ def _table(events: list[Any]) -> Any:
     return pyarrow.table(columns)
 
 
-def _check_kinds(frame: Any) -> None:
-    """Raises Invalid for columns of a pandas DataFrame with values of several kinds: DuckDB takes all of them
-    for texts then."""
+def _check_columns(frame: Any) -> None:
+    """Raises Invalid for columns of a pandas DataFrame that nobody can tell apart, or with values of several
+    kinds: DuckDB takes all of them for texts then."""
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    faults = [FieldError(str(name), "is the name of several columns; rename them") for name in twice]
+    faults += [
+        FieldError(str(name), message)
+        for name in frame.columns.difference(twice, sort=False)
+        if frame[name].dtype == object and (message := _mixed(frame[name].dropna()))
+    ]
+    if faults:
+        raise Invalid("these are no events", errors=faults)
+
+
+def _mixed(values: Any) -> str:
+    """What is wrong with values of any kind, if they are not alike."""
     from pandas.api.types import infer_dtype
 
-    mixed = [
-        FieldError(str(name), _MIXED)
-        for name in frame.columns
-        if frame[name].dtype == object
-        and infer_dtype(frame[name], skipna=True).startswith("mixed")
-        and len({_kind(one) for one in set(map(type, frame[name].dropna()))}) > 1
-    ]
-    if mixed:
-        raise Invalid("these are no events", errors=mixed)
+    kind = infer_dtype(values)
+    if kind == "datetime" and len({one.tzinfo is None for one in values}) > 1:
+        return "holds times with a zone and others without; make them alike"
+    several = kind.startswith("mixed") and len({_kind(one) for one in set(map(type, values))}) > 1
+    return _MIXED if several else ""
 
 
 def _kind(type_: type) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from functools import partial
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -19,6 +18,7 @@ from signaldesk.backtest.engine import judged
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.heap import set_aside
+from signaldesk.backtest.interrupt import interruptible
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.sweep import Sweep, grid, plain, run
 from signaldesk.clock import to_us
@@ -37,13 +37,28 @@ class _Constructors(type):
     def __getattr__(cls, name: str) -> Callable[..., Rule]:
         if name.startswith("_") or name not in document.kinds():
             raise AttributeError(f"there is no kind {name!r}; there are {', '.join(document.kinds())}")
-        made: Any = partial(Rule._made, name)
-        made.__doc__ = document.kinds()[name].condition.__doc__
-        made.__signature__ = _signature(name)
-        return made  # type: ignore[no-any-return]
+
+        def made(*event: Any, **fields: Any) -> Rule:
+            return Rule._made(name, *event, **fields)
+
+        made.__name__, made.__qualname__, made.__doc__ = name, f"Rule.{name}", _help(name)
+        made.__signature__ = _signature(name)  # type: ignore[attr-defined]
+        return made
 
     def __dir__(cls) -> Iterable[str]:
         return [*super().__dir__(), *document.kinds()]
+
+
+def _help(kind: str) -> str:
+    """What it watches, and what its parameters and the fields of every rule mean."""
+    condition = document.kinds()[kind].condition
+    lines = [
+        f"    {name}: {field.description}"
+        for fields in (condition.model_fields, model.Rule.model_fields)
+        for name, field in fields.items()
+        if field.description and name != "when"
+    ]
+    return "\n".join([(condition.__doc__ or "").strip(), "", *lines])
 
 
 def _signature(kind: str) -> Signature:
@@ -201,6 +216,7 @@ def _check_names(given: Iterable[str], known: set[str]) -> None:
         raise Invalid("there are no such parameters", errors=faults)
 
 
+@interruptible()
 def backtest(
     saved: SavedRule,
     events: Events,
@@ -225,6 +241,7 @@ def backtest(
         return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why)
 
 
+@interruptible()
 def swept(
     saved: SavedRule,
     events: Events,

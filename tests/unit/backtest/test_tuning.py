@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pydoc
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 from typing import Any
 
 import duckdb
@@ -18,6 +21,7 @@ import pytest
 import signaldesk as sd
 from signaldesk.backtest import bar, labels, sweep
 from signaldesk.backtest.bench import Stopped
+from signaldesk.backtest.interrupt import interruptible
 from signaldesk.backtest.picture import write
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import Invalid, NotFound
@@ -34,6 +38,9 @@ ROWS = [
 ]
 
 
+FRAME = pandas.DataFrame(ROWS)
+
+
 def relation() -> duckdb.DuckDBPyRelation:
     connection = duckdb.connect()
     return connection.from_arrow(pyarrow.Table.from_pylist(ROWS))
@@ -48,15 +55,18 @@ def test_there_is_a_constructor_for_every_kind(kind: str) -> None:
     )
     assert rule.document["when"]["kind"] == kind
     assert one.sentence(rule.model.when) in repr(rule)
+    shown = pydoc.plain(pydoc.render_doc(getattr(sd.Rule, kind)))
+    assert f"{kind}(event=(), *, " in shown
+    assert "    cooldown: After a firing, hold this group's firings back so long" in shown
 
 
 @pytest.mark.parametrize(
     "events",
     [
         ROWS, pyarrow.Table.from_pylist(ROWS), pandas.DataFrame(ROWS), pandas.DataFrame(ROWS[::-1]),
-        relation(), polars.DataFrame(ROWS), polars.LazyFrame(ROWS),
+        FRAME.set_index("timestamp"), relation(), polars.DataFrame(ROWS), polars.LazyFrame(ROWS),
     ],
-    ids=["dicts", "arrow", "pandas", "unsorted", "relation", "polars", "lazy"],
+    ids=["dicts", "arrow", "pandas", "unsorted", "indexed", "relation", "polars", "lazy"],
 )  # fmt: skip
 def test_events_come_in_any_form(events: Any) -> None:
     found = RULE.backtest(events)
@@ -96,7 +106,16 @@ def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
         (None, "cannot be read from a NoneType"),
         ([], "the list is empty"),
         ([*ROWS, 3], "a int is among them; give dicts"),
+        (tuple(ROWS), "cannot be read from a tuple; give a DataFrame, "),
         ([*ROWS, {**ROWS[0], "country": 3}], "country: holds values of several kinds"),
+        (pandas.DataFrame(), "the DataFrame has no columns"),
+        (polars.DataFrame(), "the Table has no columns"),
+        (pandas.DataFrame(ROWS).assign(phase=1j), "this DataFrame cannot be read: "),
+        (FRAME[["type", "timestamp", "country", "country"]], "country: is the name of several columns"),
+        (
+            FRAME.assign(timestamp=pandas.Series([NOON, *[NOON.replace(tzinfo=None)] * 12], dtype=object)),
+            "timestamp: holds times with a zone and others without; make them alike",
+        ),
         (pandas.DataFrame([*ROWS, {**ROWS[0], "country": 3}]), "country: holds values of several kinds"),
         (pandas.DataFrame(ROWS).rename(columns={"country": "contry"}), "by: these events have no column"),
     ],
@@ -321,6 +340,14 @@ def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
     assert [point.firings for point in found] == [
         len(RULE.with_(**point).backtest(ROWS).firings) for point in points
     ]
+
+
+def test_who_interrupts_duckdb_is_understood() -> None:
+    timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        duckdb.connect().execute("SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(1_000_000) b")
+    timer.join()
 
 
 def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
