@@ -187,12 +187,14 @@ class Jobs:
                     if not await self._beat(org_id, id, reader.last):
                         return None
                 await reading
+                await process.wait()
             finally:
                 reading.cancel()
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            if process.returncode is None:  # killing one that has just ended would take its code from `wait`
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
         if reader.last.answer is None and reader.last.problem is None:
             log.error("a backtest ended without an answer", backtest=str(id), code=process.returncode)
             many = f"{order.memory >> 20:,} MiB of memory"
