@@ -29,6 +29,10 @@ class LabelIn(Ask):
 
     @model_validator(mode="after")
     def _in_order(self) -> LabelIn:
+        if not self.name.strip():
+            raise ValueError("`name` must not be blank")
+        if not all(name.strip() for name in self.group):
+            raise ValueError("`group` has a field without a name")
         if self.ends_at <= self.starts_at:
             raise ValueError("`ends_at` must come after `starts_at`")
         return self

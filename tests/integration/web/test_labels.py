@@ -54,6 +54,8 @@ async def test_what_is_no_label_is_refused(client: httpx.AsyncClient) -> None:
     assert "must come after" in (await client.post("/api/v1/labels", json=backwards)).text
     zoneless = {**STORM, "starts_at": "2013-02-08T12:00:00"}
     assert "has no time zone" in (await client.post("/api/v1/labels", json=zoneless)).text
+    for blank in ({"name": " "}, {"group": {"": 1}}):  # the CSV that lists them could not be read again
+        assert (await client.post("/api/v1/labels", json={**STORM, **blank})).status_code == 422
     ages = {**STORM, "starts_at": "0001-01-01T00:00:00+14:00", "ends_at": "9999-12-31T23:59:59-14:00"}
     faults = (await client.post("/api/v1/labels", json=ages)).json()["errors"]
     assert [fault["field"] for fault in faults] == ["starts_at", "ends_at"]
