@@ -285,7 +285,7 @@ class Tuner(pn.viewable.Viewer):
         axes, sweep = self._axes(), self._sweep
         rows: list[tuple[str, list[Heat]]] = []
         heads: list[str] = []
-        scored = bool(sweep and sweep.points and sweep.points[0].score)
+        scored = bool(self._bench and self._bench.labels)
         if sweep and axes:
             heads = [str(value) for value in dict.fromkeys(p.parameters[axes[0].name] for p in sweep.points)]
             rows = heat_rows(sweep, axes, scored=scored)

@@ -230,3 +230,18 @@ def test_a_bench_bounds_what_it_shows() -> None:
         bench.judge(
             document.parse({"name": "b", "when": {"kind": "composite", "all": ["A"], "within": "5m"}})
         )
+
+
+def test_a_sweep_that_is_not_done_yet_has_its_title_and_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    label = Label("outage", from_us(NOW) - timedelta(hours=1), from_us(NOW))
+    tuner = Tuner(BODY, Bench(failures(), labels=[label]))
+    seen: list[str] = []
+
+    def swept(turn: int) -> None:
+        tuner.draw()
+        seen.append(shown(tuner))
+
+    monkeypatch.setattr(tuner, "_swept", swept)
+    tuner.judge_now()
+    assert "how well it finds the known incidents" in seen[0]
+    assert '<p class="muted sm heat-room tall">Trying other values' in seen[0]
