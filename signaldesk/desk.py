@@ -355,9 +355,9 @@ class Desk:
     def processor(self) -> Processor:
         """A new processor; it must be built inside the running event loop."""
         from signaldesk.engine.notices import composer
-        from signaldesk.engine.partition import Tools
         from signaldesk.engine.processor import Processor
         from signaldesk.engine.pulse import Pulse
+        from signaldesk.engine.tools import Tools
 
         settings = self.settings
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -1,11 +1,7 @@
 """One partition, owned: read on from the committed position, judge, commit, and again.
 
-While a batch is being committed in a thread, what comes is read and judged, and gathers for the next commit;
-commits keep their order.
-Events of which nothing came wait a moment for others to be committed with them, so that the way is free when
-something does come of one. Counts are written down with a commit every second or so, windows are written to
-Redis beside everything else, as often as that is cheap (`cadence`). On any doubt about what is in memory, it
-is thrown away and restored from what is written down.
+While a batch is being committed, what comes is read and judged, and gathers for the next commit (`commits`).
+On any doubt about what is in memory, it is thrown away and restored from what is written down.
 """
 
 from __future__ import annotations
@@ -13,35 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from uuid import UUID
 
 from signaldesk import log
-from signaldesk.clock import Clock
 from signaldesk.engine import poison
-from signaldesk.engine.cadence import Cadence
 from signaldesk.engine.cancel import cancel
+from signaldesk.engine.commits import Commits
+from signaldesk.engine.insist import insist
 from signaldesk.engine.lane import Lane, Matched
 from signaldesk.engine.memory import Memory
-from signaldesk.engine.pulse import Pulse
 from signaldesk.engine.restore import restore
-from signaldesk.engine.snapshot import Snapshot
+from signaldesk.engine.tools import Tools
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model import event as events
 from signaldesk.model.outcome import Batch, Firing, Stored
-from signaldesk.store.alert_book import Compose
-from signaldesk.store.days import Days
 from signaldesk.store.ledger import Claim, Ledger
-from signaldesk.stream.events import ENTRY_MAX, Entry, EventStream
-from signaldesk.stream.windows import WindowsLost, WindowStore
+from signaldesk.stream.events import ENTRY_MAX, Entry
+from signaldesk.stream.windows import WindowsLost
 
 _BLOCK_MS = 1_000
-_GATHER_S = 0.1
-"""So long events wait to be committed with others, when nothing came of any of them."""
-_GATHER_EVENTS = 1_000
-"""So many need not wait for more."""
 _SENT = 3
 """Turns of the event loop after which a command is on its way."""
 _SLACK = 1_000_000
@@ -56,30 +44,10 @@ _CALM_STARTS = 2
 logger = log.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a partition works with; shared by all partitions of a processor."""
-
-    stream: EventStream
-    open_windows: Callable[[int], WindowStore]
-    pulse: Pulse
-    days: Days
-    lookups: Ledger
-    lookups_lock: asyncio.Lock
-    compose: Compose
-    lateness: int
-    checkpoint_every: float
-    clock: Clock
-    most_states: int = 1_000_000
-    batch_events: int = 8_192
-    """How many events a batch aims at when there is a backlog."""
-
-
 class Partition:
     """Runs one claimed partition until it is stopped, or fenced off."""
 
     def __init__(self, claim: Claim, *, ledger: Ledger, tools: Tools) -> None:
-        self.claim = claim
         self.number = claim.partition
         self._ledger = ledger
         self._windows = tools.open_windows(claim.partition)
@@ -93,17 +61,8 @@ class Partition:
 
     def _reset(self, claim: Claim) -> None:
         tools = self._tools
-        self.claim = claim
         self.position = claim.position
-        self.committed = claim.position
         self._time = claim.clock
-        self._counted, self._saved = claim.checkpoint, 0
-        self._counted_at = now = asyncio.get_running_loop().time()
-        self._cadence = Cadence(tools.checkpoint_every, now)
-        self._gathered: Batch | None = None
-        self._flushed_at = 0.0
-        self._committing: asyncio.Task[None] | None = None
-        self._saving: asyncio.Task[None] | None = None
         self._ahead: tuple[int, asyncio.Task[list[Entry]]] | None = None
         """A read that was begun before it was time, and the position after which it reads."""
         self._cautious_until = 0
@@ -117,6 +76,19 @@ class Partition:
             lateness=tools.lateness,
             most_states=tools.most_states,
         )
+        self._commits = Commits(
+            claim,
+            ledger=self._ledger,
+            windows=self._windows,
+            memory=self._memory,
+            tools=tools,
+            logger=self._log,
+        )
+
+    @property
+    def committed(self) -> int:
+        """The position up to which everything is written down."""
+        return self._commits.position
 
     def revision(self, org_id: UUID) -> int | None:
         """Which change of its rules an organisation is judged by; None when it is not known here (yet)."""
@@ -132,9 +104,7 @@ class Partition:
             await self._start_over()
             await self._run()
         finally:
-            for task in (self._saving, self._committing):
-                if task is not None:
-                    await cancel(task)
+            await self._commits.give_up()
             await self._forget_ahead()
 
     async def _run(self) -> None:
@@ -148,15 +118,11 @@ class Partition:
                 await self._start_over()
             except Exception as error:  # poison, or a fault of ours: back to what is written down
                 self._log.exception("batch failed", position=self.committed, error=str(error))
-                await self._again(self._count_try)
+                await self._insist(self._count_try)
                 await self._start_over()
                 self._cautious_until = self._read_upto
         try:
-            await self._flush()
-            await self._commit_done()
-            await self._save_done()
-            await self._checkpoint(windows=True)
-            await self._save_done()
+            await self._commits.finish()
             if self._memory.set_aside:  # their windows could not be written down
                 await self._set_rules_aside()
         except WindowsLost as error:
@@ -165,61 +131,65 @@ class Partition:
     async def _start_over(self) -> None:
         """Throw away what is in memory, and restore it from what is written down. Raises Fenced."""
         with contextlib.suppress(Exception):  # it cannot be taken back, and is asked for its outcome below
-            await self._commit_done()
+            await self._commits.committed()
         with contextlib.suppress(Exception):  # what it lacks is restored from the stored events
-            await self._save_done()
+            await self._commits.saved()
         await self._forget_ahead()
-        await self._again(self._restore)
+        await self._insist(self._restore)
         self._log.info("partition ready", position=self.position)
 
     async def _set_rules_aside(self) -> None:
         """Write down which rules failed outside of any batch: when they were read, or their windows were."""
-        await self._flush()
-        await self._commit_done()
+        commits = self._commits
+        await commits.settle()
         found = self._memory.take_set_aside()
-        await self._again(lambda: asyncio.to_thread(self._ledger.set_aside, self.claim, found))
+        await self._insist(lambda: asyncio.to_thread(self._ledger.set_aside, commits.claim, found))
 
     async def _restore(self) -> None:
-        self._reset(await asyncio.to_thread(self._ledger.look, self.claim))
-        await self._tools.stream.ensure_after(self.number, self.claim.position)
+        claim = await asyncio.to_thread(self._ledger.look, self._commits.claim)
+        self._reset(claim)
+        await self._tools.stream.ensure_after(self.number, claim.position)
         try:
-            await restore(self._memory, self._ledger, self._windows, self.claim)
+            await restore(self._memory, self._ledger, self._windows, claim)
         except WindowsLost as error:  # while they were read; the next look tells whether to a new owner
             raise Unavailable("the windows were lost meanwhile") from error
 
+    async def _insist(self, action: Callable[[], Awaitable[None]]) -> None:
+        await insist(action, self._log)
+
     async def _count_try(self) -> None:
-        await asyncio.to_thread(self._ledger.count_try, self.claim)
+        await asyncio.to_thread(self._ledger.count_try, self._commits.claim)
 
     async def _count_first_try(self, upto: int) -> None:
         """Before the first batch of a new owner: leave word, should this batch kill the process."""
-        tries = await asyncio.to_thread(self._ledger.count_try, self.claim)
-        self.claim = self.claim._replace(tries=tries)
+        commits = self._commits
+        tries = await asyncio.to_thread(self._ledger.count_try, commits.claim)
+        commits.claim = commits.claim._replace(tries=tries)
         if tries > _CALM_STARTS:
             self._cautious_until = upto
 
     # --- one step --------------------------------------------------------------------------------------
 
     async def _step(self) -> None:
-        if self._saving is not None and self._saving.done():
-            await self._save_done()
+        await self._commits.notice()
         if self._memory.set_aside:
             await self._set_rules_aside()
         cautious = self.position < self._cautious_until
         count = 1 if cautious else max(1, int(self._tools.batch_events / self._entry_events))
         try:
-            entries = await self._read(count, min(await self._tick(), self._patience()))
+            entries = await self._read(count, min(await self._tick(), self._commits.patience(_BLOCK_MS)))
         except Unavailable as error:
-            await self._flush()
+            await self._commits.flush()
             self._log.warning("waiting", reason=error.detail)
             await asyncio.sleep(error.retry_after or 0.5)
             return
         if not entries:
-            await self._idle()
+            await self._commits.idle()
             return
         self._read_upto = entries[-1].position
         if self._first:
             self._first = False
-            await self._again(lambda: self._count_first_try(self._read_upto))
+            await self._insist(lambda: self._count_first_try(self._read_upto))
             if self._cautious_until:
                 return
         if len(entries) == count and not cautious:
@@ -239,46 +209,14 @@ class Partition:
             await cancel(task)
 
     async def _read(self, count: int, block: int) -> list[Entry]:
-        """What comes next in the stream. Once a commit is done meanwhile, the next one begins."""
+        """What comes next in the stream."""
         if self._ahead is not None and self._ahead[0] == self.position:
             (_, task), self._ahead = self._ahead, None
-            if found := await self._meanwhile(task):
+            if found := await self._commits.meanwhile(task):
                 return found
         await self._forget_ahead()
-        return await self._meanwhile(self._tools.stream.read(self.number, self.position, count, block))
-
-    async def _meanwhile(self, found: Awaitable[list[Entry]]) -> list[Entry]:
-        """The same of a read that was begun."""
-        committing, gathered = self._committing, self._gathered
-        if committing is None or gathered is None or self._can_wait(gathered):
-            return await found
-        reading = asyncio.ensure_future(found)
-        try:
-            await asyncio.wait([reading, committing], return_when=asyncio.FIRST_COMPLETED)
-            if committing.done():
-                await self._flush()
-            return await reading
-        finally:
-            await cancel(reading)
-
-    async def _idle(self) -> None:
-        """Nothing came: commit what was gathered, then write down what is due."""
-        if self._gathered is not None:
-            await self._flush()
-            return
-        await self._commit_done()
-        counts, windows = self._due()
-        if (counts and self._counted < self.committed) or (windows and self._saved < self.committed):
-            await self._checkpoint(windows=windows)
-
-    def _patience(self) -> int:
-        """How long (ms) to wait for events: not long when others wait to be committed with them."""
-        if self._gathered is None:
-            return _BLOCK_MS
-        if self._committing is not None and not self._can_wait(self._gathered):
-            return _BLOCK_MS  # `_read` does not let them wait for longer than that commit
-        left = self._flushed_at + _GATHER_S - asyncio.get_running_loop().time()
-        return max(1, round(left * 1_000))
+        read = self._tools.stream.read(self.number, self.position, count, block)
+        return await self._commits.meanwhile(read)
 
     async def _tick(self) -> int:
         """When a deadline has come that no event reached, have the stream say so; how long (ms) to wait.
@@ -300,40 +238,22 @@ class Partition:
         org_id = None
         if entries[0].marker:
             batch, org_id = await self._change_rules(entries[0])
-        elif cautious and self.claim.tries >= _TRIES and len(entries[0].org) == 16:
+        elif cautious and self._commits.claim.tries >= _TRIES and len(entries[0].org) == 16:
             batch = await self._set_aside(entries[0])
         else:
             batch = await self._judge(list(takewhile(lambda entry: not entry.marker, entries)))
         self.position = batch.after
-        if self._gathered is None:
-            self._gathered = batch
-        else:
-            self._gathered.join(batch)
+        commits = self._commits
+        commits.gather(batch)
         if org_id is not None or batch.set_aside:
             # What was judged by the rules before is never counted again, nor taken in again, by those after.
-            await self._save_done()
-            await self._flush(counts=True, windows=True)
-            await self._commit_done()
-            await self._save_done()
+            await commits.settle_all()
             if org_id is not None:
-                await self._again(lambda: self._memory.load_rules(org_id, begun=batch.after))
+                await self._insist(lambda: self._memory.load_rules(org_id, begun=batch.after))
         elif cautious:
-            await self._flush()
-            await self._commit_done()
-        elif not self._may_grow(self._gathered):
-            await self._flush()
-
-    def _may_grow(self, batch: Batch) -> bool:
-        """Whether more is judged before it is committed: as long as it would have to wait anyway."""
-        if self._committing is None or self._committing.done():
-            return self._can_wait(batch)
-        return sum(len(stored.events) for stored in batch.stored) < self._tools.batch_events // 2
-
-    def _can_wait(self, batch: Batch) -> bool:
-        if batch.firings or batch.resolutions or batch.poison:
-            return False
-        now, events = asyncio.get_running_loop().time(), sum(len(stored.events) for stored in batch.stored)
-        return events < _GATHER_EVENTS and now - self._flushed_at < _GATHER_S
+            await commits.settle()
+        elif not commits.may_grow():
+            await commits.flush()
 
     async def _change_rules(self, marker: Entry) -> tuple[Batch, UUID | None]:
         """A batch that changes an organisation's rules, and which one's."""
@@ -349,7 +269,7 @@ class Partition:
     async def _judge(self, entries: list[Entry]) -> Batch:
         """Judge entries in order."""
         batch = Batch(self.number, self.position, entries[-1].position)
-        if self._gathered is None:
+        if self._commits.gathered is None:
             self._memory.begin_batch()
         waiting: list[Stored] = []
         for entry in entries:
@@ -361,7 +281,7 @@ class Partition:
                 continue
             org_id = UUID(bytes=entry.org)
             if not self._memory.knows(org_id):
-                await self._again(partial(self._memory.load_rules, org_id))
+                await self._insist(partial(self._memory.load_rules, org_id))
             waiting.append(self._stored(entry, events.decode(entry.events)))
         await self._judge_stored(waiting, batch)
         total = sum(len(stored.events) for stored in batch.stored)
@@ -380,7 +300,7 @@ class Partition:
             else:  # right away: the groups that were just found are still in the processor's cache
                 self._take_in(lane, matched, batch)
         if lacking:
-            await self._again(self._memory.fill)
+            await self._insist(self._memory.fill)
         for lane, matched in later:
             self._take_in(lane, matched, batch)
         batch.stored += [stored for stored in waiting if stored.events]
@@ -407,86 +327,6 @@ class Partition:
         received_at = max(entry.received_at, self._time)
         return Stored(entry.org, entry.lane, entry.position, received_at, decoded, {}, entry.tell)
 
-    # --- committing ------------------------------------------------------------------------------------
-
-    async def _flush(self, *, counts: bool = False, windows: bool = False) -> None:
-        """Have committed what was gathered, after what is being committed, with what is due or asked for."""
-        if self._gathered is not None:
-            await self._commit_done()
-            batch, self._gathered = self._gathered, None
-            due = self._due()
-            self._begin_commit(batch, counts or due[0], windows or due[1])
-
-    def _begin_commit(self, batch: Batch, counts: bool, windows: bool) -> None:
-        """Have the batch committed; with what was counted, and with the windows saved after it."""
-        self._flushed_at = now = asyncio.get_running_loop().time()
-        if counts or windows:
-            self._counted, self._counted_at = batch.after, now
-            batch.tallies = self._memory.tallies()
-        self._committing = committing = asyncio.create_task(self._commit(batch))
-        if windows:
-            self._saved = batch.after
-            self._cadence.begun(now, self._memory.unsaved())
-            snapshot = self._memory.snapshot()
-            self._saving = asyncio.create_task(self._save(committing, batch.after, snapshot))
-
-    async def _commit(self, batch: Batch) -> None:
-        """Write the batch down, repeating until Postgres took it."""
-        tools = self._tools
-
-        async def write() -> None:
-            await tools.days.ensure(stored.received_at for stored in batch.stored)
-            alerts = await asyncio.to_thread(self._ledger.commit, self.claim, batch, tools.compose)
-            tools.pulse.committed(batch.stored, alerts)
-
-        await self._again(write)
-        self.committed = batch.after
-        self.claim = self.claim._replace(tries=0)
-
-    async def _save(self, committing: asyncio.Task[None], position: int, snapshot: Snapshot) -> None:
-        """Once the batch is committed, write the windows to Redis, while further batches are judged."""
-        await asyncio.wait([committing])
-        if committing.cancelled() or committing.exception() is not None:
-            return
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await self._again(lambda: self._windows.save(position, snapshot))
-        self._cadence.took(loop.time() - began)
-
-    async def _commit_done(self) -> None:
-        """Wait for the commit under way; what it raised is raised here."""
-        if self._committing is not None:
-            task, self._committing = self._committing, None
-            await task
-
-    async def _save_done(self) -> None:
-        """Wait for the windows that are being saved; what it raised is raised here."""
-        if self._saving is not None:
-            task, self._saving = self._saving, None
-            await task
-
-    def _due(self) -> tuple[bool, bool]:
-        """Whether it is time to write down the counts, and the windows."""
-        now = asyncio.get_running_loop().time()
-        counts = now - self._counted_at >= self._tools.checkpoint_every
-        return counts, self._saving is None and self._cadence.due(now, self._memory.unsaved())
-
-    async def _checkpoint(self, *, windows: bool) -> None:
-        """Write down the counts, and perhaps the windows, without any event."""
-        self._begin_commit(Batch(self.number, self.committed, self.committed), counts=True, windows=windows)
-        await self._commit_done()
-
-    async def _again(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Repeat until nothing is away any more; wait a little longer each time, at most a second."""
-        pause = 0.05
-        while True:
-            try:
-                return await action()
-            except Unavailable as error:
-                self._log.warning("waiting", reason=error.detail)
-                await asyncio.sleep(pause)
-                pause = min(1.0, pause * 2)
-
     # --- poison ----------------------------------------------------------------------------------------
 
     async def _set_aside(self, entry: Entry) -> Batch:
@@ -496,7 +336,7 @@ class Partition:
         are set aside in the end, without another look: looking may be what ends the process.
         """
         batch = Batch(self.number, self.position, entry.position)
-        if self.claim.tries >= 2 * _TRIES:
+        if self._commits.claim.tries >= 2 * _TRIES:
             bad = {poison.WHOLE: "the events of this entry cannot be processed together"}
         else:
             alone = partial(self._stored, entry)
@@ -505,7 +345,7 @@ class Partition:
             )
             if not bad:
                 return await self._judge([entry])
-        batch.poison, rest = poison.parted(entry, bad, self.claim.tries)
+        batch.poison, rest = poison.parted(entry, bad, self._commits.claim.tries)
         await self._judge_stored([self._stored(entry, rest)], batch)
         self._log.error("events set aside", org=entry.org.hex(), position=entry.position, events=len(bad))
         return batch

@@ -18,7 +18,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from signaldesk import log
 from signaldesk.clock import Clock
 from signaldesk.engine.cancel import cancel
-from signaldesk.engine.partition import Partition, Tools
+from signaldesk.engine.partition import Partition
+from signaldesk.engine.tools import Tools
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.model.outcome import RuleChange
 from signaldesk.store.ledger import Claim, Ledger

@@ -25,8 +25,9 @@ from sqlalchemy import delete, insert
 from signaldesk.clock import MICROS, ManualClock
 from signaldesk.engine.cancel import cancel
 from signaldesk.engine.notices import composer
-from signaldesk.engine.partition import Partition, Tools
+from signaldesk.engine.partition import Partition
 from signaldesk.engine.pulse import Pulse
+from signaldesk.engine.tools import Tools
 from signaldesk.errors import Fenced, Unavailable
 from signaldesk.ids import new_id
 from signaldesk.intake.appender import Appender
