@@ -33,6 +33,8 @@ log = get_logger(__name__)
 MOST_POINTS = 1_000
 """Of a sweep that the server runs."""
 _BEAT_S = 0.5
+_ENDING_S = 5.0
+"""A process that has said everything and does not end by then is killed."""
 _LONGEST = 256 << 20
 """Bytes of an answer."""
 
@@ -187,7 +189,8 @@ class Jobs:
                     if not await self._beat(org_id, id, reader.last):
                         return None
                 await reading
-                await process.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), _ENDING_S)
             finally:
                 reading.cancel()
         finally:
