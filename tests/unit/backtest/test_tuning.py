@@ -343,11 +343,16 @@ def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
 
 
 def test_who_interrupts_duckdb_is_understood() -> None:
+    # A shell starts what runs in the background with Ctrl-C ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        duckdb.connect().execute("SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(1_000_000) b")
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            duckdb.connect().execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
