@@ -137,8 +137,12 @@ def grid(parameters: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def listed(parameters: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values to try as JSON has them; one alone is a list of one. Raises Invalid where there is none."""
-    found = {name: [plain(one) for one in _several(value)] for name, value in parameters.items()}
+    """The values to try as JSON has them, each once; one alone is a list of one. Raises Invalid where there
+    is none."""
+    found = {
+        name: list({repr(one): one for one in map(plain, _several(value))}.values())
+        for name, value in parameters.items()
+    }
     faults = [FieldError(name, "has no value to try") for name, values in found.items() if not values]
     if not found:
         faults.append(FieldError("sweep", "name a parameter and its values, e.g. at_least=range(2, 21)"))

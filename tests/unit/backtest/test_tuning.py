@@ -306,6 +306,11 @@ def test_a_bar_in_a_notebook_is_drawn_where_its_widgets_are_installed(
     assert bar.shown()["disable"] is not drawn
 
 
+def test_a_value_that_is_given_twice_is_tried_once() -> None:
+    grid = RULE.sweep(ROWS, at_least=[3, 2, 3], within=["60s", "60s"], progress=False)
+    assert [point.parameters["at_least"] for point in grid.points] == [3, 2]
+
+
 def test_a_table_of_a_sweep_writes_large_numbers_out() -> None:
     busy = pandas.DataFrame({"timestamp": pandas.date_range(NOON, periods=30_000, freq="s")})
     grid = sd.Rule.each("x").sweep(busy, cooldown=["0s", "10m"], progress=False)
