@@ -63,8 +63,8 @@ def connect(
 ) -> Desk:
     """A desk: of the installation at `url`, with an API key, or of this machine.
 
-    Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first; `org` is needed on this
-    machine when it has several. Raises SignalDeskError that says what is missing.
+    Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first; `org` and `data` are of this
+    machine, `org` needed when it has several. Raises SignalDeskError that says what is missing, or too much.
     """
     from signaldesk import here
 

@@ -17,7 +17,7 @@ from signaldesk.client.picked import COLUMNS, ORDER, Picked
 from signaldesk.client.rows import Batches, Pieces, Stream, arriving
 from signaldesk.client.saved import Saved
 from signaldesk.clock import MICROS
-from signaldesk.errors import SettingsError, SignalDeskError
+from signaldesk.errors import FieldError, Invalid, SettingsError, SignalDeskError
 from signaldesk.local import opened
 
 if TYPE_CHECKING:
@@ -45,9 +45,15 @@ def connect(
 ) -> client.Desk:
     """A desk: of the installation at `url`, with an API key, or of this machine.
 
-    Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first. `org` is needed on this
-    machine when it has several. Raises SignalDeskError that says what is missing.
+    Without arguments, SIGNALDESK_URL and SIGNALDESK_API_KEY are looked at first. `org` and `data` are of this
+    machine, `org` needed when it has several. Raises SignalDeskError that says what is missing, or too much.
     """
+    if url:
+        beside = {"org": org, "data": data}
+        message = "is of this machine; leave it out: elsewhere the API key says which organisation"
+        faults = [FieldError(name, message) for name, value in beside.items() if value is not None]
+        if faults:
+            raise Invalid(f"{url} is another installation", errors=faults)
     from signaldesk.client.desk import Desk
 
     url = url or (None if org or data else os.environ.get("SIGNALDESK_URL"))

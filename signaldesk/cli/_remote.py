@@ -19,13 +19,26 @@ Key = Annotated[
 ]
 
 
+def check(url: str | None, *, org: str | None = None, data: Path | None = None) -> None:
+    """Raises BadParameter for options that name something of this machine beside the address of another."""
+    if url is None:
+        return
+    there = f"on this machine, and --url or SIGNALDESK_URL names {url}"
+    if org is not None:
+        message = f"names one {there}; give --key one of that organisation there, or no address"
+        raise typer.BadParameter(message, param_hint="--org")
+    if data is not None:
+        raise typer.BadParameter(f"names a folder {there}; leave one of the two out", param_hint="--data")
+
+
 def api(url: str | None, key: str | None, data: Path | None) -> Api:
-    """The API of the named installation, or of the `up` that runs here. Raises SettingsError."""
+    """The API of the named installation, or of the `up` that runs here. Raises SettingsError, BadParameter."""
     from signaldesk import settings as settings_module
     from signaldesk.client.http import Api
     from signaldesk.errors import SettingsError
     from signaldesk.roles import place
 
+    check(url, data=data)
     if url is None:
         folder = settings_module.load(data_dir=data).data_dir
         running = place.find(folder)

@@ -85,6 +85,8 @@ def backtest(
     from signaldesk.backtest.sweep import grid
     from signaldesk.catalog import files
 
+    if events is None:
+        _remote.check(url, org=org, data=data)
     *given, rule = files.read([file]).parsed()
     parameters = _parameters(sweep) if sweep else {}
     points = grid(parameters) if sweep else []

@@ -47,6 +47,7 @@ def query(
       signaldesk query "FROM events" --format parquet --output events.parquet
       signaldesk query "SELECT state, count(*) FROM alerts GROUP BY ALL" --url https://desk.example.com
     """
+    _remote.check(url, org=org, data=data)
     text = _in.text() if sql == "-" else sql
     if format is Format.PARQUET and output is None and sys.stdout.isatty():
         raise typer.BadParameter("a terminal shows no Parquet; name a file", param_hint="--output")

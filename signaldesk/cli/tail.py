@@ -44,6 +44,7 @@ def tail(
       signaldesk tail --where "amount > 20 AND country = 'DE'"
       signaldesk tail --url https://desk.example.com --json
     """
+    _remote.check(url, org=org, data=data)
     check = _live.wanted(type, where)
     everything = type is None and where is None
     source = _remote_messages(url, key) if url is not None else _local_messages(data, org)
