@@ -32,7 +32,7 @@ def check(url: str | None, *, org: str | None = None, data: Path | None = None) 
 
 
 def api(url: str | None, key: str | None, data: Path | None) -> Api:
-    """The API of the named installation, or of the `up` that runs here. Raises SettingsError, BadParameter."""
+    """The API of the named installation, or of the `up` here. Raises SettingsError, and as `check` does."""
     from signaldesk import settings as settings_module
     from signaldesk.client.http import Api
     from signaldesk.errors import SettingsError

@@ -187,7 +187,7 @@ async def test_connecting_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, 
         sd.connect()
     with pytest.raises(SignalDeskError, match="SIGNALDESK_API_KEY"):
         sd.connect("https://desk.example.com")
-    with pytest.raises(Invalid, match="org: is of this machine; leave it out: .* the API key says which"):
+    with pytest.raises(Invalid, match=r"org: is of this machine; leave it out: .* the API key says which"):
         sd.connect("https://desk.example.com", api_key="sk_" + "0" * 48, org="acme")
 
 
