@@ -73,7 +73,8 @@ def compact(
 def rebuild(data: _local.Data = None, json: _local.Json = False) -> None:
     """Make the books of history again from the files, after PostgreSQL lost them; what is known stays.
 
-    Exit code 1 when files cannot be read; they are left where they are.
+    Exit code 1 when files cannot be read, or lie in the folder of an organisation whose they are not; they
+    are left where they are.
 
     \b
     Examples:
@@ -92,7 +93,9 @@ def rebuild(data: _local.Data = None, json: _local.Json = False) -> None:
         )
         for path in found.unreadable:
             _out.note(f"{path} cannot be read; put a copy in its place, or move it away")
-    if found.unreadable:
+        for path, problem in found.foreign.items():
+            _out.note(f"{path} {problem}; move it to where it belongs, or away")
+    if found.unreadable or found.foreign:
         raise typer.Exit(1)
 
 

@@ -127,7 +127,8 @@ def write(shelf: Shelf, file: HistoryFile, events: pa.Table, *, level: int = fil
     """Write an announced file of sorted events and put it on the shelf; what the books shall say of it."""
     draft = shelf.draft()
     try:
-        facts = files.write(events, draft, level=level, positions=(file.position_after, file.position_upto))
+        marks = files.Marks((file.position_after, file.position_upto), file.org_id)
+        facts = files.write(events, draft, level=level, marks=marks)
         shelf.put(draft, file.path)
     finally:
         draft.unlink(missing_ok=True)

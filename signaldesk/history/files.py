@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ from signaldesk.history import fields
 from signaldesk.history.cut import PREFIX
 from signaldesk.store.arrow_events import COLUMNS
 
-_MARKS = "signaldesk.positions"
+_POSITIONS, _ORGANISATION = b"signaldesk.positions", b"signaldesk.organisation"
 TYPES_MOST = 200
 """Beyond so many types a file does not say which are in it."""
 _ORDER = [(name, "ascending") for name in ("type", "timestamp", "partition", "position", "idx")]
@@ -34,6 +35,14 @@ _ENCODINGS = {
     **dict.fromkeys(("timestamp", "received_at", "behind", "position", "idx"), "DELTA_BINARY_PACKED"),
 }
 """What does better than a dictionary."""
+
+
+class Marks(NamedTuple):
+    """What a file says of itself besides its events: whose they are, and the range of positions that it is
+    of. Files of earlier versions do not say whose."""
+
+    positions: tuple[int, int]
+    org_id: UUID | None
 
 
 class Facts(NamedTuple):
@@ -71,13 +80,8 @@ def with_uuids(events: pa.Table) -> pa.Table:
     return events.set_column(events.schema.get_field_index("id"), "id", ids)
 
 
-def write(
-    events: pa.Table, target: Path, *, level: int = QUICK, positions: tuple[int, int] | None = None
-) -> Facts:
-    """Write at least one event (`COLUMNS`) of one organisation and day, sorted, to a new file.
-
-    `positions`, the range that it is of, stands in the file, too, for `marks`.
-    """
+def write(events: pa.Table, target: Path, *, level: int = QUICK, marks: Marks | None = None) -> Facts:
+    """Write at least one event (`COLUMNS`) of one organisation and day, sorted, to a new file."""
     table, kinds = with_fields(events.select(list(COLUMNS)))
     table = with_uuids(table)
     writer = pq.ParquetWriter(
@@ -91,8 +95,10 @@ def write(
     )
     with writer:
         writer.write_table(table, row_group_size=_ROWS)
-        if positions is not None:
-            writer.add_key_value_metadata({_MARKS: "{} {}".format(*positions)})
+        if marks is not None:
+            writer.add_key_value_metadata(
+                {_POSITIONS: "{} {}".format(*marks.positions), _ORGANISATION: str(marks.org_id)}
+            )
     return _facts(table, kinds, target)
 
 
@@ -114,13 +120,14 @@ def describe(file: Path) -> tuple[pa.Table, Facts]:
     return table, _facts(table, kinds, file)
 
 
-def marks(file: Path) -> tuple[int, int] | None:
-    """The range of positions that a file is of, if it says so."""
-    found = (pq.read_metadata(file).metadata or {}).get(_MARKS.encode())
-    if found is None:
+def marks(file: Path) -> Marks | None:
+    """Raises ArrowException, and ValueError for marks that are none."""
+    found = pq.read_metadata(file).metadata or {}
+    if _POSITIONS not in found:
         return None
-    after, upto = found.split()
-    return int(after), int(upto)
+    after, upto = map(int, found[_POSITIONS].split())
+    org = found.get(_ORGANISATION)
+    return Marks((after, upto), UUID(org.decode()) if org is not None else None)
 
 
 def _facts(table: pa.Table, kinds: dict[str, str], file: Path) -> Facts:

@@ -4,12 +4,16 @@ A file that the books do not know becomes live unless other files have all of it
 was put into a larger one, and goes as those do. Each partition is archived as far as its files go; what of
 the last archiving never became whole is left to be archived again, which it can be, for PostgreSQL still has
 it. All of it is one transaction: whoever reads sees the books as they were, or whole.
+
+A file says itself whose events it has, and is taken for nobody else's, in whatever folder it lies. Of one
+that does not say it, from an earlier version, the folder does, unless another organisation has its events:
+an entry of the stream is of one organisation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +42,19 @@ class Rebuilt(NamedTuple):
     unfinished: int
     unreadable: list[str]
     """Their paths."""
+    foreign: Mapping[str, str] = {}
+    """Paths of files in the folder of an organisation whose they are not, or may not be, and why."""
+
+
+class _Stranger(NamedTuple):
+    """A file as its folder has it, and whose it says that it is."""
+
+    file: HistoryFile
+    says: UUID | None
+
+    @property
+    def owner(self) -> UUID:
+        return self.says or self.file.org_id
 
 
 class Rebuilder:
@@ -53,17 +70,19 @@ class Rebuilder:
             if keeper is None:
                 return None
             known = keeper.files("writing", "live", "retired", "damaged")
-            found, unreadable = self._strangers({one.path for one in known})
+            strangers, unreadable = self._strangers({one.path for one in known})
             live = [one for one in known if one.state == "live"]
+            foreign = self._foreign(strangers, live)
+            found = [one.file for one in strangers if one.file.path not in foreign]
             added, replaced = self._sorted_out(found, live)
             ends = self._ends(keeper, added)
             unfinished = [one for one in added if one.position_upto > ends[one.partition]]
             added = [one for one in added if one.position_upto <= ends[one.partition]]
             keeper.adopt(added, retired=replaced, unfinished=unfinished, archived=ends)
             logger.info("history books made again", added=len(added), replaced=len(replaced))
-            return Rebuilt(len(added), len(replaced), len(unfinished), unreadable)
+            return Rebuilt(len(added), len(replaced), len(unfinished), unreadable, foreign)
 
-    def _strangers(self, known: set[str]) -> tuple[list[HistoryFile], list[str]]:
+    def _strangers(self, known: set[str]) -> tuple[list[_Stranger], list[str]]:
         """Files that the books do not know, and paths of those that cannot be read."""
         found, unreadable = [], []
         for path, size in sorted(self._shelf.listing()):
@@ -72,12 +91,33 @@ class Rebuilder:
                 continue
             try:
                 described = _described(self._shelf.local(path, size), path, *place.groups())
-            except (Damaged, OSError, pa.ArrowException) as error:
+            except (Damaged, OSError, pa.ArrowException, ValueError) as error:
                 logger.error("history file cannot be read", path=path, problem=str(error))
                 unreadable.append(path)
             else:
                 found.append(described)
         return found, unreadable
+
+    def _foreign(self, strangers: Sequence[_Stranger], live: Sequence[HistoryFile]) -> dict[str, str]:
+        """Which of these files nobody may take for those of the organisation in whose folder they lie."""
+        every = [*(_Stranger(one, one.org_id) for one in live), *strangers]
+        problems = {}
+        for file, says in strangers:
+            if says is None:
+                others = [
+                    one.file
+                    for one in every
+                    if one.owner != file.org_id
+                    and one.file.partition == file.partition
+                    and _overlap(file, one.file)
+                ]
+                if others and self._shared(file, others):
+                    problems[file.path] = "does not say whose it is, and another organisation has its events"
+            elif says != file.org_id:
+                problems[file.path] = f"is of the organisation {says}"
+        for path, problem in problems.items():
+            logger.error("history file lies in a foreign folder", path=path, problem=problem)
+        return problems
 
     def _sorted_out(
         self, found: Sequence[HistoryFile], live: Sequence[HistoryFile]
@@ -148,14 +188,15 @@ def _overlap(one: HistoryFile, other: HistoryFile) -> bool:
     return one.position_after < other.position_upto and other.position_after < one.position_upto
 
 
-def _described(local: Path, path: str, org: str, day: str) -> HistoryFile:
-    """What the books say of a file, out of the file. Raises OSError or ArrowException."""
+def _described(local: Path, path: str, org: str, day: str) -> _Stranger:
+    """What the books say of a file, out of the file. Raises Damaged, OSError, ArrowException, ValueError."""
     places, facts = files.describe(local)
     positions = pc.min_max(places["position"])
     partitions = pc.unique(places["partition"]).to_pylist()
     if len(partitions) != 1:
         raise Damaged(path, f"holds events of {len(partitions)} partitions instead of one")
-    marks = files.marks(local) or (positions["min"].as_py() - 1, positions["max"].as_py())
-    return HistoryFile(
-        path, UUID(org), date.fromisoformat(day), "new", partitions[0], *marks, **facts._asdict()
+    range_, says = files.marks(local) or ((positions["min"].as_py() - 1, positions["max"].as_py()), None)
+    file = HistoryFile(
+        path, UUID(org), date.fromisoformat(day), "new", partitions[0], *range_, **facts._asdict()
     )
+    return _Stranger(file, says)

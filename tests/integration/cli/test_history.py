@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,3 +61,18 @@ def test_lost_books_are_made_again(servers: Terminal, database_url: str) -> None
     (folder / lab.paths()[0]).with_name("broken.parquet").write_bytes(b"PAR1")
     said = servers.run("history", "rebuild", "--json", expect=1).json()
     assert [Path(one).name for one in said["unreadable"]] == ["broken.parquet"]
+
+
+def test_a_file_in_another_organisations_folder_is_told(servers: Terminal, database_url: str) -> None:
+    folder = Path(servers.variables["SIGNALDESK_DATA_DIR"]) / "history"
+    lab = HistoryLab(database_url, folder)
+    org, other = lab.org(), lab.org("other")
+    lab.store(org, some_events(20))
+    lab.archiver().run(closed_only=False)
+    (mine,) = lab.paths()
+    copy = mine.replace(str(org), str(other))
+    (folder / copy).parent.mkdir(parents=True)
+    shutil.copy(folder / mine, folder / copy)
+    said = servers.run("history", "rebuild", expect=1)
+    assert said.out.startswith("0 files added")
+    assert f"{copy} is of the organisation {org}; move it to where it belongs, or away" in said.err

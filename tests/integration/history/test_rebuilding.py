@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -182,6 +183,43 @@ def test_one_that_dies_in_its_middle_changes_nothing_and_may_be_run_again(lab: H
     change(lab, "DROP TRIGGER die ON history_files")
     assert rebuild(lab).added == 2
     assert lab.ids(org) == ids_of(events)
+
+
+def test_a_file_in_another_organisations_folder_is_not_taken_for_theirs(lab: HistoryLab) -> None:
+    org, other = lab.org(), lab.org("other")
+    events = some_events(5)
+    lab.store(org, events)
+    lab.archiver().run(closed_only=False)
+    (mine,) = lab.paths()
+    copy = mine.replace(str(org), str(other))
+    (lab.folder / copy).parent.mkdir(parents=True)
+    shutil.copy(lab.folder / mine, lab.folder / copy)
+    refused = {copy: f"is of the organisation {org}"}
+    assert rebuild(lab) == Rebuilt(0, 0, 0, [], refused)
+    lose_the_books(lab)
+    assert rebuild(lab) == Rebuilt(1, 0, 0, [], refused)
+    assert (lab.ids(org), lab.ids(other)) == (ids_of(events), [])
+
+
+def test_of_a_file_that_does_not_say_whose_it_is_its_events_do(lab: HistoryLab) -> None:
+    org, other = lab.org(), lab.org("other")
+    lab.store(org, some_events(5))
+    lab.store(other, some_events(5))
+    lab.archiver().run(closed_only=False)
+    theirs, mine = sorted(lab.paths(), key=lambda path: str(org) in path)
+    for path in (mine, theirs):  # as earlier versions wrote it
+        write(read(lab.folder / path), lab.folder / path)
+    lose_the_books(lab)
+    assert rebuild(lab) == Rebuilt(2, 0, 0, [])
+    copy = mine.replace(str(org), str(other))
+    (lab.folder / copy).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(lab.folder / mine, lab.folder / copy)
+    problem = "does not say whose it is, and another organisation has its events"
+    assert rebuild(lab) == Rebuilt(0, 0, 0, [], {copy: problem})
+    lose_the_books(lab)  # and with them all that says which of the two is in its place
+    change(lab, "DELETE FROM events")
+    assert rebuild(lab) == Rebuilt(1, 0, 0, [], {copy: problem, mine: problem})
+    assert lab.paths() == [theirs]
 
 
 def test_somebody_else_changes_history(lab: HistoryLab) -> None:
