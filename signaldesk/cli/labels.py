@@ -12,8 +12,7 @@ import typer
 from signaldesk.cli import _in, _local
 
 if TYPE_CHECKING:
-    from signaldesk.model.label import Label
-    from signaldesk.store.labels import LabelRecord
+    from signaldesk.store.labels import LabelRecord, Taken
 
 GROUP = typer.Typer(
     name="labels",
@@ -32,7 +31,8 @@ def import_labels(
 ) -> None:
     """Take known incidents from a CSV file, all of them or none.
 
-    Its heading is name,starts_at,ends_at, and as you like comment and group.FIELD; times have a zone.
+    Its heading is name,starts_at,ends_at, and as you like comment and group.FIELD; times have a zone. Those
+    that are there already, whatever their comment, are not taken again.
 
     \b
     Examples:
@@ -47,16 +47,17 @@ def import_labels(
 
     labels = read_csv(_in.text()) if str(file) == "-" else read(file)
 
-    async def work() -> int:
+    async def work() -> Taken:
         async with _local.opened(data) as desk:
             org_id, now = (await desk.orgs.choose(org)).id, from_us(desk.clock.now_us())
-            return len(await desk.labels.add(org_id, labels, by=_local.me(), at=now))
+            return await desk.labels.take(org_id, labels, by=_local.me(), at=now)
 
-    imported = _local.run(work())
+    taken = _local.run(work())
     if json:
-        _out.data({"imported": imported})
+        _out.data(taken._asdict())
     else:
-        _out.say(f"{many(imported, 'label')} imported")
+        known = f", {taken.known:,} known already" if taken.known else ""
+        _out.say(f"{many(taken.imported, 'label')} imported{known}")
 
 
 @GROUP.command("list")
@@ -85,7 +86,7 @@ def list_labels(
     if json:
         _out.data([one._asdict() for one in found])
     elif csv:
-        sys.stdout.write(write_csv([_label(one) for one in reversed(found)]))
+        sys.stdout.write(write_csv([one.label for one in reversed(found)]))
     else:
         columns = ("id", "name", "starts (UTC)", "ends (UTC)", "group", "comment")
         times = "%Y-%m-%d %H:%M"
@@ -125,12 +126,6 @@ def delete(
                 _out.say(f"{name}: deleted")
 
     _local.run(work())
-
-
-def _label(one: LabelRecord) -> Label:
-    from signaldesk.model.label import Label
-
-    return Label(one.name, one.starts_at, one.ends_at, one.group, one.comment)
 
 
 def _id(text: str) -> UUID:

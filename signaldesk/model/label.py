@@ -28,6 +28,13 @@ class Label(NamedTuple):
     group: Mapping[str, Any] = {}  # nobody changes a label's group
     comment: str = ""
 
+    @property
+    def incident(self) -> tuple[Any, ...]:
+        """What makes it the same incident as that of another label: all but the comment, and values of groups
+        as the texts that a CSV file has."""
+        group = {(name, str(value)) for name, value in self.group.items() if value is not None}
+        return self.name, self.starts_at, self.ends_at, frozenset(group)
+
 
 def read_csv(text: str) -> list[Label]:
     """Labels of a CSV file with a heading: `name,starts_at,ends_at`, also `comment` and `group.FIELD`.

@@ -69,7 +69,7 @@ _CURRENT = rules.join(
 
 
 async def hold(connection: AsyncConnection, org_id: UUID) -> None:
-    """Until the transaction ends, nobody else changes rules of this organisation.
+    """Until the transaction ends, nobody else changes rules or imports labels of this organisation.
 
     Writers who lock rules one by one, each in an order of their own, would wait for each other for ever.
     """

@@ -53,9 +53,10 @@ class LabelOut(Shape):
 
 
 class Imported(Shape):
-    """How many labels a file had; all were taken."""
+    """How many labels of a file were taken, and how many were known before, or stand in it twice."""
 
     imported: int
+    known: int
 
 
 async def list_labels(call: Call) -> Answer:
@@ -73,7 +74,7 @@ async def list_labels(call: Call) -> Answer:
 async def create_label(call: Call) -> Answer:
     given = call.body(LabelIn)
     draft = Label(given.name, given.starts_at, given.ends_at, given.group, given.comment)
-    (made,) = await call.services.labels.add(call.org_id, [draft], by=actor(call), at=call.now)
+    made = await call.services.labels.add(call.org_id, draft, by=actor(call), at=call.now)
     return Answer(_out(made), 201, {"Location": f"/api/v1/labels/{made.id}"})
 
 
@@ -86,8 +87,8 @@ async def import_labels(call: Call) -> Answer:
     except UnicodeDecodeError as error:
         raise Malformed(f"the file is not UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     drafts = read_csv(text)
-    made = await call.services.labels.add(call.org_id, drafts, by=actor(call), at=call.now)
-    return Answer(Imported(imported=len(made)), 201)
+    taken = await call.services.labels.take(call.org_id, drafts, by=actor(call), at=call.now)
+    return Answer(Imported(**taken._asdict()), 201)
 
 
 async def get_label(call: Call) -> LabelOut:

@@ -266,7 +266,7 @@ async def test_labels_of_the_organisation_are_what_rules_are_compared_with(web: 
     middles = [(NOW - timedelta(days=2), {"country": "DE"}), (NOW, {})]
     incidents = [sd.Label("Storm", middle - half, middle + half, group) for middle, group in middles]
     org = await web.desk.orgs.choose("acme")
-    await web.desk.labels.add(org.id, incidents, by=Actor(None, "test"), at=NOW)
+    await web.desk.labels.take(org.id, incidents, by=Actor(None, "test"), at=NOW)
     assert await aside(desk.labels) == incidents
     assert await aside(lambda: desk.labels(last="1d")) == incidents[1:]
     before: dict[str, Any] = {"since": NOW - timedelta(days=9), "until": NOW - timedelta(days=1)}
