@@ -22,7 +22,7 @@ _BUSY = "the scheduler is changing history just now; try again in a moment"
 
 @GROUP.command("status")
 def status(data: _local.Data = None, json: _local.Json = False) -> None:
-    """Say what is archived, in how many files, and what is damaged; exit code 1 when something is.
+    """Say what is archived, in how many files, and what is damaged or missing; exit code 1 when something is.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def status(data: _local.Data = None, json: _local.Json = False) -> None:
     else:
         for line in found.lines():
             _out.say(line)
-    if found.damaged:
+    if found.damaged or found.missing:
         raise typer.Exit(1)
 
 

@@ -31,6 +31,8 @@ class Status:
     archived_at: datetime | None
     behind: float | None
     damaged: list[dict[str, Any]]
+    missing: list[str]
+    """Paths of files that the books believe in and that are not there."""
 
     def as_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,6 +48,9 @@ class Status:
             yield f"of {self.oldest:%Y-%m-%d} to {self.newest:%Y-%m-%d}, {of}"
         if self.behind is not None:
             yield f"not archived yet: the last {self.behind / 3600:.1f} hours; an hour goes when it is over"
+        if self.missing:
+            yield f"missing: {len(self.missing):,} of these are not there, such as {self.missing[0]}"
+            yield "if SIGNALDESK_HISTORY_URL was changed, set it back, or copy the files to the new place"
         for one in self.damaged:
             yield f"damaged: {one['path']} {one['problem']}; {one['events']} events are not readable"
         if self.damaged:
@@ -53,8 +58,9 @@ class Status:
 
 
 def status(book: HistoryBook, shelf: Shelf, clock: Clock) -> Status:
-    """Raises Unavailable."""
+    """Asks the shelf for one listing. Raises Unavailable."""
     live, damaged, retired = book.files("live"), book.files("damaged"), book.files("retired")
+    there = {path for path, _ in shelf.listing()}  # after the books: what is in them lies there by now
     progress = book.progress()
     open_since = [one.archived >> _SEQ_BITS for one in progress if one.committed > one.archived > 0]
     now = from_us(clock.now_us())
@@ -70,6 +76,7 @@ def status(book: HistoryBook, shelf: Shelf, clock: Clock) -> Status:
         archived_at=max((one.archived_at for one in progress if one.archived_at), default=None),
         behind=max((now.timestamp() - one / 1000 for one in open_since), default=None),
         damaged=[_report(one) for one in damaged],
+        missing=[one.path for one in live if one.path not in there],
     )
 
 

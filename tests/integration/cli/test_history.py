@@ -49,6 +49,24 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     assert "damaged" not in terminal.run("history", "status").out
 
 
+def test_files_that_stayed_behind_when_the_place_was_changed_are_told(
+    servers: Terminal, database_url: str, tmp_path: Path
+) -> None:
+    folder = Path(servers.variables["SIGNALDESK_DATA_DIR"]) / "history"
+    lab = HistoryLab(database_url, folder)
+    lab.store(lab.org(), some_events(20))
+    lab.archiver().run(closed_only=False)
+    assert servers.run("history", "status", "--json").json()["missing"] == []
+    (tmp_path / "new").mkdir()
+    moved = servers.with_(SIGNALDESK_HISTORY_URL=f"file://{tmp_path}/new")
+    assert moved.run("history", "status", "--json", expect=1).json()["missing"] == lab.paths()
+    said = moved.run("history", "status", expect=1).out
+    assert f"missing: 1 of these are not there, such as {lab.paths()[0]}" in said
+    assert "SIGNALDESK_HISTORY_URL was changed" in said
+    shutil.copytree(folder, tmp_path / "new", dirs_exist_ok=True)
+    assert moved.run("history", "status", "--json").json()["missing"] == []
+
+
 def test_lost_books_are_made_again(servers: Terminal, database_url: str) -> None:
     folder = Path(servers.variables["SIGNALDESK_DATA_DIR"]) / "history"
     lab = HistoryLab(database_url, folder)
