@@ -65,7 +65,7 @@ def compact(
     else:
         _out.say(
             f"{many(done['archived'], 'event')} archived, {many(done['set_aside'], 'file')} set aside, "
-            f"{done['mended']:,} written again, {done['put_together']:,} put into others"
+            f"{done['mended']:,} mended, {done['put_together']:,} put into others"
         )
 
 

@@ -77,11 +77,20 @@ class Keeper:
         return gone
 
     def mend(self) -> int:
-        """Write damaged files again from Postgres, as long as it has all their events."""
+        """Take back damaged files that somebody has put in order; write others again from Postgres, as long
+        as it has all their events."""
         with self._book.alone() as keeper:
-            if keeper is None:
+            if keeper is None or not (damaged := keeper.files("damaged")):
                 return 0
-            return sum([self._rewrite(keeper, file) for file in keeper.files("damaged")])
+            sizes = dict(self._shelf.listing())
+            return sum(
+                [
+                    self._put_back(keeper, file)
+                    if sizes.get(file.path) == file.bytes and self._is_whole(file)
+                    else self._rewrite(keeper, file)
+                    for file in damaged
+                ]
+            )
 
     def check(self, *, stop: Callable[[], bool] = lambda: False) -> int:
         """Set aside the files that are damaged; how many those are.
@@ -165,6 +174,17 @@ class Keeper:
         )
         self._replace(keeper, old, new, pa.concat_tables(tables), "live")
         return len(old) - 1
+
+    def _is_whole(self, file: HistoryFile) -> bool:
+        try:
+            verified(self._shelf, file)
+        except Damaged:
+            return False
+        return True
+
+    def _put_back(self, keeper: HistoryKeeper, file: HistoryFile) -> int:
+        logger.info("history file is whole again", path=file.path)
+        return keeper.put_back(file.path)
 
     def _rewrite(self, keeper: HistoryKeeper, file: HistoryFile) -> int:
         rows = self._events.between(file.partition, file.position_after, file.position_upto)

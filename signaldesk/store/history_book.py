@@ -242,6 +242,10 @@ class HistoryKeeper:
                 raise Fenced("files were changed by somebody else")
             self._publish(new)
 
+    def put_back(self, path: str) -> int:
+        """Call a damaged file live again."""
+        return len(self._run("put_back", path=path).fetchall())
+
     def past_retention(self, days: int) -> list[str]:
         """Paths of the files to give up; `days` is for plans that do not say."""
         return [row[0] for row in self._run("past_retention", days=days).fetchall()]

@@ -90,6 +90,11 @@ UPDATE history_files SET state = 'damaged', problem = %(problem)s, changed_at = 
 WHERE path = %(path)s AND state = 'live'
 RETURNING path
 
+-- name: put_back
+UPDATE history_files SET state = 'live', problem = NULL, changed_at = %(now)s
+WHERE path = %(path)s AND state = 'damaged'
+RETURNING path
+
 -- name: forget
 DELETE FROM history_files WHERE path = ANY(%(paths)s) AND state IN ('writing', 'retired')
 

@@ -45,7 +45,7 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     lab.history.cut(org)
     said = terminal.run("history", "status", expect=1).out
     assert f"damaged: {path} has 4 bytes instead of" in said
-    assert "1 written again" in terminal.run("history", "compact").out
+    assert "1 mended" in terminal.run("history", "compact").out
     assert "damaged" not in terminal.run("history", "status").out
 
 

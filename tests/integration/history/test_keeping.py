@@ -225,6 +225,24 @@ def test_a_damaged_file_is_written_again_while_postgres_has_its_events(lab: Hist
     assert status(lab.book, lab.shelf, lab.clock).damaged == []
 
 
+def test_a_damaged_file_that_is_put_back_is_read_again(lab: HistoryLab) -> None:
+    org = lab.org()
+    events = some_events(20)
+    lab.store(org, events)
+    lab.archiver().run(closed_only=False)
+    (path,) = lab.paths()
+    content = (lab.folder / path).read_bytes()
+    with psycopg.connect(libpq_url(lab.url), autocommit=True) as connection:
+        connection.execute("DELETE FROM events")
+    _harm(lab.folder / path, "one byte")
+    assert (keeper(lab).check(), keeper(lab).mend()) == (1, 0)
+    assert lab.ids(org) == []
+    (lab.folder / path).write_bytes(content)
+    assert keeper(lab).mend() == 1
+    assert lab.ids(org) == ids_of(events)
+    assert status(lab.book, lab.shelf, lab.clock).damaged == []
+
+
 def _harm(file: Path, how: str) -> None:
     content = file.read_bytes()
     match how:
