@@ -130,14 +130,13 @@ async def _compact(data: Any, archive: bool) -> dict[str, int]:
 
         def work() -> dict[str, int]:
             with desk.history_book.alone(wait=_PATIENCE_S) as mine:
-                if mine is None:  # every step would find nothing to do
+                if mine is None:
                     raise Unavailable(_BUSY)
-            archived = desk.archiver.run(closed_only=not archive)
-            return {
-                "archived": archived.events,
-                "set_aside": keeper.check(),
-                "mended": keeper.mend(),
-                "put_together": keeper.compact(everything=True),
-            }
+                return {
+                    "archived": desk.archiver.run(closed_only=not archive, turn=mine).events,
+                    "set_aside": keeper.check(),
+                    "mended": keeper.mend(turn=mine),
+                    "put_together": keeper.compact(everything=True, turn=mine),
+                }
 
         return await asyncio.to_thread(work)

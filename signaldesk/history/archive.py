@@ -69,13 +69,20 @@ class Archiver:
         self._clock = clock
         self._chunk = chunk
 
-    def run(self, *, closed_only: bool = True, stop: Callable[[], bool] = lambda: False) -> Archived:
-        """Archive all closed hours, or all that is committed. Does nothing while somebody else does it.
+    def run(
+        self,
+        *,
+        closed_only: bool = True,
+        stop: Callable[[], bool] = lambda: False,
+        turn: HistoryKeeper | None = None,
+    ) -> Archived:
+        """Archive all closed hours, or all that is committed. Does nothing while somebody else does it; who
+        has the `turn` to do it passes that on.
 
         It ends early, after a chunk, when `stop` says so.
         """
         done: list[Archived] = []
-        with self._book.alone() as keeper:
+        with self._book.alone(turn=turn) as keeper:
             if keeper is not None:
                 sweep(keeper, self._shelf)
                 with closing(self._read(self._closed(keeper, closed_only))) as chunks:

@@ -36,7 +36,8 @@ logger = log.get_logger(__name__)
 
 
 class Keeper:
-    """Every method returns how many files (or days) it changed, 0 while somebody else changes history.
+    """Every method returns how many files (or days) it changed, 0 while somebody else changes history; who
+    has the `turn` to change it passes that on.
 
     `kept_days` is how long events are kept where the organisation's plan does not say, `stored_days` how long
     they stay in Postgres after they were archived. Raises Unavailable; may be run again at any time.
@@ -61,13 +62,19 @@ class Keeper:
         self._stored_days = stored_days
         self._full = full
 
-    def compact(self, *, everything: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
+    def compact(
+        self,
+        *,
+        everything: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        turn: HistoryKeeper | None = None,
+    ) -> int:
         """Put small files together; how many are gone by that. `everything`: even if there are few.
 
         It ends early, between two files, when `stop` says so.
         """
         gone = 0
-        with self._book.alone() as keeper:
+        with self._book.alone(turn=turn) as keeper:
             if keeper is not None:
                 sweep(keeper, self._shelf)
                 for old in self._small(keeper.files("live"), everything):
@@ -76,10 +83,10 @@ class Keeper:
                         break
         return gone
 
-    def mend(self) -> int:
+    def mend(self, *, turn: HistoryKeeper | None = None) -> int:
         """Take back damaged files that somebody has put in order; write others again from Postgres, as long
         as it has all their events."""
-        with self._book.alone() as keeper:
+        with self._book.alone(turn=turn) as keeper:
             if keeper is None or not (damaged := keeper.files("damaged")):
                 return 0
             sizes = dict(self._shelf.listing())

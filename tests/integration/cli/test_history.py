@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import psycopg
 
@@ -14,11 +15,11 @@ from tests.support.history import HistoryLab, some_events
 from tests.support.waiting import eventually_now
 
 
-def somebody_waits(url: str) -> bool:
-    """Whether somebody wants to change history, and somebody else does so."""
+def waiting(url: str) -> int:
+    """How many want to change history while somebody else does so."""
     with psycopg.connect(libpq_url(url)) as connection:
-        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        return connection.execute(waiting).fetchone() is not None
+        asked = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return len(connection.execute(asked).fetchall())
 
 
 def test_events_are_archived_and_put_together_and_damage_is_told(
@@ -34,9 +35,9 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     lab.store(org, some_events(20))
     with ThreadPoolExecutor(1) as beside:
         with lab.book.alone():
-            waiting = beside.submit(terminal.run, "history", "compact", "--archive", "--json")
-            eventually_now(lambda: somebody_waits(url), 30)
-        done = waiting.result().json()
+            compact = beside.submit(terminal.run, "history", "compact", "--archive", "--json")
+            eventually_now(lambda: waiting(url) == 1, 30)
+        done = compact.result().json()
     assert done == {"archived": 20, "set_aside": 0, "mended": 0, "put_together": 1}
     found = terminal.run("history", "status", "--json").json()
     assert (found["events"], found["files"], found["damaged"]) == (40, 1, [])
@@ -47,6 +48,28 @@ def test_events_are_archived_and_put_together_and_damage_is_told(
     assert f"damaged: {path} has 4 bytes instead of" in said
     assert "1 mended" in terminal.run("history", "compact").out
     assert "damaged" not in terminal.run("history", "status").out
+
+
+def test_nobody_else_has_a_turn_between_the_steps_of_compact(servers: Terminal, database_url: str) -> None:
+    lab = HistoryLab(database_url, Path(servers.variables["SIGNALDESK_DATA_DIR"]) / "history")
+    lab.store(lab.org(), some_events(20))
+    done = Event()
+
+    def rival() -> None:
+        with lab.book.alone(wait=60) as mine:
+            assert mine is not None
+            assert done.wait(60)
+
+    with ThreadPoolExecutor(2) as beside:
+        with lab.book.alone():
+            compact = beside.submit(servers.run, "history", "compact", "--archive", "--json")
+            eventually_now(lambda: waiting(database_url) == 1, 30)
+            next_one = beside.submit(rival)
+            eventually_now(lambda: waiting(database_url) == 2, 30)
+        said = compact.result().json()
+        done.set()
+        next_one.result()
+    assert said["archived"] == 20
 
 
 def test_files_that_stayed_behind_when_the_place_was_changed_are_told(
