@@ -62,6 +62,11 @@ def fault_of(error: BaseException, limits: Limits, sql: str = "") -> Fault:
     )
 
 
+def named_files(error: BaseException) -> list[str]:
+    """Files of history that an error speaks of. Whoever wrote the statement may have put the name there."""
+    return list(dict.fromkeys(_HANDED.findall(str(error)))) if isinstance(error, duckdb.Error) else []
+
+
 def _wants_memory(text: str) -> bool:
     """Arrow says it as an OSError."""
     return any(words in text.lower() for words in _NO_MEMORY)
@@ -71,8 +76,6 @@ def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
     if "expression depth" in text:
         return Fault("limit", NESTED)
     text = text.partition("\n\nStack Trace:")[0]
-    if _HANDED.search(text):
-        return Fault("unread", "a file of history cannot be read; ask again")
     line, column = 0, 0
     if found := _LINE.search(text):
         line, column = _marked(found, sql)
@@ -82,7 +85,7 @@ def _duckdb_fault(text: str, limits: Limits, sql: str) -> Fault:
     if candidates := _CANDIDATES.search(text):
         text = text[: candidates.start()]
         hint = _hint(candidates["names"]) if candidates["what"] == "bindings" else ""
-    detail = " ".join(text.split())[:500].rstrip(".!")
+    detail = _HANDED.sub("a file of history", " ".join(text.split()))[:500].rstrip(".!")
     return Fault("wrong", f"{detail}{hint}", line, column)
 
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from signaldesk.history.holdings import Holdings
-from signaldesk.history.queries import Queries, QueryInvalid
+from signaldesk.history.queries import Queries, QueryInvalid, QueryUnread
 from signaldesk.history.sandbox.limits import Limits
 from signaldesk.history.view import events_view
 from signaldesk.store.extract import Extract
@@ -105,6 +105,26 @@ def test_a_file_that_was_changed_in_place_is_set_aside_when_it_cannot_be_read(
     ((found,),) = rows(queries, org, sql)
     assert 0 < found <= 40
     assert lab.history.cut(org).missing == [path]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT error('handed://1.parquet handed://2.parquet handed://7.parquet') FROM events",
+        "SELECT error(concat('handed://', position % 1 + 1, '.parquet')) FROM events",
+        "SELECT CAST(concat('handed://1', '.parquet') AS INT) FROM events",
+    ],
+)
+def test_who_names_a_whole_file_in_an_error_does_not_have_it_checked(
+    lab: HistoryLab, queries: Queries, sql: str
+) -> None:
+    org = lab.org()
+    for _ in range(2):
+        lab.store(org, some_events(40))
+        lab.archiver().run(closed_only=False)
+    with pytest.raises(QueryInvalid, match="a file of history") as found:
+        rows(queries, org, sql)
+    assert not isinstance(found.value, QueryUnread)
 
 
 def test_an_error_names_the_place_in_the_statement_as_it_was_written(
