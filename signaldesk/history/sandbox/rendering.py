@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -20,12 +19,12 @@ from pyarrow import ipc, parquet
 
 from signaldesk.history.sandbox.faults import OverLimit
 from signaldesk.history.sandbox.fields import as_written
+from signaldesk.history.sandbox.fitting import fitting
 from signaldesk.history.sandbox.limits import Limits, result_too_large, too_many_rows
 from signaldesk.history.sandbox.wire import Column, Format
 
 BATCH = 10_000
 """Rows."""
-_TIMES = re.compile(r"TIMESTAMP(_\w+| WITH TIME ZONE)?(\[\])?")
 _PIECE = 1 << 18
 """Bytes that are worth sending."""
 
@@ -39,7 +38,7 @@ def pieces(
     relation: duckdb.DuckDBPyRelation, columns: list[Column], format: Format, limits: Limits
 ) -> Iterator[tuple[int, bytes]]:
     """(rows so far, bytes). Raises OverLimit, and whatever the query does."""
-    shown = relation.project(", ".join(_shown(i, one, format) for i, one in enumerate(columns, 1)))
+    shown = relation.project(", ".join(fitting(i, one, format) for i, one in enumerate(relation.types, 1)))
     if format == "json":
         shown = shown.project(f"json_array({', '.join(f'#{i}' for i in range(1, len(columns) + 1))}) AS row")
     reader = shown.limit(limits.rows + 1).to_arrow_reader(BATCH)
@@ -60,33 +59,6 @@ def pieces(
     if size + len(out) > limits.result:
         raise OverLimit(result_too_large(limits))
     yield rows, out.take()
-
-
-def _shown(number: int, column: Column, format: Format) -> str:
-    """The expression that brings a column into a type that the format has."""
-    ref, kind = f"#{number}", column.type
-    if format == "json":
-        if kind in ("FLOAT", "DOUBLE"):
-            ref = f"CASE WHEN isfinite({ref}) THEN {ref} END"
-        ref = _times(ref, kind)
-    elif format == "csv":
-        nested = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION"))
-        ref = _times(ref, kind)
-        ref = f"CAST(to_json({ref}) AS VARCHAR)" if nested else f"CAST({ref} AS VARCHAR)"
-    elif kind in ("HUGEINT", "UHUGEINT"):
-        ref = f"CAST({ref} AS DOUBLE)"
-    elif kind in ("VARIANT", "INTERVAL", "BIT", "UUID", "TIME WITH TIME ZONE", "BIGNUM") or "UNION" in kind:
-        ref = f"CAST({ref} AS VARCHAR)"
-    return f"{ref} AS c{number}"
-
-
-def _times(ref: str, kind: str) -> str:
-    """A time, or a list of times, as RFC 3339 text; anything else as it is."""
-    if _TIMES.fullmatch(kind) is None:
-        return ref
-    zone, cast = ("Z", "") if "WITH TIME ZONE" in kind else ("", "::TIMESTAMP")
-    text = f"strftime({{}}{cast}, '%Y-%m-%dT%H:%M:%S.%f{zone}')"
-    return f"list_transform({ref}, lambda one: {text.format('one')})" if kind[-1] == "]" else text.format(ref)
 
 
 class _Out(io.BufferedIOBase):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,6 +83,25 @@ async def test_lists_of_times_are_lists_of_times_as_they_are_elsewhere(client: h
     assert lines[1].startswith('"[""2026-01-31T12:00:00.250000Z""]",[],[null],')
 
 
+async def test_times_are_written_alike_however_deep_they_lie(client: httpx.AsyncClient) -> None:
+    time, text = "TIMESTAMPTZ '2026-01-31 12:00:00.25Z'", "2026-01-31T12:00:00.250000Z"
+    values = {
+        f"{{'t': {time}, 'n': 1}}": {"t": text, "n": 1},
+        f"[{{'t': {time}}}, NULL]": [{"t": text}, None],
+        f"MAP {{'a': [{time}]}}": {"a": [text]},
+        f"MAP {{{time}: 1}}": {text: 1},
+        f"[{time}]::TIMESTAMPTZ[1]": [text],
+        f"union_value(t := {time})": {"t": text},
+        f"[[{time}]]": [[text]],
+        "[NULL::STRUCT(t TIMESTAMPTZ)]": [None],
+        """{'a"b''c': TIMESTAMP '2026-01-31 12:00:00.25'}""": {"a\"b'c": text.removesuffix("Z")},
+    }
+    sql = f"SELECT {', '.join(values)}"
+    assert await rows_of(client, sql) == [list(values.values())]
+    (line,) = csv.reader((await ask(client, sql, "text/csv")).text.splitlines()[1:])
+    assert [json.loads(one) for one in line] == list(values.values())
+
+
 @pytest.mark.usefixtures("three")
 async def test_the_payload_answers_the_operators_of_json_as_well(client: httpx.AsyncClient) -> None:
     assert await rows_of(client, "FROM events SELECT count(*) WHERE payload->>'country' = 'DE'") == [[2]]
@@ -108,6 +129,33 @@ async def test_a_result_comes_as_an_arrow_stream_and_as_parquet(client: httpx.As
     assert table.column("last").to_pylist() == [NOON, NOON]
     answer = await ask(client, sql, "application/vnd.apache.parquet")
     assert pq.read_table(io.BytesIO(answer.content)).equals(table)
+
+
+async def test_arrow_and_parquet_hold_whatever_lies_in_lists_objects_and_maps(
+    client: httpx.AsyncClient,
+) -> None:
+    values: dict[str, Any] = {
+        "[INTERVAL 1 DAY]": ["1 day"],
+        "{'i': INTERVAL 1 DAY, 'n': 1}": {"i": "1 day", "n": 1},
+        "MAP {'a': INTERVAL 1 DAY}": [("a", "1 day")],
+        "[INTERVAL 1 DAY]::INTERVAL[1]": ["1 day"],
+        "row(1, INTERVAL 1 DAY)": {"element1": 1, "element2": "1 day"},
+        "MAP {}": [],
+        "[MAP {}]": [[]],
+        "NULL::STRUCT(i INTERVAL)": None,
+        "[1::HUGEINT]": [1.0],
+        "[union_value(a := 1)]": ["1"],
+        "['a'::ENUM('a', 'it''s')]": ["a"],
+    }
+    if not duckdb.__version__.startswith("1."):
+        values |= {"{}": "{}", "{'a': {}}": {"a": "{}"}, "[1::VARIANT]": ["1"]}
+    sql = f"SELECT {', '.join(values)}"
+    answer = await ask(client, sql, "application/vnd.apache.parquet")
+    (row,) = zip(*pq.read_table(io.BytesIO(answer.content)).to_pydict().values(), strict=True)
+    assert list(row) == list(values.values())
+    answer = await ask(client, sql, "application/vnd.apache.arrow.stream")
+    (row,) = zip(*pa.ipc.open_stream(answer.content).read_all().to_pydict().values(), strict=True)
+    assert list(row) == list(values.values())
 
 
 async def test_a_large_result_is_streamed_whole(client: httpx.AsyncClient) -> None:
