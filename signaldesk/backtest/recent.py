@@ -54,7 +54,16 @@ def load(
     import duckdb
 
     types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
-    cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
+
+    def read() -> Recent:
+        return _read(history.cut(org_id, types=types, since=to_us(since), until=to_us(until)), rules, most)
+
+    return history.whole(org_id, read, unreadable=(Unreadable, duckdb.Error))
+
+
+def _read(cut: Cut, rules: Sequence[Rule], most: int) -> Recent:
+    import duckdb
+
     connection = duck.connect(memory=_MEMORY)
     connection.execute("SET temp_directory = ''")  # what does not fit into memory goes nowhere else
     connection.register("tail", cut.tail)
@@ -62,10 +71,6 @@ def load(
         return _load(connection, cut, rules, most)
     except duckdb.OutOfMemoryException:
         raise _too_much("these events need more memory than a preview has; look at a shorter time") from None
-    except (Unreadable, duckdb.Error):  # a file was changed in place: once more without it
-        if not history.check(org_id):
-            raise
-        return load(history, org_id, rules, since, until, most)
     finally:
         connection.execute("DROP VIEW IF EXISTS given")
         connection.unregister("tail")

@@ -12,6 +12,7 @@ from signaldesk.backtest.fold import unsaved
 from signaldesk.clock import to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.history import duck
+from signaldesk.history.cut import Cut
 from signaldesk.history.history import History
 from signaldesk.model.rule import Rule, SavedRule
 from signaldesk.rules import document
@@ -57,32 +58,39 @@ def load(
 
     if until <= since:
         raise _fault("to", "does not come after `from`; nothing lies between them")
-    types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
-    cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
-    connection = connection or duck.connect()
-    connection.register("tail", cut.tail)
-    found = cut.sql(tail="tail", lane=replay)
     watermark = history.watermark(org_id, replay) if replay else None
     if replay and watermark is None:
         raise _fault("replay", f"there is no import {replay[:60]!r}; `signaldesk send --replay` makes one")
-    try:
-        connection.execute(f"CREATE OR REPLACE VIEW given AS SELECT {_COLUMNS} FROM ({found})")
-        events = Events.on(connection, lane=replay)
-        connection.unregister("tail")
-    except duckdb.OutOfMemoryException:
-        many = sum(one.events for one in cut.files) + cut.tail.num_rows
-        message = f"up to {many:,} events lie there, more than fit into memory; name a shorter time"
-        raise _fault("from", message) from None
-    except (Unreadable, duckdb.Error):  # a file was changed in place: once more without it
-        if not history.check(org_id):
-            raise
-        return load(history, org_id, rules, since, until, now=now, replay=replay, connection=connection)
+    types = sorted({name for rule in rules for name in kinds()[rule.when.kind].events(rule)})
+    on = connection or duck.connect()
+
+    def read() -> Loaded:
+        cut = history.cut(org_id, types=types, since=to_us(since), until=to_us(until))
+        return Loaded(_events(on, cut, replay), cut.missing)
+
+    events, missing = history.whole(org_id, read, unreadable=(Unreadable, duckdb.Error))
     if not len(events) and until <= (kept := history.kept_since(org_id, now)):
         message = f"lies before {kept:%Y-%m-%d}, and older events are not kept; name a later time"
         raise _fault("to", message)
     if watermark is not None:  # events of other types have moved its time as well
         events.clock = max(events.clock or 0, min(watermark, to_us(until)))
-    return Loaded(events, cut.missing)
+    return Loaded(events, missing)
+
+
+def _events(connection: duckdb.DuckDBPyConnection, cut: Cut, lane: str) -> Events:
+    import duckdb
+
+    connection.register("tail", cut.tail)
+    found = cut.sql(tail="tail", lane=lane)
+    try:
+        connection.execute(f"CREATE OR REPLACE VIEW given AS SELECT {_COLUMNS} FROM ({found})")
+        events = Events.on(connection, lane=lane)
+    except duckdb.OutOfMemoryException:
+        many = sum(one.events for one in cut.files) + cut.tail.num_rows
+        message = f"up to {many:,} events lie there, more than fit into memory; name a shorter time"
+        raise _fault("from", message) from None
+    connection.unregister("tail")
+    return events
 
 
 class Judges(NamedTuple):

@@ -18,7 +18,7 @@ from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.errors import NotFound
 from signaldesk.history import duck
 from signaldesk.history.cut import Cut
-from signaldesk.history.history import History, replay
+from signaldesk.history.history import History, Replayed, replay
 from signaldesk.store.eventlog import EventLog, EventRecord, TypeRecord
 from signaldesk.store.past import Past, Seen
 
@@ -57,16 +57,15 @@ class EventFinder:
         if len(near) == limit and near[-1].timestamp > newest:
             return near
         ends = [one for one in (until, newest, before and before[0] + timedelta(microseconds=1)) if one]
-        cut = await asyncio.to_thread(
-            self._history.cut, org_id, types=[type] if type else [], since=to_us(since) if since else None,
-            until=to_us(min(ends)), tail=False,
-        )  # fmt: skip
         tests = [f"position <= {edge.position}"]
         if before is not None:
             moment = f"TIMESTAMPTZ '{before[0].isoformat()}'"
             tests.append(f"(timestamp < {moment} OR (timestamp = {moment} AND id < '{before[1]}'::UUID))")
         order = f"ORDER BY timestamp DESC, id DESC LIMIT {limit}"
-        far = await asyncio.to_thread(_found, cut, " AND ".join(tests), order, lane)
+        far = await asyncio.to_thread(
+            self._far, org_id, " AND ".join(tests), order, lane, types=[type] if type else [],
+            since=to_us(since) if since else None, until=to_us(min(ends)),
+        )  # fmt: skip
         # A day that left PostgreSQL between the two questions is in both answers.
         both = {one.id: one for one in (*far, *near)}
         found = sorted(both.values(), key=lambda one: (one.timestamp, one.id), reverse=True)
@@ -102,11 +101,31 @@ class EventFinder:
         found: dict[UUID, EventRecord] = {}
         for since, until in _spans(ids):
             if missing := set(ids) - set(found):
-                cut = await asyncio.to_thread(self._history.cut, org_id, since=since, until=until, tail=False)
                 listed = ", ".join(f"'{one}'::UUID" for one in missing)
                 where = f"position <= {edge.position} AND id IN ({listed})"
-                found |= {one.id: one for one in await asyncio.to_thread(_found, cut, where, "", None)}
+                far = await asyncio.to_thread(self._far, org_id, where, "", None, since=since, until=until)
+                found |= {one.id: one for one in far}
         return sorted(found.values(), key=lambda one: one.timestamp, reverse=True)
+
+    def _far(
+        self,
+        org_id: UUID,
+        where: str,
+        order: str,
+        lane: str | None,
+        *,
+        since: int | None,
+        until: int | None,
+        types: Sequence[str] = (),
+    ) -> list[EventRecord]:
+        """What is in files."""
+        import duckdb
+
+        def read() -> list[EventRecord]:
+            cut = self._history.cut(org_id, types=types, since=since, until=until, tail=False)
+            return _found(cut, where, order, lane)
+
+        return self._history.whole(org_id, read, unreadable=(duckdb.Error,))
 
 
 class WholePast:
@@ -129,8 +148,13 @@ class WholePast:
     def _older(
         self, org_id: UUID, types: Sequence[str], since: int, until: int, after: int, most: int
     ) -> list[Seen]:
-        cut = self._history.cut(org_id, types=types, since=since + 1, until=until + 1)
-        seen = [one for one in replay(cut) if one.position > after]
+        import duckdb
+
+        def read() -> list[Replayed]:
+            cut = self._history.cut(org_id, types=types, since=since + 1, until=until + 1)
+            return [one for one in replay(cut) if one.position > after]
+
+        seen = self._history.whole(org_id, read, unreadable=(duckdb.Error,))
         newest = sorted(seen, key=lambda one: (one.event.timestamp, one.position, one.idx))[-most:]
         newest.sort(key=lambda one: (one.position, one.idx))
         return [Seen(one.event, one.behind, one.received_at) for one in newest]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
 from signaldesk.clock import from_us
@@ -22,6 +22,9 @@ from signaldesk.store.history_book import HistoryBook, HistoryFile
 
 if TYPE_CHECKING:
     import duckdb
+
+T = TypeVar("T")
+Errors = tuple[type[Exception], ...]
 
 _BATCH = 20_000
 _KEPT_DAYS: int = Settings.model_fields["history_days"].default
@@ -140,6 +143,16 @@ class History:
                 except Damaged as error:
                     found += set_aside(self._book, error)
         return found
+
+    def whole(self, org_id: UUID, read: Callable[[], T], *, unreadable: Errors) -> T:
+        """What `read` makes of the organisation's files, once more without those that turn out to be damaged
+        where one of these errors ends it. Raises the error when none is, and whatever else `read` does."""
+        try:
+            return read()
+        except unreadable:
+            if not self.check(org_id):
+                raise
+        return read()
 
     def kept_since(self, org_id: UUID, now: datetime) -> datetime:
         """The first moment whose events are kept; of older ones, files are given up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -128,6 +128,34 @@ async def test_looking_back_sees_the_events_in_the_order_of_judgement(found: Fou
         one.id for one in wanted if one.timestamp > START + 3 * DAY
     ]
     assert len(await seen(0, START + DAY + HOUR, most=5)) == 5
+
+
+async def look_back(found: Found) -> list[UUID]:
+    seen = await found.past.events(found.org, ["*"], since=0, until=START + 10 * DAY, after=0, most=1000)
+    return newest_first([one.event for one in seen if one.event.timestamp > START - DAY])
+
+
+async def some_pages(found: Found) -> list[UUID]:
+    return await found.pages(100)
+
+
+async def by_ids(found: Found) -> list[UUID]:
+    ids = [UUID(bytes=one.id) for one in found.events]
+    older = await found.finder.older(found.org, ids)
+    return [one for one in newest_first(found.events) if one in {one.id for one in older}]
+
+
+@pytest.mark.parametrize("ask", [some_pages, by_ids, look_back])
+async def test_without_a_file_that_cannot_be_read_the_others_are_found(
+    found: Found, ask: Callable[[Found], Awaitable[list[UUID]]]
+) -> None:
+    whole = await ask(found)
+    first_day = next(one for one in found.lab.book.files("live") if one.date == from_us(START).date())
+    path = found.lab.folder / first_day.path
+    lost = found.lab.ids(found.org, since=START - DAY, until=START + 12 * HOUR, lane="")
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert await ask(found) == [one for one in whole if str(one) not in lost]
+    assert [one.path for one in found.lab.book.files("damaged")] == [first_day.path]
 
 
 async def test_while_postgres_has_everything_files_are_not_asked(lab: HistoryLab, database_url: str) -> None:

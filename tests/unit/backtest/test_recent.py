@@ -27,6 +27,7 @@ from signaldesk.clock import MICROS, from_us
 from signaldesk.errors import Invalid, TooMany
 from signaldesk.history import duck, files
 from signaldesk.history.cut import COLUMNS, Cut, LocalFile, tail_of
+from signaldesk.history.history import History
 from signaldesk.model.event import Event
 from signaldesk.model.rule import Rule
 from signaldesk.rules import document
@@ -46,7 +47,7 @@ PALETTES: dict[str, list[Any]] = {
 BY = [None, "country", "user.plan", ["country", "amount"], "amount", "user", "source", "nowhere"]
 
 
-class Past:
+class Past(History):
     """A history that answers with one cut."""
 
     def __init__(self, cut: Cut) -> None:
@@ -91,7 +92,7 @@ def whole(found: Cut) -> Events:
 
 def load(found: Cut, rule: Rule, most: int = MOST) -> Recent:
     since, until = from_us(found.since or 0), from_us(found.until or 0)
-    return recent.load(Past(found), ORG, [rule], since, until, most)  # type: ignore[arg-type]
+    return recent.load(Past(found), ORG, [rule], since, until, most)
 
 
 def judged(events: Events, rule: Rule, since: int) -> Backtest:
@@ -219,17 +220,17 @@ def test_room_is_given_back_when_a_bench_is_forgotten(folder: Path, monkeypatch:
     monkeypatch.setattr("signaldesk.backtest.room._FEWEST", 100)
     found, room = Past(cut(failures(200), folder, [150])), Room(250)
     span = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
-    bench = room.load(found, ORG, [rule()], *span)  # type: ignore[arg-type]
+    bench = room.load(found, ORG, [rule()], *span)
     assert bench.judge(rule()).found.firings and room.left == 50
     with pytest.raises(TooMany, match="close one of them"):
-        room.load(found, ORG, [rule()], *span)  # type: ignore[arg-type]
+        room.load(found, ORG, [rule()], *span)
     del bench
     assert room.left == 250
 
 
 def test_a_bench_refuses_a_rule_that_looks_at_other_fields(folder: Path) -> None:
     span = from_us(START - HOUR), from_us(START + HOUR)
-    bench = Room().load(Past(cut(failures(9), folder, [4])), ORG, [rule(by="country")], *span)  # type: ignore[arg-type]
+    bench = Room().load(Past(cut(failures(9), folder, [4])), ORG, [rule(by="country")], *span)
     assert bench.judge(rule(where="country = 'DE'")).found.matched == 5
     with pytest.raises(Invalid, match="fields that were not loaded"):
         bench.judge(rule(by="user.plan"))
