@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from signaldesk.backtest.interrupt import interruptible
+from signaldesk.backtest.interrupt import interruptible, telling
 from signaldesk.clock import MICROS, to_us
 from signaldesk.errors import FieldError, Invalid, NotFound
 from signaldesk.filters.tree import Path as FieldPath
@@ -111,7 +111,7 @@ class Events:
             return source
         import duckdb
 
-        connection = duckdb.connect(":memory:")
+        connection = telling(duckdb.connect(":memory:"))
         connection.execute("SET TimeZone = 'UTC'; SET autoinstall_known_extensions = false")
         if hasattr(source, "reader"):  # `desk.events(…)`: into the table as they arrive
             with source.reader() as arriving:
@@ -127,6 +127,7 @@ class Events:
         return events
 
     @classmethod
+    @interruptible()
     def on(
         cls,
         connection: duckdb.DuckDBPyConnection,
@@ -141,7 +142,7 @@ class Events:
 
         `paths`: fields of their payloads by dotted path, and their columns, where nobody asks for others.
         """
-        loader = _Loader(connection, type, lane, paths)
+        loader = _Loader(telling(connection), type, lane, paths)
         return cls(connection, *loader.load(since, until), lane, dotted=paths is not None)
 
     def _check_payloads(self) -> None:
@@ -156,11 +157,11 @@ class Events:
 
     def sql(self, query: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
         """The rows of a query, on a cursor of their own."""
-        return self.connection.cursor().execute(query, list(values))
+        return telling(self.connection.cursor()).execute(query, list(values))
 
     def table(self, query: str, values: Sequence[Any] = (), **views: Any) -> Any:
         """The rows of a query as an Arrow table; `views` are Arrow tables that it may name."""
-        cursor = self.connection.cursor()
+        cursor = telling(self.connection.cursor())
         for name, table in views.items():
             cursor.register(name, table)
         return cursor.sql(query, params=list(values)).to_arrow_table()

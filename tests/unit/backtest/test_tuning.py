@@ -6,6 +6,8 @@ import json
 import os
 import pydoc
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Timer
@@ -21,7 +23,7 @@ import pytest
 import signaldesk as sd
 from signaldesk.backtest import bar, labels, sweep
 from signaldesk.backtest.bench import Stopped
-from signaldesk.backtest.interrupt import interruptible
+from signaldesk.backtest.interrupt import interruptible, telling
 from signaldesk.backtest.picture import write
 from signaldesk.backtest.result import Backtest
 from signaldesk.errors import Invalid, NotFound
@@ -347,17 +349,35 @@ def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
     ]
 
 
-def test_who_interrupts_duckdb_is_understood() -> None:
-    # A shell starts what runs in the background with Ctrl-C ignored, and Python leaves it so.
+_LONG = "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in the background with Ctrl-C ignored, and Python leaves it so."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_who_interrupts_duckdb_is_understood() -> None:
     timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt), interruptible():
-            duckdb.connect().execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
-        timer.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        telling(duckdb.connect()).execute(_LONG)
+    timer.join()
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_who_interrupts_ends_what_other_threads_ask_of_duckdb_as_well() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: telling(duckdb.connect()).execute(_LONG))
+        while not asked.done():  # the first one may come before it has begun
+            with pytest.raises(KeyboardInterrupt), interruptible():
+                os.kill(os.getpid(), signal.SIGINT)
+            wait([asked], timeout=0.2)
+    assert isinstance(asked.exception(), duckdb.InterruptException)
 
 
 def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
