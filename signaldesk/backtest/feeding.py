@@ -110,6 +110,7 @@ class Feeding:
         self._now = steps
         self._lane.sink.begin(self._nothing(steps))
         self._lane.pass_time(self._until)
+        self._said.rung = None  # or they would hold each other
         return came + self._outcomes()
 
     def _pages(self, rows: Ints) -> Iterator[list[_Row]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
@@ -31,7 +32,7 @@ class Lookup:
     """Looks events up in the table of an `Events`."""
 
     def __init__(self, events: Events) -> None:
-        self._table = events
+        self._table: Events = weakref.proxy(events)  # which keep this among their answers
         self._events: dict[int, Seen] = {}
         self._ids: dict[int, bytes] = {}
         self._lock = Lock()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,7 +163,7 @@ class _Part(Single):
     def _noting(self, live: Bools, steps: Steps) -> tuple[_Noting, Feeding]:
         lane, feeding = self._feeding(live, steps)
         sink = lane.sink = _Noting(lane.org_id, lane.name)
-        sink.feeding = feeding
+        sink.feeding = weakref.proxy(feeding)  # which holds it
         return sink, feeding
 
 
@@ -191,7 +192,7 @@ class Whole(Single):
             with _of(saved):
                 parts.append(_Part(self.events, saved, replay_of(saved.rule), self._lateness))
         judged = concerned([part.matched for part in parts])
-        self._common = cache(lambda: Steps(self.events, types, judged))
+        self._common = cache(partial(Steps, self.events, types, judged))
         found: list[Part] = []
         overdue: list[list[int]] = []
         for part in parts:

@@ -5,7 +5,9 @@ SIGNALDESK_TEST_SOAK, a number, makes that many times more examples.
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -134,6 +136,22 @@ def test_a_backtest_gives_what_came_live(kind: Kind, data: st.DataObject, option
     live = [one for one in live if one.saved.id == UUID(int=len(rules) + 1)]
     found = judged(rules, events)
     assert seen(list(found.firings)) == seen([one for one in live if isinstance(one, Firing)])
+
+
+@conformance.every_kind
+def test_events_are_gone_as_soon_as_nobody_holds_them(kind: Kind) -> None:
+    """DuckDB has threads for each of them; a loop over rules must not wait for the garbage collector."""
+    rules = conformance.rules(kind)
+    *others, one = [saved(rule, number) for number, rule in enumerate(rules)]
+    events = Events.of(table([event(n + 1, "y", START + n * MICROS, {"n": n % 3}) for n in range(50)]))
+    backtest(one, events, others=others, since=START, lateness=LATENESS)
+    gone = [weakref.ref(events), *(weakref.ref(known.columns) for known in events.answers.values())]
+    gc.disable()
+    try:
+        del events
+        assert [one() for one in gone] == [None] * len(gone)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
