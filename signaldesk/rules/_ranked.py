@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 """Numbers of values, in the order of these."""
 _ROWS = 1 << 18
-"""Rows that are looked at together: the more, the sooner it is known what is out; each core has some."""
+"""Windows that are looked at together: the more, the sooner it is known what is out; each core has some."""
 _FEW = 4
 """Where less than one value in so many lies in a window, the others are left out at once."""
 
@@ -59,24 +59,45 @@ def extreme(
     at its row's rank; NaN for a slot without rows. `slots` says of each row which one it lies in; with
     rank 0 it does not matter."""
     late, others = columns.overtaken(first, columns.places)
+    by_row = np.argsort(late, kind="stable")
+    absent = _Absent(late[by_row], others[by_row])
+    sizes = columns.places - first
     whole = ranks > 0
     whole[late] = False
     least = whole & (ranks == 1)
-    greatest = whole & ~least & (ranks == columns.places - first)
+    greatest = whole & ~least & (ranks == sizes)
+    values, widest = columns.samples[sample], int(sizes.max(initial=0))
 
-    def windows(some: Bools) -> _Windows:
-        rows = np.flatnonzero(some)
+    def windows(rows: Ints) -> _Windows:
         return _Windows(first[rows], rows + 1, ranks[rows], slots[rows])
 
-    values = columns.samples[sample]
-    between = windows((ranks > 0) & ~least & ~greatest)
-    by_row = np.argsort(late, kind="stable")
-    absent = _Absent(late[by_row], others[by_row]).of(between.high - 1)
-    found = [
-        _ends(values, windows(least), np.minimum, count, most=most),
-        _ends(values, windows(greatest), np.maximum, count, most=most),
-        _between(columns, sample, between, absent, count, most=most),
-    ]
+    def best(some: Bools, search: Callable[[_Windows, Ints], Floats]) -> Floats:
+        """Of some rows, side by side in parts; none is much smaller than a window."""
+        rows, size = np.flatnonzero(some), max(_ROWS, widest)
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
+            found = list(cores.map(lambda part: search(windows(part), part), parts))
+        return _farthest([np.full(count, np.nan), *found], most=most)
+
+    def lowest(some: _Windows, rows: Ints) -> Floats:
+        return _ends(values, some, np.minimum, count, most=most)
+
+    def highest(some: _Windows, rows: Ints) -> Floats:
+        return _ends(values, some, np.maximum, count, most=most)
+
+    found = [best(least, lowest), best(greatest, highest)]
+    between = (ranks > 0) & ~least & ~greatest
+    if between.any():
+        searched = _Searched(values, first, between)
+
+        def inner(some: _Windows, rows: Ints) -> Floats:
+            return searched.best(some, absent.of(rows), count, most=most)
+
+        found.append(best(between, inner))
+    return _farthest(found, most=most)
+
+
+def _farthest(found: list[Floats], *, most: bool) -> Floats:
     best: Floats = (np.fmax if most else np.fmin).reduce(found)
     return best
 
@@ -85,74 +106,53 @@ def _ends(values: Floats, windows: _Windows, end: np.ufunc, count: int, *, most:
     """Each slot's, where the value looked for is the least or the greatest of its window: that of the two
     runs of 2^n values with which the window begins and ends (Bender, Farach-Colton: The LCA problem
     revisited, 2000)."""
-
-    def best(part: slice) -> Floats:
-        low, high, _, slot = (some[part] for some in windows)
-        begin = int(low[0])
-        runs, level = values[begin : high[-1]], np.frexp(high - low)[1] - 1
-        ends = np.empty(len(level))
-        for doublings in range(int(level.max()) + 1):
-            length = 1 << doublings
-            here = np.flatnonzero(level == doublings)
-            ends[here] = end(runs[low[here] - begin], runs[high[here] - begin - length])
-            runs = end(runs[:-length], runs[length:])
-        return extreme_by_slot(ends, slot, count, most=most)
-
-    return _by_parts(windows, best, count, most=most)
+    low, high, _, slot = windows
+    begin = int(low[0])
+    runs, level = values[begin : high[-1]], np.frexp(high - low)[1] - 1
+    ends = np.empty(len(level))
+    for doublings in range(int(level.max()) + 1):
+        length = 1 << doublings
+        here = np.flatnonzero(level == doublings)
+        ends[here] = end(runs[low[here] - begin], runs[high[here] - begin - length])
+        runs = end(runs[:-length], runs[length:])
+    return extreme_by_slot(ends, slot, count, most=most)
 
 
-def _between(
-    columns: Columns, sample: str, windows: _Windows, absent: _Absent, count: int, *, most: bool
-) -> Floats:
-    """Each slot's, wherever in its window the value looked for may be."""
-    if not len(windows.low):
-        return np.full(count, np.nan)
-    size = len(columns)
-    edges = np.bincount(windows.low, minlength=size + 1) - np.bincount(windows.high, minlength=size + 1)
-    inside = np.cumsum(edges[:size]) > 0
-    if _FEW * np.count_nonzero(inside) < size:
-        places = _running(inside)
-        windows = windows._replace(low=places[windows.low], high=places[windows.high])
-        absent = absent._replace(place=places[absent.place])
-        known, codes = _coded(columns.samples[sample][inside])
-    else:
-        known, codes = columns.shared(("codes", sample), lambda: _coded(columns.samples[sample]))
-    bits = len(known).bit_length()
+class _Searched:
+    """Values among which those are searched that are at a rank within their window."""
 
-    def best(part: slice) -> Floats:
-        some = _Windows(*(one[part] for one in windows))
-        begin = int(some.low[0])
-        there = slice(*np.searchsorted(absent.window, [part.start, part.stop]))
-        missing = _Absent(absent.window[there] - part.start, absent.place[there] - begin)
-        some = some._replace(low=some.low - begin, high=some.high - begin)
-        places = _searched(codes[begin : begin + int(some.high[-1])], bits, some, missing, count, most=most)
-        return np.append(known, np.nan)[places]
+    def __init__(self, values: Floats, first: Ints, between: Bools) -> None:
+        """`between` says of each row whether its window [first, row] is searched."""
+        self._values = values
+        self._places: Ints | None = None
+        edges = np.bincount(first[between], minlength=len(values) + 1)
+        edges[1:] -= between
+        inside = np.cumsum(edges[:-1]) > 0
+        if _FEW * np.count_nonzero(inside) < len(values):
+            self._values, self._places = values[inside], _running(inside)
 
-    return _by_parts(windows, best, count, most=most)
-
-
-def _by_parts(windows: _Windows, best: Callable[[slice], Floats], count: int, *, most: bool) -> Floats:
-    """The best of what is found in parts of the windows; those that lie side by side are together."""
-    many = len(windows.low)
-    size = max(_ROWS, int((windows.high - windows.low).max(initial=0)))
-    parts = [slice(start, min(start + size, many)) for start in range(0, many, size)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as cores:
-        found = [np.full(count, np.nan), *cores.map(best, parts)]
-    farthest: Floats = (np.fmax if most else np.fmin).reduce(found)
-    return farthest
-
-
-def _searched(codes: Codes, bits: int, windows: _Windows, absent: _Absent, count: int, *, most: bool) -> Ints:
-    """The code of each slot's answer, -1 where there is none."""
-    used = np.bincount(windows.slot, minlength=count) > 0
-    reached = np.zeros(count, np.int64)
-    for bit in reversed(range(bits)):
-        ones = (codes & (1 << bit)).astype(bool)
-        if ones.all():
-            reached |= 1 << bit
-        elif ones.any():
-            codes, windows, absent = _told_apart(codes, bit, ones, windows, absent, reached, used, most=most)
-    return np.where(used, reached, -1)
+    def best(self, windows: _Windows, absent: _Absent, count: int, *, most: bool) -> Floats:
+        """Each slot's, wherever in its window the value looked for may be."""
+        if (places := self._places) is not None:
+            windows = windows._replace(low=places[windows.low], high=places[windows.high])
+            absent = absent._replace(place=places[absent.place])
+        begin = int(windows.low[0])
+        known, codes = _coded(self._values[begin : int(windows.high[-1])])
+        used = np.bincount(windows.slot, minlength=count) > 0
+        windows = windows._replace(low=windows.low - begin, high=windows.high - begin)
+        absent = absent._replace(place=absent.place - begin)
+        reached = np.zeros(count, np.int32)
+        for bit in reversed(range(len(known).bit_length())):
+            ones = (codes & (1 << bit)).astype(bool)
+            if ones.all():
+                reached |= 1 << bit
+            elif ones.any():
+                codes, windows, absent = _told_apart(
+                    codes, bit, ones, windows, absent, reached, used, most=most
+                )
+        found = np.full(count, np.nan)
+        found[used] = known[reached[used]]
+        return found
 
 
 def _coded(values: Floats) -> tuple[Floats, Codes]:
@@ -172,7 +172,7 @@ def _told_apart(
     ones: Bools,
     windows: _Windows,
     absent: _Absent,
-    reached: Ints,
+    reached: Codes,
     used: Bools,
     *,
     most: bool,
@@ -186,9 +186,9 @@ def _told_apart(
     further = np.zeros(len(reached), bool)
     further[windows.slot[np.flatnonzero(up == most)]] = True
     goes_up = further == most
-    reached |= goes_up.astype(np.int64) << bit
+    reached |= goes_up.astype(np.int32) << bit
 
-    alive = np.zeros((int(codes.max(initial=0)) >> bit) + 1, bool)
+    alive = np.zeros((int(codes.max()) >> bit) + 1, bool)
     alive[reached[used] >> bit] = True
     left = alive[codes >> bit]
     if left.all():

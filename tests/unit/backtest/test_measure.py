@@ -88,12 +88,15 @@ def test_the_value_of_a_slot_is_the_one_that_fires_there_and_is_farthest(
 def test_the_farthest_value_at_a_rank_is_that_of_every_window_put_in_order(
     seed: int, count: int, different: int, late: bool, most: bool, few: bool
 ) -> None:
-    """Rows of several groups, in several parts; ranks and windows are any, for all rows or a few."""
+    """Rows of several groups, in several parts; ranks and windows are any, for all rows or a few; values lie
+    close together or far apart, on both sides of zero."""
     chance = np.random.default_rng(seed)
     starts = np.unique(np.append(0, chance.integers(0, count, 3)))
     times = chance.integers(0, 50, count) if late else np.arange(count)
     came = np.concatenate([np.sort(some) for some in np.split(chance.permutation(count), starts[1:])])
-    columns = in_time(times, came, starts, {"v": chance.integers(0, different, count) / 4})
+    scales = 10.0 ** chance.choice([0, 0, -300, 300], count)
+    drawn = chance.integers(-different, different, count) / 4 * scales
+    columns = in_time(times, came, starts, {"v": drawn + chance.choice([0.0, 1e6])})
     values = columns.samples["v"]
     first = columns.within(int(chance.integers(1, 60)))
     rows_of = [columns.inside(row, first, columns.places) for row in range(count)]
