@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
-from numbers import Number
-from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from signaldesk.backtest.given import said, view
 from signaldesk.backtest.interrupt import interruptible, telling
 from signaldesk.clock import MICROS, to_us
-from signaldesk.errors import FieldError, Invalid, NotFound
+from signaldesk.errors import FieldError, Invalid
+from signaldesk.filters.duckdb_values import quoted
 from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.model.event import Event
 
@@ -37,14 +36,6 @@ SKEW = 300 * MICROS
 _FIRST, _LAST = to_us(datetime(1, 1, 1, tzinfo=UTC)), to_us(datetime(9999, 12, 31, tzinfo=UTC))
 _PAGE = 50_000
 _LARGE = 1_000_000
-_MIXED = (
-    "holds values of several kinds, such as numbers and texts; make them alike, or give whole events as JSON "
-    "in a column `payload`"
-)
-_READERS = {
-    ".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv",
-    ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
-}  # fmt: skip
 _ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
 _TEXT_ID = "unhex(coalesce(replace(TRY_CAST({0} AS UUID)::VARCHAR, '-', ''), md5({0}::VARCHAR)))"
 
@@ -117,7 +108,7 @@ class Events:
             with source.reader() as arriving:
                 connection.register("given", arriving)
                 return cls.on(connection, type=type, lane=lane, since=since, until=until)
-        _register(connection, source)
+        view(connection, source)
         events = cls.on(connection, type=type, lane=lane, since=since, until=until)
         connection.execute("DROP VIEW given")
         connection.unregister("given")
@@ -228,133 +219,6 @@ class Events:
                 yield Row(event, received, behind, position)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
-    """Make the view `given` of what was given."""
-    import duckdb
-
-    if isinstance(source, str | Path):
-        return _open(connection, Path(source))
-    if isinstance(source, duckdb.DuckDBPyRelation):
-        source = source.to_arrow_table()
-    elif isinstance(source, list):
-        source = _table(source)
-    elif hasattr(source, "to_arrow") or hasattr(source, "collect"):  # Polars
-        source = (source.collect() if hasattr(source, "collect") else source).to_arrow()
-    elif hasattr(source, "select_dtypes"):  # pandas
-        if "timestamp" in source.index.names and "timestamp" not in source.columns:
-            source = source.reset_index()
-        _check_columns(source)
-    if getattr(source, "shape", (1, 1))[1:] == (0,):
-        raise Invalid(f"these are no events: the {type(source).__name__} has no columns")
-    try:
-        connection.register("given", source)
-    except (duckdb.Error, TypeError) as error:
-        what = type(source).__name__
-        if hasattr(source, "columns"):
-            raise Invalid(f"this {what} cannot be read: {_said(error)}") from None
-        instead = "a DataFrame, an Arrow table, a file or a list of dicts"
-        raise Invalid(f"events cannot be read from a {what}; give {instead}") from None
-
-
-def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make the view `given` of a file."""
-    import duckdb
-
-    if not path.is_file():
-        raise NotFound(f"there is no file {path}; name a Parquet, CSV or NDJSON file of events")
-    zipped = path.suffix.lower() == ".gz"
-    kind = Path(path.stem).suffix.lower() if zipped else path.suffix.lower()
-    reader = _READERS.get(kind)
-    if reader is None or (zipped and kind == ".parquet"):
-        known = f"{', '.join(sorted(_READERS))}, and texts with .gz after that"
-        raise Invalid(f"{path.name} is no file of events; known are {known}")
-    if not path.stat().st_size:
-        raise Invalid(f"{path.name} is empty; name a file that holds events")
-    try:
-        connection.execute(f"CREATE VIEW given AS FROM {reader}({_text(str(path))})")
-        found = connection.execute("FROM given LIMIT 1").fetchone()
-    except duckdb.Error as error:
-        message = f"{path.name} cannot be read: it is damaged, cut off, or no {reader[5:]} file"
-        said = _bad_line(path, zipped) if reader == "read_ndjson" else ""
-        raise Invalid(f"{message}; take another copy of it ({said or _said(error)})") from None
-    if found is None:
-        raise Invalid(f"{path.name} holds no events; name a file that does")
-
-
-def _bad_line(path: Path, zipped: bool) -> str:
-    """Which line is no JSON: DuckDB counts them otherwise."""
-    import gzip
-
-    import orjson
-
-    with suppress(OSError), gzip.open(path, "rb") if zipped else path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                orjson.loads(line.strip() or b"{}")
-            except orjson.JSONDecodeError:
-                return f"line {number} is no JSON"
-    return ""
-
-
-def _said(error: Exception) -> str:
-    """DuckDB's words, without the name of its error, the faulty line itself, and what may be tried."""
-    lines = str(error).partition("\n\n")[0].splitlines()
-    told = [line.strip() for line in lines if line.strip() and not line.startswith("Original Line:")]
-    first, *more = told or ["no reason is given"]
-    return ": ".join([first.partition(" Error: ")[2] or first, *more[:1]])[:300]
-
-
-def _table(events: list[Any]) -> Any:
-    """Dicts as an Arrow table. Raises Invalid when they are none, or a field has values of several kinds."""
-    import pyarrow
-
-    if not events:
-        raise Invalid("these are no events: the list is empty")
-    if wrong := [one for one in events if not isinstance(one, dict)]:
-        raise Invalid(f"these are no events: a {type(wrong[0]).__name__} is among them; give dicts")
-    names = dict.fromkeys(name for one in events for name in one)
-    columns, faults = {}, []
-    for name in names:
-        try:
-            columns[str(name)] = pyarrow.array([one.get(name) for one in events])
-        except pyarrow.ArrowException:
-            faults.append(FieldError(str(name), _MIXED))
-    if faults:
-        raise Invalid("these are no events", errors=faults)
-    return pyarrow.table(columns)
-
-
-def _check_columns(frame: Any) -> None:
-    """Raises Invalid for columns of a pandas DataFrame that nobody can tell apart, or with values of several
-    kinds: DuckDB takes all of them for texts then."""
-    twice = frame.columns[frame.columns.duplicated()].unique()
-    faults = [FieldError(str(name), "is the name of several columns; rename them") for name in twice]
-    faults += [
-        FieldError(str(name), message)
-        for name in frame.columns.difference(twice, sort=False)
-        if frame[name].dtype == object and (message := _mixed(frame[name].dropna()))
-    ]
-    if faults:
-        raise Invalid("these are no events", errors=faults)
-
-
-def _mixed(values: Any) -> str:
-    """What is wrong with values of any kind, if they are not alike."""
-    from pandas.api.types import infer_dtype
-
-    kind = infer_dtype(values)
-    if kind == "datetime" and len({one.tzinfo is None for one in values}) > 1:
-        return "holds times with a zone and others without; make them alike"
-    several = kind.startswith("mixed") and len({_kind(one) for one in set(map(type, values))}) > 1
-    return _MIXED if several else ""
-
-
-def _kind(type_: type) -> str:
-    if issubclass(type_, bool) or type_.__name__ == "bool":  # NumPy's as well
-        return "truth value"
-    return "number" if issubclass(type_, Number) else type_.__name__
-
-
 class _Loader:
     """Works out of the columns that were given those that we want, and says everything that is wrong."""
 
@@ -389,7 +253,7 @@ class _Loader:
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
-            raise Unreadable(f"these events cannot be read: {_said(error)}") from None
+            raise Unreadable(f"these events cannot be read: {said(error)}") from None
         self._check("ts IS NULL OR type IS NULL", "no timestamp or no type")
         self._check(
             f"NOT (ts BETWEEN {_FIRST} AND {_LAST}) OR NOT (received BETWEEN {_FIRST} AND {_LAST})",
@@ -420,7 +284,7 @@ class _Loader:
         if "type" not in self._columns and self._type is None:
             self._faults.append(FieldError("type", "there is no such column; say the `type` of these events"))
         parts = {
-            "type": '"type"::VARCHAR' if "type" in self._columns else _text(self._type or ""),
+            "type": '"type"::VARCHAR' if "type" in self._columns else quoted(self._type or ""),
             "source": "source::VARCHAR" if "source" in self._columns else "NULL::VARCHAR",
             "ts": f"({time})::BIGINT",
             "received": f"({received or time})::BIGINT",
@@ -439,8 +303,8 @@ class _Loader:
         for name, column in fields.items():
             given = self._paths[name] if self._paths is not None else name
             finite = self._columns[given] in ("DOUBLE", "FLOAT")
-            quoted = _name(given)
-            parts[column] = f"CASE WHEN isfinite({quoted}) THEN {quoted} END" if finite else quoted
+            value = _name(given)
+            parts[column] = f"CASE WHEN isfinite({value}) THEN {value} END" if finite else value
         return parts
 
     def _moment(self, column: str) -> str:
@@ -462,7 +326,7 @@ class _Loader:
     def _statement(self, parts: dict[str, str]) -> str:
         """In the order of the stream, each with how far it came behind the newest before it."""
         listed = ", ".join(f'{expression} AS "{name}"' for name, expression in parts.items())
-        where = f"WHERE coalesce(lane, '') = {_text(self._lane)}" if "lane" in self._columns else ""
+        where = f"WHERE coalesce(lane, '') = {quoted(self._lane)}" if "lane" in self._columns else ""
         if "position" in self._columns:
             order = "position" + (", i" if "idx" in self._columns else "")
         else:
@@ -473,10 +337,6 @@ class _Loader:
             f"CREATE TABLE events AS SELECT * EXCLUDE (i){late} FROM "
             f"(SELECT row_number() OVER (ORDER BY {order}) AS seq, * FROM ({inside})) ORDER BY seq"
         )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _struct(tree: Mapping[str, Any]) -> str:
