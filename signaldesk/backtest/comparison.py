@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from signaldesk.backtest import result
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import backtest
@@ -57,6 +58,11 @@ class Comparison:
         """Alerts of the new rule during which the old one was not open."""
 
     @property
+    def notes(self) -> list[str]:
+        """What one should know of it."""
+        return list(dict.fromkeys([*self.new.notes, *self.old.notes]))
+
+    @property
     def later(self) -> float | None:
         """By how many seconds (mean) the new rule would have noticed later; negative: earlier."""
         delays = [pair.later for pair in self.both]
@@ -96,7 +102,7 @@ class Comparison:
         return f"<Comparison: {self.sentence}>"
 
     def _repr_html_(self) -> str:
-        return as_html(self.as_json())
+        return as_html(self.as_json(), self.notes)
 
 
 def compared(
@@ -117,8 +123,8 @@ def compared(
     return Comparison(*found)
 
 
-def as_html(found: dict[str, Any]) -> str:
-    """A comparison's JSON for a notebook."""
+def as_html(found: dict[str, Any], notes: Sequence[str]) -> str:
+    """A comparison's JSON and notes for a notebook."""
     names = ("firings", "alerts", "notifications", "notifications_per_week")
     heads = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in names)
     lines = "".join(
@@ -131,7 +137,8 @@ def as_html(found: dict[str, Any]) -> str:
         for what, one in shown[:_SHOWN]
     )
     more = f"<table>{rest}</table>" if rest else ""
-    return f"<p>{escape(found['sentence'])}</p><table><tr><th></th>{heads}</tr>{lines}</table>{more}"
+    said = result.as_html([found["sentence"], *notes])
+    return f"{said}<table><tr><th></th>{heads}</tr>{lines}</table>{more}"
 
 
 def _live(saved: SavedRule) -> SavedRule:

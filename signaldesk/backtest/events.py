@@ -23,6 +23,7 @@ from signaldesk.errors import FieldError, Invalid
 from signaldesk.filters.duckdb_values import quoted
 from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.model.event import Event
+from signaldesk.model.message import many
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,6 +35,10 @@ KNOWN = (
 SKEW = 300 * MICROS
 """How far (µs) a timestamp may be ahead of its receipt where nobody has looked at that yet."""
 _FIRST, _LAST = to_us(datetime(1, 1, 1, tzinfo=UTC)), to_us(datetime(9999, 12, 31, tzinfo=UTC))
+_NUMBERED = "unhex(printf('%032x', seq))"
+"""The id of an event that has none."""
+_LATE = "greatest(max(ts) OVER (ORDER BY seq) - ts, 0)"
+"""How far (µs) it came behind the newest before it."""
 _PAGE = 50_000
 _LARGE = 1_000_000
 _ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
@@ -74,6 +79,8 @@ class Events:
         self.fields = fields
         self.own = own
         self.dotted = dotted
+        self.repeated = 0
+        """Events that are not among them because one with their id came before."""
         self.answers: dict[Any, Any] = {}
         """What was found out about them before; see `matched`. Under `lock`: a sweep has several threads."""
         self.lock = RLock()
@@ -109,7 +116,7 @@ class Events:
                 connection.register("given", arriving)
                 return cls.on(connection, type=type, lane=lane, since=since, until=until)
         view(connection, source)
-        events = cls.on(connection, type=type, lane=lane, since=since, until=until)
+        events = cls.on(connection, type=type, lane=lane, since=since, until=until, once=True)
         connection.execute("DROP VIEW given")
         connection.unregister("given")
         events._check_payloads()
@@ -128,13 +135,17 @@ class Events:
         paths: Mapping[str, str] | None = None,
         since: int | None = None,
         until: int | None = None,
+        once: bool = False,
     ) -> Events:
         """The events of a connection's relation `given`. Raises as `of` does.
 
-        `paths`: fields of their payloads by dotted path, and their columns, where nobody asks for others.
+        `paths`: fields of their payloads by dotted path, and their columns, where nobody asks for others;
+        `once`: nobody has looked yet whether an id came before.
         """
         loader = _Loader(telling(connection), type, lane, paths)
-        return cls(connection, *loader.load(since, until), lane, dotted=paths is not None)
+        events = cls(connection, *loader.load(since, until, once), lane, dotted=paths is not None)
+        events.repeated = loader.repeated
+        return events
 
     def _check_payloads(self) -> None:
         """Raises Invalid for text that somebody took for JSON."""
@@ -177,9 +188,17 @@ class Events:
         return [name for (name,) in self.sql("SELECT DISTINCT type FROM events ORDER BY 1").fetchall()]
 
     @property
+    def notes(self) -> list[str]:
+        """What whoever judges them should know."""
+        if not self.repeated:
+            return []
+        left = "was left out, as it is" if self.repeated == 1 else "were left out, as they are"
+        return [f"{many(self.repeated, 'event')} whose id came before {left} live"]
+
+    @property
     def id(self) -> str:
         """An expression for the id, 16 bytes: the event's own, or its number."""
-        return "id" if "id" in self.own else "unhex(printf('%032x', seq))"
+        return "id" if "id" in self.own else _NUMBERED
 
     @property
     def payload(self) -> str:
@@ -236,10 +255,11 @@ class _Loader:
         described = connection.execute("DESCRIBE given").fetchall()
         self._columns: dict[str, str] = {name: str(kind) for name, kind, *_ in described}
         self._faults: list[FieldError] = []
+        self.repeated = 0
 
-    def load(self, since: int | None = None, until: int | None = None) -> tuple[dict[str, str], set[str]]:
+    def load(self, since: int | None, until: int | None, once: bool) -> tuple[dict[str, str], set[str]]:
         """Make the table `events`, of those in [since, until); its fields, and which of its own columns there
-        are."""
+        are. `once`: leave out those whose id came before."""
         import duckdb
 
         named = self._paths if self._paths is not None else set(self._columns) - set(KNOWN)
@@ -259,10 +279,25 @@ class _Loader:
             f"NOT (ts BETWEEN {_FIRST} AND {_LAST}) OR NOT (received BETWEEN {_FIRST} AND {_LAST})",
             "a time in no year from 1 to 9999",
         )
+        first, end = _FIRST if since is None else since, _LAST + 1 if until is None else until
+        if once and "id" in own:
+            self._leave_out(f"ts >= {first} AND ts < {end}")
         if since is not None or until is not None:
-            first, end = _FIRST if since is None else since, _LAST + 1 if until is None else until
             self._connection.execute(f"DELETE FROM events WHERE ts < {first} OR ts >= {end}")
         return fields, own
+
+    def _leave_out(self, counted: str) -> None:
+        """Those whose id came before, as the intake does; one row of the stream is one event, whoever copied
+        it. Those that have no id get one."""
+        self._connection.execute(f"UPDATE events SET id = {_NUMBERED} WHERE id IS NULL")
+        if self._one("SELECT count(*) = count(DISTINCT hash(id, position)) FROM events"):
+            return
+        again = "seq NOT IN (SELECT min(seq) FROM events GROUP BY id, position)"
+        self.repeated = self._one(f"SELECT count(*) FROM events WHERE {again} AND {counted}")
+        late = "" if "behind" in self._columns else f" REPLACE ({_LATE} AS behind)"
+        self._connection.execute(
+            f"CREATE OR REPLACE TABLE events AS SELECT *{late} FROM events WHERE NOT ({again}) ORDER BY seq"
+        )
 
     def _check(self, wrong: str, what: str) -> None:
         """Raises Invalid when there are events for which that is true."""
@@ -332,7 +367,7 @@ class _Loader:
         else:
             order = "received"
         inside = f"SELECT {listed}, {'idx' if 'idx' in self._columns else '0'} AS i FROM given {where}"
-        late = "" if "behind" in parts else ", greatest(max(ts) OVER (ORDER BY seq) - ts, 0) AS behind"
+        late = "" if "behind" in parts else f", {_LATE} AS behind"
         return (
             f"CREATE TABLE events AS SELECT * EXCLUDE (i){late} FROM "
             f"(SELECT row_number() OVER (ORDER BY {order}) AS seq, * FROM ({inside})) ORDER BY seq"

@@ -40,10 +40,19 @@ class Backtest:
     """
 
     def __init__(
-        self, rule: Rule, judged: Judged, *, events: int, since: int, until: int, why: str = ""
+        self,
+        rule: Rule,
+        judged: Judged,
+        *,
+        events: int,
+        since: int,
+        until: int,
+        why: str = "",
+        notes: Sequence[str] = (),
     ) -> None:
-        """`why` the rule was not judged in columns, if it was not."""
+        """`why` the rule was not judged in columns, if it was not; `notes` are what one should know of it."""
         self.rule = rule
+        self.notes = notes
         self.how = f"{judged.how}: {why}" if why else judged.how
         self.events, self.matched, self.late = events, judged.matched, judged.late
         self.since, self.until = since, until
@@ -107,6 +116,7 @@ class Backtest:
                 {"group": values[key], "firings": times} for key, times in fired.most_common(NOISIEST)
             ],
             "how": self.how,
+            "notes": list(self.notes),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -147,7 +157,7 @@ class Backtest:
         return timeline(self)
 
     def __repr__(self) -> str:
-        return f"<Backtest of {self.rule.name!r}: {self._words}>"
+        return f"<Backtest of {self.rule.name!r}: {'; '.join([self._words, *self.notes])}>"
 
     @property
     def _words(self) -> str:
@@ -166,9 +176,14 @@ class Backtest:
         rest = f"<p>and {more} more</p>" if more > 0 else ""
         return (
             f"<h4>{escape(self.rule.name)}</h4><p>{escape(self.summary['condition'])}: {self._words}; "
-            f"{self.matched:,} of {self.events:,} events matched</p>"
+            f"{self.matched:,} of {self.events:,} events matched</p>{as_html(self.notes)}"
             f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
         )
+
+
+def as_html(notes: Sequence[str]) -> str:
+    """Notes, as paragraphs for a notebook."""
+    return "".join(f"<p>{escape(note)}</p>" for note in notes)
 
 
 def _value(firing: Firing) -> str:

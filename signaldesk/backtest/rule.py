@@ -238,7 +238,9 @@ def backtest(
             events, saved,
             others=others, since=since, until=until, lateness=lateness, columns=columns, step=step,
         )  # fmt: skip
-        return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why)
+        return Backtest(
+            saved.rule, found, events=len(events), since=first, until=last, why=why, notes=events.notes
+        )
 
 
 @interruptible()
@@ -270,4 +272,5 @@ def swept(
             step(1)
         return found
 
-    return Sweep(saved.rule.name, list(points[0]), run(points, rules, test, labels=labels, progress=progress))
+    found = run(points, rules, test, labels=labels, progress=progress)
+    return Sweep(saved.rule.name, list(points[0]), found, notes=events.notes)

@@ -12,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.backtest.labels import Score, score
-from signaldesk.backtest.result import Backtest
+from signaldesk.backtest.result import Backtest, as_html
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import duration
 from signaldesk.model.label import Label
@@ -50,10 +50,14 @@ class Point(NamedTuple):
 class Sweep:
     """Points in the order of the grid. `recommended` are those that no other one beats in everything."""
 
-    def __init__(self, rule: str, names: Sequence[str], points: list[Point]) -> None:
+    def __init__(
+        self, rule: str, names: Sequence[str], points: list[Point], *, notes: Sequence[str] = ()
+    ) -> None:
         self.rule = rule
         self.names = list(names)
         self.points = points
+        self.notes = notes
+        """What one should know of it."""
         self.missing: Sequence[str] = ()
         """Damaged files of history, whose events were not judged."""
 
@@ -92,10 +96,11 @@ class Sweep:
         return frame if any(frame.get("noisiest", ())) else frame.drop(columns="noisiest", errors="ignore")
 
     def as_json(self) -> dict[str, Any]:
-        """The points, and the parameters of those that are recommended."""
+        """The points, the parameters of those that are recommended, and notes."""
         return {
             "points": [point.as_json() for point in self.points],
             "recommended": [point.parameters for point in self.recommended],
+            "notes": list(self.notes),
         }
 
     def plot(self, figure: str | None = None) -> Any:
@@ -105,10 +110,12 @@ class Sweep:
         return heat_map(self, figure)
 
     def __repr__(self) -> str:
-        return f"<Sweep of {self.rule!r}: {len(self.points)} points over {', '.join(self.names)}>"
+        points = f"{len(self.points)} points over {', '.join(self.names)}"
+        return f"<Sweep of {self.rule!r}: {'; '.join([points, *self.notes])}>"
 
     def _repr_html_(self) -> str:
-        return f"<h4>{escape(self.rule)}</h4>{self.df().to_html(index=False, float_format=_rounded)}"
+        points = self.df().to_html(index=False, float_format=_rounded)
+        return f"<h4>{escape(self.rule)}</h4>{as_html(self.notes)}{points}"
 
 
 def _rounded(value: float) -> str:

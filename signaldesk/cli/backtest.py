@@ -254,6 +254,8 @@ def _show(found: Backtest | Report | Sweep | Comparison | ComparisonReport, json
     from signaldesk.client.report import ComparisonReport
 
     _out.damage(found.missing)
+    for note in found.notes:
+        _out.note(note)
     if json:
         _out.data(found.as_json())
     elif isinstance(found, Comparison | ComparisonReport):
@@ -273,7 +275,7 @@ def _show_backtest(found: Backtest | Report) -> None:
     written = {"suppressed": ", ".join(held) or "none", "noisiest": "; ".join(groups)}
     for name, value in found.summary.items():
         text = written.get(name, f"{value:,}" if isinstance(value, int | float) else value)
-        if name != "threshold" and text:
+        if name not in ("threshold", "notes") and text:
             _out.say(f"{name.replace('_', ' ')}: {text}")
     firings = found.as_json()["firings"]
     values = [brief(one["value"], one.get("at_least", False), one.get("margin")) for one in firings[:_ROWS]]

@@ -50,7 +50,7 @@ def sweep(api: Api, order: dict[str, Any], *, progress: bool = False) -> Sweep:
         points = [
             Point(**{**one, "score": found}) for one, found in zip(answer["points"], scores, strict=True)
         ]
-        swept = Sweep(answer["rule"], list(order["sweep"]), points)
+        swept = Sweep(answer["rule"], list(order["sweep"]), points, notes=answer["notes"])
         swept.missing = answer["missing"]
         return swept
 

@@ -23,6 +23,8 @@ class Report:
         self.suppressed: list[dict[str, Any]] = answer["suppressed"]
         self.missing: Sequence[str] = answer["missing"]
         """Damaged files of history, whose events were not judged."""
+        self.notes: Sequence[str] = self.summary.get("notes", ())
+        """What one should know of it."""
         self.firings = firings
 
     def as_json(self) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class Report:
         return drawn(Shown(self.summary["rule"], *span, firings, alerts, self.summary["threshold"]))
 
     def __repr__(self) -> str:
-        return f"<Report of {self.summary['rule']!r}: {self._words}>"
+        return f"<Report of {self.summary['rule']!r}: {'; '.join([self._words, *self.notes])}>"
 
     @property
     def _words(self) -> str:
@@ -81,9 +83,10 @@ class Report:
         )
         more = found["firings"] - _SHOWN
         rest = f"<p>and {more} more</p>" if more > 0 else ""
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
             f"<h4>{escape(found['rule'])}</h4><p>{escape(found['condition'])}: {self._words}; "
-            f"{found['matched']:,} of {found['events']:,} events matched</p>"
+            f"{found['matched']:,} of {found['events']:,} events matched</p>{notes}"
             f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
         )
 
@@ -100,6 +103,9 @@ class ComparisonReport:
         self._found = found
         self.missing = missing
         """Damaged files of history, whose events were not judged."""
+        both = (found[one].get("notes", ()) for one in ("new", "old"))
+        self.notes = list(dict.fromkeys(note for notes in both for note in notes))
+        """What one should know of it."""
         self.sentence: str = found["sentence"]
         self.fewer: int = found["fewer"]
         """Messages that people would have been spared; negative when there are more."""
@@ -117,4 +123,4 @@ class ComparisonReport:
     def _repr_html_(self) -> str:
         from signaldesk.backtest.comparison import as_html
 
-        return as_html(self._found)
+        return as_html(self._found, self.notes)

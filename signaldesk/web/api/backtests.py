@@ -57,7 +57,7 @@ class BacktestOut(Shape):
     """A backtest under way or done; results are kept for a week.
 
     A plain one comes to `summary`, `alerts`, `suppressed` (1,000 at most) and its firings, a sweep to
-    `points` and the parameters that are `recommended`, one `against` another rule to a `comparison`.
+    `points`, the parameters that are `recommended` and `notes`, one `against` another rule to a `comparison`.
     `missing` are damaged files of history: their events are not among those judged. `problem` says why it
     `failed`, as a problem document.
     """
@@ -75,6 +75,7 @@ class BacktestOut(Shape):
     suppressed: list[dict[str, Any]] | None = None
     points: list[dict[str, Any]] | None = None
     recommended: list[dict[str, Any]] | None = None
+    notes: tuple[str, ...] = ()
     comparison: dict[str, Any] | None = None
     missing: tuple[str, ...] = ()
     problem: dict[str, Any] | None = None

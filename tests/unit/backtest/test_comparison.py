@@ -66,5 +66,5 @@ def test_a_notebook_shows_a_rule_in_words_and_as_yaml() -> None:
 def test_a_notebook_shows_it_without_markup_of_events() -> None:
     found = against_old(OLD.with_(at_least=6, name="<b>strict</b>"))
     shown = found._repr_html_()
-    assert shown == as_html(found.as_json())
+    assert shown == as_html(found.as_json(), [])
     assert "&lt;b&gt;strict" in shown and "<b>" not in shown

@@ -246,6 +246,34 @@ FILES = {
 }
 
 
+def test_of_events_with_one_id_the_first_is_judged_and_the_others_are_told() -> None:
+    named = [{**row, "id": f"checkout-{n}"} for n, row in enumerate(ROWS[:3])]
+    copy = {**named[0], "timestamp": NOON + 9 * MINUTE}  # what came after it would be late
+    given = [named[0], copy, named[1], named[0], named[2], *({**row, "id": None} for row in ROWS[3:5])]
+    stream = [
+        {**one, "received_at": NOON + n * MINUTE / 60, "clock_skewed": False} for n, one in enumerate(given)
+    ]
+    rule = sd.Rule.count("checkout_failed", at_least=1, within="1s")
+    told = "2 events whose id came before were left out, as they are live"
+    for events in (stream, pandas.DataFrame(stream[::-1])):
+        found = rule.backtest(events)
+        assert [one.time for one in found.firings] == [one.time for one in rule.backtest(ROWS[:5]).firings]
+        assert (found.summary["events"], found.late, found.summary["notes"]) == (5, 0, [told])
+        assert told in repr(found) and told in found._repr_html_()
+    found = rule.backtest(stream, until=NOON + 5 * MINUTE)
+    assert found.notes == ["1 event whose id came before was left out, as it is live"]
+    grid = rule.sweep(stream, at_least=[1, 2], progress=False)
+    assert grid.as_json()["notes"] == [told]
+    assert told in repr(grid) and told in grid._repr_html_()
+    assert rule.backtest(named).summary["notes"] == []
+
+
+def test_a_row_of_the_stream_that_was_copied_is_one_event() -> None:
+    stream = [{**row, "id": "again", "position": n // 2} for n, row in enumerate(ROWS[:4])]
+    found = sd.Rule.each("checkout_failed").backtest(stream)  # an id counts again after a day
+    assert (found.matched, len(found.notes)) == (2, 1)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_of_a_file_without_events_it_is_said_what_is_wrong_and_where(tmp_path: Path, name: str) -> None:
     content, said = FILES[name]

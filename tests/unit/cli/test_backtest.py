@@ -41,6 +41,17 @@ def test_the_result_is_json(files: tuple[str, str], capsys: pytest.CaptureFixtur
     assert (found["summary"]["firings"], found["summary"]["alerts"]) == (2, 1)
 
 
+def test_notes_stand_beside_the_data(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [{**json.loads(line), "id": "one"} for line in Path(files[1]).read_text().splitlines()]
+    Path(files[1]).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = "3 events whose id came before were left out, as they are live\n"
+    for options in ([], ["--json"], ["--sweep", "at_least=1:2"]):
+        assert cli.exit_code(["backtest", files[0], "--events", files[1], *options]) == 0
+        said = capsys.readouterr()
+        assert said.err.startswith(told)
+        assert "notes:" not in said.out
+
+
 def test_a_sweep_is_a_line_for_each_point(
     files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
