@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Number
 from pathlib import Path
@@ -41,6 +42,7 @@ def view(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
         _check_columns(source)
     if getattr(source, "shape", (1, 1))[1:] == (0,):
         raise Invalid(f"these are no events: the {type(source).__name__} has no columns")
+    _check_names([str(name) for name in getattr(source, "column_names", getattr(source, "columns", ()))])
     try:
         connection.register("given", source)
     except (duckdb.Error, TypeError) as error:
@@ -72,6 +74,7 @@ def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         message = f"{path.name} cannot be read: it is damaged, cut off, or no {reader[5:]} file"
         why = _bad_line(path, zipped) if reader == "read_ndjson" else ""
         raise Invalid(f"{message}; take another copy of it ({why or said(error)})") from None
+    _check_names(_written([name for name, *_ in connection.execute("DESCRIBE given").fetchall()]))
     if found is None:
         raise Invalid(f"{path.name} holds no events; name a file that does")
 
@@ -117,6 +120,28 @@ def _table(events: list[Any]) -> Any:
     if faults:
         raise Invalid("these are no events", errors=faults)
     return pyarrow.table(columns)
+
+
+def _written(names: Sequence[str]) -> list[str]:
+    """Names of columns as a file has them: DuckDB numbers those that it takes for others (`Amount_1`)."""
+    first = {name.lower(): name for name in reversed(names)}
+    stems = [name.removesuffix("_1") for name in names]
+    return [
+        stem if first.get(stem.lower(), stem) != stem else name
+        for name, stem in zip(names, stems, strict=True)
+    ]
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raises Invalid for columns whose names differ in case only: DuckDB does not tell them apart."""
+    first = {name.lower(): name for name in reversed(names)}
+    faults = [
+        FieldError(name, f"differs from the column {other!r} in case only; rename one of them")
+        for name in names
+        if (other := first[name.lower()]) != name
+    ]
+    if faults:
+        raise Invalid("these are no events", errors=faults)
 
 
 def _check_columns(frame: Any) -> None:

@@ -19,6 +19,7 @@ import pandas
 import polars
 import pyarrow
 import pytest
+from pyarrow import parquet
 
 import signaldesk as sd
 from signaldesk.backtest import bar, labels, sweep
@@ -244,6 +245,22 @@ FILES = {
         'Line: 30002: Error when converting column "timestamp". Could not convert string "noon"',
     ),
 }
+
+
+def test_columns_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
+    rows = [{**row, "time": 1, "time_1": 2, "Country": "fr"} for row in ROWS]
+    table = pyarrow.Table.from_pylist(rows)
+    parquet.write_table(table, tmp_path / "events.parquet")
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "events.csv", index=False)
+    frame.to_json(tmp_path / "events.ndjson", orient="records", lines=True, date_format="iso")
+    given = [rows, table, frame, polars.DataFrame(rows), *tmp_path.iterdir()]
+    for events in given:
+        with pytest.raises(Invalid) as caught:
+            RULE.backtest(events)
+        assert caught.value.errors == (
+            ("Country", "differs from the column 'country' in case only; rename one of them"),
+        )
 
 
 def test_of_events_with_one_id_the_first_is_judged_and_the_others_are_told() -> None:
