@@ -41,6 +41,8 @@ _LATE = "greatest(max(ts) OVER (ORDER BY seq) - ts, 0)"
 """How far (µs) it came behind the newest before it."""
 _PAGE = 50_000
 _LARGE = 1_000_000
+_TOLD = 1_000
+"""Payloads whose fields are told."""
 _ID_TYPES = {"UUID": "unhex(replace({0}::VARCHAR, '-', ''))", "BLOB": "{0}"}
 _TEXT_ID = "unhex(coalesce(replace(TRY_CAST({0} AS UUID)::VARCHAR, '-', ''), md5({0}::VARCHAR)))"
 
@@ -81,6 +83,8 @@ class Events:
         self.dotted = dotted
         self.repeated = 0
         """Events that are not among them because one with their id came before."""
+        self._found: dict[Any, Any] = {}
+        """What was found out about the fields of payloads."""
         self.answers: dict[Any, Any] = {}
         """What was found out about them before; see `matched`. Under `lock`: a sweep has several threads."""
         self.lock = RLock()
@@ -186,6 +190,28 @@ class Events:
     @cached_property
     def types(self) -> list[str]:
         return [name for (name,) in self.sql("SELECT DISTINCT type FROM events ORDER BY 1").fetchall()]
+
+    def has(self, types: Sequence[str], keys: Sequence[object]) -> bool:
+        """Whether a payload of these types has that field, be it null."""
+        asked = ("has", *types, *keys)
+        if asked not in self._found:
+            # Where its last key stands nowhere, and that is soon found, nothing has to be parsed.
+            path, last = "".join(f".{_name(str(key))}" for key in keys), _name(str(keys[-1]))
+            where = "list_contains(?, type) AND contains(payload, ?) AND json_exists(payload, ?)"
+            found = self.sql(f"SELECT 1 FROM events WHERE {where} LIMIT 1", [list(types), last, f"${path}"])
+            self._found[asked] = found.fetchone() is not None
+        return bool(self._found[asked])
+
+    def names(self, types: Sequence[str]) -> list[str]:
+        """Dotted paths of the fields that payloads of these types have, as far as the first ones tell."""
+        import orjson
+
+        asked = ("names", *types)
+        if asked not in self._found:
+            query = f"SELECT payload FROM events WHERE list_contains(?, type) LIMIT {_TOLD}"
+            rows = self.sql(query, [list(types)]).fetchall()
+            self._found[asked] = sorted({name for (text,) in rows for name in _dotted(orjson.loads(text))})
+        return list(self._found[asked])
 
     @property
     def notes(self) -> list[str]:
@@ -372,6 +398,12 @@ class _Loader:
             f"CREATE TABLE events AS SELECT * EXCLUDE (i){late} FROM "
             f"(SELECT row_number() OVER (ORDER BY {order}) AS seq, * FROM ({inside})) ORDER BY seq"
         )
+
+
+def _dotted(payload: Any, above: str = "") -> Iterator[str]:
+    for name, value in payload.items() if isinstance(payload, dict) else ():
+        yield above + name
+        yield from _dotted(value, f"{above}{name}.")
 
 
 def _struct(tree: Mapping[str, Any]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 from signaldesk import filters
 from signaldesk.backtest.events import Events
+from signaldesk.backtest.fold import types_of
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.filters.tree import Path as FieldPath
 from signaldesk.filters.tree import compared
@@ -22,13 +24,17 @@ _FILTERS, _VALUES = ("where", "among"), ("field",)
 
 def looks_at(rule: Rule) -> list[tuple[str, str]]:
     """(place in the rule's document, first step of a field's path), in the order of the document."""
-    found = [("by", name.split(".")[0]) for name in rule.by if name not in _OWN]
-    named = [
-        (place, str(path[0]))
-        for place, _, fields in _named(rule.document(), "")
-        for path in sorted(fields, key=str)
-    ]
-    return [*named, *found]
+    return [(place, str(path[0])) for place, path in _fields(rule)]
+
+
+def _fields(rule: Rule) -> Iterator[tuple[str, FieldPath]]:
+    """(place in the rule's document, a field's path), in the order of the document."""
+    for place, _, fields in _named(rule.document(), ""):
+        for path in sorted(fields, key=str):
+            yield place, path
+    for name in rule.by:
+        if name not in _OWN:
+            yield "by", tuple(name.split("."))
 
 
 def paths(rules: Iterable[Rule]) -> set[str] | None:
@@ -87,6 +93,24 @@ def check(rules: Sequence[Rule], events: Events) -> None:
         raise Invalid("the rule takes fields for what they are not in these events", errors=faults)
 
 
+def notes(rules: Sequence[Rule], events: Events) -> list[str]:
+    """What one should know of these rules over these events: fields that no payload has."""
+    if "payload" not in events.own:
+        return []  # what has columns was checked by them
+    return list(dict.fromkeys(note for rule in rules for note in _unknown(rule, events)))
+
+
+def _unknown(rule: Rule, events: Events) -> Iterator[str]:
+    if not (types := types_of([rule], events)):
+        return
+    for place, path in _fields(rule):
+        keys = [*takewhile(lambda key: isinstance(key, str) and not key.isdigit(), path)]  # outside of lists
+        if keys and not events.has(types, keys):
+            name = ".".join(map(str, keys))
+            hint = _hint(name, events.names(types))
+            yield f"no event of these types has the field {name!r}, which `{place}` looks at; {hint}"
+
+
 def _of_another_kind(rule: Rule, events: Events) -> Iterator[FieldError]:
     """Columns that are of one kind and only ever compared with another: that never holds."""
     wanted: dict[tuple[str, FieldPath], set[filters.Kind]] = {}
@@ -125,6 +149,10 @@ def _kind(column: str) -> filters.Kind | None:
 
 
 def _message(name: str, there: Sequence[str]) -> str:
-    near = get_close_matches(name, there, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)[:300] or 'none'}."
+    hint = _hint(name, there)
     return f"these events have no column {name!r}; {hint} If none of them has it, add the column, empty"
+
+
+def _hint(name: str, there: Sequence[str]) -> str:
+    near = get_close_matches(name, there, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(there)[:300] or 'none'}."

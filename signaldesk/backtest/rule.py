@@ -238,9 +238,8 @@ def backtest(
             events, saved,
             others=others, since=since, until=until, lateness=lateness, columns=columns, step=step,
         )  # fmt: skip
-        return Backtest(
-            saved.rule, found, events=len(events), since=first, until=last, why=why, notes=events.notes
-        )
+        notes = _notes(events, saved, others)
+        return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why, notes=notes)
 
 
 @interruptible()
@@ -273,4 +272,8 @@ def swept(
         return found
 
     found = run(points, rules, test, labels=labels, progress=progress)
-    return Sweep(saved.rule.name, list(points[0]), found, notes=events.notes)
+    return Sweep(saved.rule.name, list(points[0]), found, notes=_notes(events, saved, others))
+
+
+def _notes(events: Events, saved: SavedRule, others: Sequence[SavedRule]) -> list[str]:
+    return [*events.notes, *looks.notes([one.rule for one in (saved, *others)], events)]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -259,6 +259,21 @@ async def test_a_sweep_is_the_same_wherever_it_runs(desk: Desk) -> None:
     assert list(grid.df()["firings"]) == [2, 0]
     assert grid.points[0].score is not None and grid.points[0].score.precision == 1.0
     assert [point.parameters["at_least"] for point in grid.recommended] == [2, 1]
+
+
+async def test_a_field_that_no_stored_event_has_is_told(desk: Desk) -> None:
+    slip = RULE.with_(where="amuont > 5")
+    await aside(lambda: desk.save(RULE))
+    asked: list[Callable[[], Any]] = [
+        lambda: desk.backtest(slip, last="3d", progress=False),
+        lambda: desk.sweep(slip, last="3d", progress=False, cooldown=["1m", "2m"]),
+        lambda: desk.compare(slip, last="3d", progress=False),
+    ]
+    told = "no event of these types has the field 'amuont', which `where` looks at; did you mean 'amount'?"
+    for one in asked:
+        found = await aside(one)
+        assert list(found.notes) == [told]
+        assert told.replace("'", "&#x27;") in found._repr_html_()
 
 
 async def test_labels_of_the_organisation_are_what_rules_are_compared_with(web: Web, desk: Desk) -> None:

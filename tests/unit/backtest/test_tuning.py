@@ -146,6 +146,33 @@ def test_every_field_that_a_rule_looks_at_must_be_a_column_of_a_table() -> None:
     rule.backtest([{"timestamp": row["timestamp"], "payload": "{}", "type": "x"} for row in ROWS])
 
 
+def test_a_field_that_no_payload_has_is_told() -> None:
+    rest = {"user": {"plan": "pro"}, "gone": None, "tags": ["a"]}
+    stored = [{**row, "payload": json.dumps({"amount": n, **rest})} for n, row in enumerate(ROWS)]
+    stored += [{**stored[0], "type": "other", "payload": '{"amout": 1, "note": "\\"plan\\""}'}]
+
+    def told(where: str, **options: Any) -> list[str]:
+        rule = sd.Rule.count("checkout_*", at_least=1, within="1s", where=where, **options)
+        return list(rule.backtest(stored).summary["notes"])
+
+    assert told("amount > 5 AND user.plan = 'pro' AND gone IS NULL AND tags[0] = 'a'", by="user.plan") == []
+    assert told("amout > 5") == [
+        "no event of these types has the field 'amout', which `where` looks at; did you mean 'amount'?"
+    ]
+    assert told("amount > 5", by=["user.plam", "plan"]) == [
+        "no event of these types has the field 'user.plam', which `by` looks at; did you mean 'user.plan'?",
+        "no event of these types has the field 'plan', which `by` looks at; did you mean 'user.plan'?",
+    ]
+    rule = sd.Rule.aggregate("checkout_failed", function="sum", field="price", above=1, within="1m")
+    grid = rule.sweep(stored, above=[1, 2], progress=False)
+    assert grid.notes == [
+        "no event of these types has the field 'price', which `when.field` looks at; "
+        "there are amount, gone, tags, user, user.plan."
+    ]
+    every = sd.Rule.count("nothing_*", at_least=1, within="1s", where="amout > 5").backtest(stored)
+    assert every.notes == []
+
+
 def test_a_column_of_another_kind_than_the_rule_takes_it_for_is_told() -> None:
     def faults(rule: sd.Rule, **fields: Any) -> dict[str, str]:
         with pytest.raises(Invalid) as caught:
