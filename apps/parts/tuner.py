@@ -21,10 +21,11 @@ from apps.parts.history_chart import HistoryChart
 from apps.parts.knobs import Knob, Knobs
 from apps.wording import exact
 from signaldesk.backtest.bench import Bench, Stopped, Tried
-from signaldesk.backtest.sweep import Sweep
+from signaldesk.backtest.sweep import Point, Sweep
 from signaldesk.errors import Invalid, SignalDeskError
 from signaldesk.log import get_logger
 from signaldesk.model.damage import words
+from signaldesk.model.message import many, often
 from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 
@@ -225,8 +226,8 @@ class Tuner(pn.viewable.Viewer):
     def _swept(self, turn: int) -> Sweep | None:
         if self._bench is None or self._rule is None:
             return None
-        many = (COLUMNS, ROWS)
-        grid = {one.name: around(one, number) for one, number in zip(self._axes(), many, strict=False)}
+        most = (COLUMNS, ROWS)
+        grid = {one.name: around(one, number) for one, number in zip(self._axes(), most, strict=False)}
         end = perf_counter() + PATIENCE_S
         try:
             return self._bench.sweep(
@@ -292,7 +293,7 @@ class Tuner(pn.viewable.Viewer):
         self._heat.fill(
             "tuner/heat.html",
             axes=axes, heads=heads, rows=rows, scored=scored, tried=self._tried is not None,
-            slow=self._slow,
+            slow=self._slow, weekly=not sweep or sweep.figure != "notifications",
         )  # fmt: skip
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -314,18 +315,21 @@ def around(knob: Knob, many: int) -> list[Any]:
 
 
 def heat_rows(sweep: Sweep, axes: list[Knob], *, scored: bool) -> list[tuple[str, list[Heat]]]:
-    """The cells, row by row: F-scores where incidents are known, else notifications a week."""
-    figures = [
-        point.score.f_score if scored and point.score else float(point.per_week) for point in sweep.points
-    ]
+    """The cells, row by row: F-scores where incidents are known, else notifications: a week, or all."""
+    figures = [point.score.f_score if scored and point.score else _notified(point) for point in sweep.points]
     top = max(figures, default=0) or 1
     rows: dict[str, list[Heat]] = {}
     for point, figure in zip(sweep.points, figures, strict=True):
         here = all(point.parameters[one.name] == one.values[one.at] for one in axes)
-        digits = 2 if scored else 0 if figure >= 10 or not figure else 1
-        words = f"{point.firings} firings, {point.alerts} alerts, {point.per_week:g} notifications a week"
+        digits = 2 if scored else 0 if figure >= 10 or figure.is_integer() else 1
+        told = often(point.notifications, point.per_week)
+        words = f"{many(point.firings, 'firing')}, {many(point.alerts, 'alert')}, {told}"
         if point.score:
             words += f", recall {point.score.recall:.0%}, precision {point.score.precision:.0%}"
         row = str(point.parameters[axes[1].name]) if len(axes) > 1 else ""
         rows.setdefault(row, []).append(Heat(f"{figure:.{digits}f}", round(100 * figure / top), here, words))
     return list(rows.items())
+
+
+def _notified(point: Point) -> float:
+    return float(point.notifications) if point.per_week is None else point.per_week

@@ -125,7 +125,9 @@ def compared(
 
 def as_html(found: dict[str, Any], notes: Sequence[str]) -> str:
     """A comparison's JSON and notes for a notebook."""
-    names = ("firings", "alerts", "notifications", "notifications_per_week")
+    names = ["firings", "alerts", "notifications"]
+    if found["new"]["notifications_per_week"] is not None:
+        names.append("notifications_per_week")
     heads = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in names)
     lines = "".join(
         f"<tr><td>{escape(one['rule'])}</td>{''.join(f'<td>{one[name]}</td>' for name in names)}</tr>"

@@ -94,8 +94,10 @@ FIGURES = ("per_week", "firings", "alerts", "notifications")
 def heat_map(found: Sweep, figure_name: str | None = None) -> Any:
     """One figure over the first two parameters of a sweep; with one parameter, a row."""
     scored = bool(found.points) and found.points[0].score is not None
-    shown = figure_name or ("f_score" if scored else "per_week")
+    shown = figure_name or found.figure
     known = (*FIGURES, *(Score._fields if scored else ()))
+    if any(point.per_week is None for point in found.points):  # the time is too short for it
+        known = known[1:]
     if shown not in known:
         missing = "; the others need labels" if shown in Score._fields else ""
         raise Invalid(f"{shown!r} is no figure of a sweep; there are {', '.join(known)}{missing}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from signaldesk.backtest.outcome import Judged
 from signaldesk.clock import iso
 from signaldesk.model.life import STORM_AFTER, Alert, Ground, Lives, Over
-from signaldesk.model.message import brief, group_text, many
+from signaldesk.model.message import brief, group_text, many, often
 from signaldesk.model.outcome import Firing, Held, Resolution
 from signaldesk.model.rule import Rule
 from signaldesk.rules.document import kinds
@@ -19,7 +19,10 @@ from signaldesk.rules.document import kinds
 if TYPE_CHECKING:
     import pandas
 
-WEEK = 7 * 86_400_000_000
+HOUR = 3_600_000_000
+WEEK = 7 * 24 * HOUR
+ENOUGH = 20 * HOUR
+"""About a day, as the events of one lie: less says nothing of a week."""
 NOISIEST = 10
 """Groups that a summary names."""
 _SHOWN = 20
@@ -86,8 +89,10 @@ class Backtest:
         return sorted(found, key=lambda one: one.at)
 
     @property
-    def weeks(self) -> float:
-        return max(self.until - self.since, 1) / WEEK
+    def per_week(self) -> float | None:
+        """Notifications; None for less than about a day, which says nothing of a week."""
+        judged = self.until - self.since
+        return round(len(self.notifications) * WEEK / judged, 2) if judged >= ENOUGH else None
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -109,7 +114,7 @@ class Backtest:
             "alerts": len(self.alerts),
             "threshold": self.firings[-1].threshold if self.firings else None,
             "notifications": len(self.notifications),
-            "notifications_per_week": round(len(self.notifications) / self.weeks, 2),
+            "notifications_per_week": self.per_week,
             "suppressed": dict(sorted(held.items())),
             "groups": len(fired),
             "noisiest": [
@@ -163,7 +168,7 @@ class Backtest:
     def _words(self) -> str:
         return (
             f"{many(len(self.firings), 'firing')}, {many(len(self.alerts), 'alert')}, "
-            f"{self.summary['notifications_per_week']:g} notifications a week"
+            f"{often(len(self.notifications), self.per_week)}"
         )
 
     def _repr_html_(self) -> str:

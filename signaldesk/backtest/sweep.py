@@ -35,8 +35,8 @@ class Point(NamedTuple):
     firings: int
     alerts: int
     notifications: int
-    per_week: float
-    """Notifications."""
+    per_week: float | None
+    """Notifications; None for less than about a day."""
     noisiest: dict[str, Any] | None
     """The group that fired most."""
     score: Score | None
@@ -104,17 +104,30 @@ class Sweep:
         }
 
     def plot(self, figure: str | None = None) -> Any:
-        """A heat map of a figure (`per_week`; with labels `f_score`) over the first two parameters."""
+        """A heat map of a figure (the one that `figure` says) over the first two parameters."""
         from signaldesk.backtest.picture import heat_map
 
         return heat_map(self, figure)
+
+    @property
+    def figure(self) -> str:
+        """The one that people look at first: `f_score` with labels, else `per_week` if the time tells it."""
+        if any(point.score for point in self.points):
+            return "f_score"
+        return "notifications" if any(point.per_week is None for point in self.points) else "per_week"
+
+    def table(self) -> pandas.DataFrame:
+        """`df` for people: without a rate that a short time does not tell."""
+        frame = self.df()
+        told = "notifications_per_week" not in frame or frame["notifications_per_week"].notna().any()
+        return frame if told else frame.drop(columns="notifications_per_week")
 
     def __repr__(self) -> str:
         points = f"{len(self.points)} points over {', '.join(self.names)}"
         return f"<Sweep of {self.rule!r}: {'; '.join([points, *self.notes])}>"
 
     def _repr_html_(self) -> str:
-        points = self.df().to_html(index=False, float_format=_rounded)
+        points = self.table().to_html(index=False, float_format=_rounded)
         return f"<h4>{escape(self.rule)}</h4>{as_html(self.notes)}{points}"
 
 

@@ -297,7 +297,7 @@ def _show_comparison(found: Comparison | ComparisonReport) -> None:
 
 def _show_sweep(found: Sweep) -> None:
     best = [point.parameters for point in found.recommended]
-    frame = found.df()
+    frame = found.table()
     frame.insert(0, "best", ["*" if point.parameters in best else "" for point in found.points])
     _table([str(name) for name in frame.columns], frame.round(3).values.tolist(), empty="no points")
 

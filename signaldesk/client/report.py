@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from signaldesk.model.message import brief, group_text, many
+from signaldesk.model.message import brief, group_text, many, often
 
 if TYPE_CHECKING:
     import pandas
@@ -70,9 +70,9 @@ class Report:
     @property
     def _words(self) -> str:
         found = self.summary
-        week = found["notifications_per_week"]
+        told = often(found["notifications"], found["notifications_per_week"])
         firings, alerts = many(found["firings"], "firing"), many(found["alerts"], "alert")
-        return f"{firings}, {alerts}, {week:g} notifications a week"
+        return f"{firings}, {alerts}, {told}"
 
     def _repr_html_(self) -> str:
         found = self.summary

@@ -297,6 +297,13 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def often(notifications: int, per_week: float | None) -> str:
+    """`3.5 notifications a week`; how many there were, where the time is too short to tell that."""
+    if per_week is None:
+        return many(notifications, "notification")
+    return f"{per_week:g} notification{'' if per_week == 1 else 's'} a week"
+
+
 def _of(group: Mapping[str, Any]) -> str:
     return f" ({group_text(group)})" if group else ""
 

@@ -71,6 +71,7 @@ def test_figures_are_those_of_the_backtest() -> None:
     assert (len(found.firings), found.matched) == (12, 60)
     html = shown(tuner)
     assert "<b>12</b> firings" in html and "judged 60 events, 60 match" in html
+    assert "12</b> notifications" in html and "a week" not in html
     assert len(values(tuner, "at")) == 12
     assert max(values(tuner, "fired")) == 3
 

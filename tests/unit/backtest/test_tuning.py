@@ -386,9 +386,34 @@ def test_a_value_that_is_given_twice_is_tried_once() -> None:
 
 
 def test_a_table_of_a_sweep_writes_large_numbers_out() -> None:
-    busy = pandas.DataFrame({"timestamp": pandas.date_range(NOON, periods=30_000, freq="s")})
+    busy = pandas.DataFrame({"timestamp": pandas.date_range(NOON, periods=30_000, freq="4s")})
     grid = sd.Rule.each("x").sweep(busy, cooldown=["0s", "10m"], progress=False)
-    assert "604,820" in grid._repr_html_() and "e+0" not in grid._repr_html_()
+    assert "151,205" in grid._repr_html_() and "e+0" not in grid._repr_html_()
+
+
+def test_a_short_time_says_nothing_of_a_week() -> None:
+    few = RULE.backtest(ROWS)
+    assert repr(few).endswith("3 firings, 2 alerts, 3 notifications>")
+    assert few.summary["notifications_per_week"] is None
+    half_week = RULE.backtest(ROWS, until=NOON + timedelta(days=3.5))
+    assert repr(half_week).endswith("3 firings, 2 alerts, 6 notifications a week>")
+    day = RULE.backtest(ROWS, since=NOON, until=NOON + timedelta(days=1))
+    assert day.summary["notifications_per_week"] == 21
+    hours = RULE.backtest(ROWS, since=NOON, until=NOON + timedelta(hours=19))
+    assert hours.summary["notifications_per_week"] is None
+
+
+def test_a_sweep_of_a_short_time_shows_notifications() -> None:
+    few = RULE.sweep(ROWS, at_least=[2, 3], progress=False)
+    assert few.df()["notifications_per_week"].isna().all()
+    assert "per_week" not in few._repr_html_() and "notifications" in few._repr_html_()
+    assert few.plot().title.text.endswith(": notifications")
+    with pytest.raises(Invalid, match="'per_week' is no figure"):
+        few.plot("per_week")
+    later = [*ROWS, {**ROWS[0], "timestamp": NOON + timedelta(days=3.5)}]
+    long = RULE.sweep(later, at_least=[2, 3], progress=False)
+    assert "per_week" in long._repr_html_()
+    assert long.plot().title.text.endswith(": per week")
 
 
 def test_what_is_late_is_up_to_whoever_sweeps() -> None:
@@ -534,7 +559,7 @@ def test_results_are_shown_and_drawn(tmp_path: Path) -> None:
     assert "&lt;b&gt;" in found._repr_html_() and "<b>x" not in found._repr_html_()
     assert list(found.df()["value"]) == [3, 3, 3]
     grid = RULE.sweep(ROWS, at_least=[2, 3], within=["1s", "60s"], progress=False)
-    with pytest.raises(Invalid, match=r"'f_score' is no figure .* there are per_week, .* need labels"):
+    with pytest.raises(Invalid, match=r"'f_score' is no figure .* there are firings, .* need labels"):
         grid.plot("f_score")
     for name, plot in (("one", found.plot()), ("grid", grid.plot()), ("row", grid.plot("alerts"))):
         write(plot, tmp_path / f"{name}.html")
