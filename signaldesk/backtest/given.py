@@ -22,6 +22,9 @@ _READERS = {
     ".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv",
     ".ndjson": "read_ndjson", ".jsonl": "read_ndjson", ".json": "read_json",
 }  # fmt: skip
+_MAGIC = b"ARROW1"
+_ARROW = (".arrow", ".feather")
+"""Files that DuckDB does not read, and Arrow does."""
 
 
 def view(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
@@ -29,7 +32,8 @@ def view(connection: duckdb.DuckDBPyConnection, source: Any) -> None:
     import duckdb
 
     if isinstance(source, str | Path):
-        return _open(connection, Path(source))
+        _open(connection, Path(source))
+        return
     if isinstance(source, duckdb.DuckDBPyRelation):
         source = source.to_arrow_table()
     elif isinstance(source, list):
@@ -58,15 +62,18 @@ def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     import duckdb
 
     if not path.is_file():
-        raise NotFound(f"there is no file {path}; name a Parquet, CSV or NDJSON file of events")
+        raise NotFound(f"there is no file {path}; name a Parquet, Arrow, CSV or NDJSON file of events")
     zipped = path.suffix.lower() == ".gz"
     kind = Path(path.stem).suffix.lower() if zipped else path.suffix.lower()
     reader = _READERS.get(kind)
-    if reader is None or (zipped and kind == ".parquet"):
-        known = f"{', '.join(sorted(_READERS))}, and texts with .gz after that"
+    if (reader is None and kind not in _ARROW) or (zipped and kind in (".parquet", *_ARROW)):
+        known = f"{', '.join(sorted([*_READERS, *_ARROW]))}, and texts with .gz after that"
         raise Invalid(f"{path.name} is no file of events; known are {known}")
     if not path.stat().st_size:
         raise Invalid(f"{path.name} is empty; name a file that holds events")
+    if reader is None:
+        view(connection, _arrow(path))
+        return
     try:
         connection.execute(f"CREATE VIEW given AS FROM {reader}({quoted(str(path))})")
         found = connection.execute("FROM given LIMIT 1").fetchone()
@@ -77,6 +84,23 @@ def _open(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     _check_names(_written([name for name, *_ in connection.execute("DESCRIBE given").fetchall()]))
     if found is None:
         raise Invalid(f"{path.name} holds no events; name a file that does")
+
+
+def _arrow(path: Path) -> Any:
+    """The table of an Arrow file, which may be a stream."""
+    from pyarrow import ArrowException, OSFile, ipc
+
+    try:
+        with OSFile(str(path)) as source:
+            whole = source.read(len(_MAGIC)) == _MAGIC
+            source.seek(0)
+            table = (ipc.open_file if whole else ipc.open_stream)(source).read_all()
+    except (ArrowException, OSError) as error:
+        message = f"{path.name} cannot be read: it is damaged, cut off, or no Arrow file"
+        raise Invalid(f"{message}; take another copy of it ({str(error).partition(chr(10))[0]})") from None
+    if not len(table):
+        raise Invalid(f"{path.name} holds no events; name a file that does")
+    return table
 
 
 def _bad_line(path: Path, zipped: bool) -> str:

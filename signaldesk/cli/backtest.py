@@ -36,7 +36,7 @@ def backtest(
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="And before then. [now]")] = None,
     events: Annotated[
         Path | None,
-        typer.Option("--events", metavar="FILE", help="Events of a Parquet, CSV or NDJSON file instead."),
+        typer.Option("--events", metavar="FILE", help="Events of a Parquet, Arrow, CSV or NDJSON file."),
     ] = None,
     sweep: Annotated[
         list[str] | None,

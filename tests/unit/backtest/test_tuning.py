@@ -19,7 +19,7 @@ import pandas
 import polars
 import pyarrow
 import pytest
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 
 import signaldesk as sd
 from signaldesk.backtest import bar, labels, sweep
@@ -84,11 +84,19 @@ def test_events_come_in_any_form(events: Any) -> None:
     assert (found.summary["alerts"], found.summary["notifications"]) == (2, 3)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".ndjson", ".csv.gz", ".ndjson.gz"])
+@pytest.mark.parametrize(
+    "suffix", [".parquet", ".arrow", ".feather", ".csv", ".ndjson", ".csv.gz", ".ndjson.gz"]
+)
 def test_events_come_from_files(tmp_path: Path, suffix: str) -> None:
     file, frame = tmp_path / f"events{suffix}", pandas.DataFrame(ROWS)
     if suffix == ".parquet":
         frame.to_parquet(file)
+    elif suffix == ".feather":
+        frame.to_feather(file)  # with LZ4
+    elif suffix == ".arrow":
+        table = pyarrow.Table.from_pandas(frame)
+        with ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
     elif suffix.startswith(".csv"):
         frame.to_csv(file, index=False)
     else:
@@ -261,19 +269,6 @@ def test_events_outside_of_the_range_are_left_out() -> None:
     assert found.summary["events"] == 7
 
 
-FILES = {
-    "none.csv": (b"", "none.csv is empty"),
-    "heading.csv": (b"type,timestamp\n", "heading.csv holds no events"),
-    "latin.csv": (b"type,timestamp,country\nx,2026-01-05T12:00Z,\xd6\n", "Line: 2: Invalid unicode"),
-    "lines.ndjson": (b'{"timestamp": "2026-01-05T12:00:00Z"}\nnonsense\n', "line 2 is no JSON"),
-    "events.txt": (b"x", "known are .csv, .json, .jsonl"),
-    "time.csv": (
-        b"timestamp,country\n" + b"2026-01-05T12:00:00Z,DE\n" * 30_000 + b"noon,DE\n",
-        'Line: 30002: Error when converting column "timestamp". Could not convert string "noon"',
-    ),
-}
-
-
 def test_columns_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     rows = [{**row, "time": 1, "time_1": 2, "Country": "fr"} for row in ROWS]
     table = pyarrow.Table.from_pylist(rows)
@@ -318,6 +313,19 @@ def test_a_row_of_the_stream_that_was_copied_is_one_event() -> None:
     assert (found.matched, len(found.notes)) == (2, 1)
 
 
+FILES = {
+    "none.csv": (b"", "none.csv is empty"),
+    "heading.csv": (b"type,timestamp\n", "heading.csv holds no events"),
+    "latin.csv": (b"type,timestamp,country\nx,2026-01-05T12:00Z,\xd6\n", "Line: 2: Invalid unicode"),
+    "lines.ndjson": (b'{"timestamp": "2026-01-05T12:00:00Z"}\nnonsense\n', "line 2 is no JSON"),
+    "events.txt": (b"x", "known are .arrow, .csv, .feather, .json, .jsonl"),
+    "time.csv": (
+        b"timestamp,country\n" + b"2026-01-05T12:00:00Z,DE\n" * 30_000 + b"noon,DE\n",
+        'Line: 30002: Error when converting column "timestamp". Could not convert string "noon"',
+    ),
+}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_of_a_file_without_events_it_is_said_what_is_wrong_and_where(tmp_path: Path, name: str) -> None:
     content, said = FILES[name]
@@ -328,11 +336,15 @@ def test_of_a_file_without_events_it_is_said_what_is_wrong_and_where(tmp_path: P
 
 
 def test_a_damaged_file_and_a_missing_one_are_named(tmp_path: Path) -> None:
-    file = tmp_path / "half.parquet"
-    pandas.DataFrame(ROWS).to_parquet(file)
-    file.write_bytes(file.read_bytes()[:500])
-    with pytest.raises(Invalid, match=r"half\.parquet cannot be read: it is damaged, .*take another copy"):
-        RULE.backtest(file)
+    parquet, feather, arrow = (tmp_path / f"half.{kind}" for kind in ("parquet", "feather", "arrow"))
+    pandas.DataFrame(ROWS).to_parquet(parquet)
+    pandas.DataFrame(ROWS).to_feather(feather)
+    arrow.write_bytes(feather.read_bytes()[8:])
+    for file in (parquet, feather, arrow):
+        file.write_bytes(file.read_bytes()[:500])
+        said = rf"{file.name} cannot be read: it is damaged, .*take another copy"
+        with pytest.raises(Invalid, match=said):
+            RULE.backtest(file)
     with pytest.raises(NotFound, match="there is no file"):
         RULE.backtest(tmp_path / "none.parquet")
 
