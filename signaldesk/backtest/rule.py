@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from inspect import Parameter, Signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signaldesk.backtest import labels as labelled
 from signaldesk.backtest import looks
+from signaldesk.backtest.constructors import Constructors
 from signaldesk.backtest.engine import judged
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
@@ -31,22 +32,28 @@ from signaldesk.rules import document
 from signaldesk.settings import Settings
 
 
-class _Constructors(type):
+class _Constructors(Constructors):
     """`Rule.count` and its like: one for every kind that there is."""
 
-    def __getattr__(cls, name: str) -> Callable[..., Rule]:
-        if name.startswith("_") or name not in document.kinds():
-            raise AttributeError(f"there is no kind {name!r}; there are {', '.join(document.kinds())}")
+    if not TYPE_CHECKING:  # which knows them by their signatures
 
-        def made(*event: Any, **fields: Any) -> Rule:
-            return Rule._made(name, *event, **fields)
-
-        made.__name__, made.__qualname__, made.__doc__ = name, f"Rule.{name}", _help(name)
-        made.__signature__ = _signature(name)  # type: ignore[attr-defined]
-        return made
+        def __getattr__(cls, name: str) -> Callable[..., Rule]:
+            return _constructor(name)
 
     def __dir__(cls) -> Iterable[str]:
         return [*super().__dir__(), *document.kinds()]
+
+
+def _constructor(kind: str) -> Callable[..., Rule]:
+    if kind.startswith("_") or kind not in document.kinds():
+        raise AttributeError(f"there is no kind {kind!r}; there are {', '.join(document.kinds())}")
+
+    def made(*event: Any, **fields: Any) -> Rule:
+        return Rule._made(kind, *event, **fields)
+
+    made.__name__, made.__qualname__, made.__doc__ = kind, f"Rule.{kind}", _help(kind)
+    made.__signature__ = _signature(kind)  # type: ignore[attr-defined]
+    return made
 
 
 def _help(kind: str) -> str:

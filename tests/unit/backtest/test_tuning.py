@@ -208,7 +208,7 @@ def test_fields_that_only_later_events_have_count_as_well() -> None:
 
 def test_a_name_that_is_no_parameter_is_told_with_the_one_that_was_meant() -> None:
     with pytest.raises(Invalid, match="withn: is no parameter; did you mean within"):
-        sd.Rule.count("x", at_least=3, withn="60s")
+        sd.Rule.count("x", at_least=3, withn="60s")  # type: ignore[call-arg]
     with pytest.raises(Invalid, match="withn: is no parameter; did you mean within"):
         RULE.with_(withn="60s")
 
