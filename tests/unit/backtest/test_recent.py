@@ -132,6 +132,7 @@ def test_a_preview_is_the_backtest(kind: str, data: st.DataObject, seed: int, pa
         narrow, all_ = load(found, rule).events, whole(found)
         preview, right = judged(narrow, rule, START), judged(all_, rule, START)
         assert seen(list(preview.firings)) == seen(list(right.firings))
+        right.notes = ()  # of payloads, which a preview does not read
         assert preview.as_json() == right.as_json()
         spans = START, now + 1
         assert measured(narrow, rule, *spans, LATENESS) == measured(all_, rule, *spans, LATENESS)
