@@ -274,13 +274,18 @@ class Tuner(pn.viewable.Viewer):
     def _part(self) -> str:
         """What is judged, where it is not all of the time that was asked for."""
         bench = self._bench
-        if bench is None or not bench.left_out:
+        if bench is None:
             return ""
-        return (
-            f"Only the latest {len(bench.events):,} events are judged, from {exact(bench.since, self._zone)} "
-            f"on: {bench.left_out:,} more came before. Look at a shorter time or at fewer types, or run a "
-            "backtest, which judges them all."
-        )
+        if bench.left_out:
+            return (
+                f"Only the latest {len(bench.events):,} events are judged, from "
+                f"{exact(bench.since, self._zone)} on: {bench.left_out:,} more came before. Look at a "
+                "shorter time or at fewer types, or run a backtest, which judges them all."
+            )
+        if (kept := bench.events.kept_since) is not None:
+            began = exact(kept, self._zone)
+            return f"History has no events from before {began}: figures a week count from then on."
+        return ""
 
     def _draw_heat(self) -> None:
         axes, sweep = self._axes(), self._sweep

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.backtest.given import said, view
 from signaldesk.backtest.interrupt import interruptible, telling
-from signaldesk.clock import MICROS, to_us
+from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.filters.duckdb_values import quoted
 from signaldesk.filters.tree import Path as FieldPath
@@ -85,6 +85,8 @@ class Events:
         """Events that are not among them because one with their id came before."""
         self._found: dict[Any, Any] = {}
         """What was found out about the fields of payloads."""
+        self.kept_since: int | None = None
+        """From when on (µs) history has events, when that is later than was asked for."""
         self.answers: dict[Any, Any] = {}
         """What was found out about them before; see `matched`. Under `lock`: a sweep has several threads."""
         self.lock = RLock()
@@ -216,10 +218,14 @@ class Events:
     @property
     def notes(self) -> list[str]:
         """What whoever judges them should know."""
-        if not self.repeated:
-            return []
-        left = "was left out, as it is" if self.repeated == 1 else "were left out, as they are"
-        return [f"{many(self.repeated, 'event')} whose id came before {left} live"]
+        notes = []
+        if self.repeated:
+            left = "was left out, as it is" if self.repeated == 1 else "were left out, as they are"
+            notes.append(f"{many(self.repeated, 'event')} whose id came before {left} live")
+        if self.kept_since is not None:
+            began = f"{from_us(self.kept_since):%Y-%m-%d %H:%M} UTC"
+            notes.append(f"history has no events from before {began}: figures a week count from then on")
+        return notes
 
     @property
     def id(self) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID
 from signaldesk.backtest.events import Events, Unreadable
 from signaldesk.backtest.looks import paths
 from signaldesk.backtest.room import MOST
-from signaldesk.clock import to_us
+from signaldesk.clock import from_us, to_us
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.history import duck, typed
 from signaldesk.history.cut import Cut
@@ -58,7 +58,9 @@ def load(
     def read() -> Recent:
         return _read(history.cut(org_id, types=types, since=to_us(since), until=to_us(until)), rules, most)
 
-    return history.whole(org_id, read, unreadable=(Unreadable, duckdb.Error))
+    found = history.whole(org_id, read, unreadable=(Unreadable, duckdb.Error))
+    found.events.kept_since = history.begins_after(org_id, from_us(found.since), now=until)
+    return found
 
 
 def _read(cut: Cut, rules: Sequence[Rule], most: int) -> Recent:

@@ -52,6 +52,7 @@ class Backtest:
         until: int,
         why: str = "",
         notes: Sequence[str] = (),
+        kept_since: int | None = None,
     ) -> None:
         """`why` the rule was not judged in columns, if it was not; `notes` are what one should know of it."""
         self.rule = rule
@@ -59,6 +60,8 @@ class Backtest:
         self.how = f"{judged.how}: {why}" if why else judged.how
         self.events, self.matched, self.late = events, judged.matched, judged.late
         self.since, self.until = since, until
+        self.kept_since = kept_since
+        """From when on history has events, when that is later than `since`."""
         self.missing: Sequence[str] = ()
         """Damaged files of history, whose events were not judged."""
         self.firings: list[Firing] = []
@@ -91,7 +94,7 @@ class Backtest:
     @property
     def per_week(self) -> float | None:
         """Notifications; None for less than about a day, which says nothing of a week."""
-        judged = self.until - self.since
+        judged = self.until - max(self.since, self.kept_since or self.since)
         return round(len(self.notifications) * WEEK / judged, 2) if judged >= ENOUGH else None
 
     @cached_property
@@ -107,6 +110,7 @@ class Backtest:
             "condition": kinds()[self.rule.when.kind].sentence(self.rule.when),
             "from": iso(self.since),
             "to": iso(self.until),
+            "kept_since": iso(self.kept_since) if self.kept_since is not None else None,
             "events": self.events,
             "matched": self.matched,
             "late": self.late,

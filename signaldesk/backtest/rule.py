@@ -245,8 +245,10 @@ def backtest(
             events, saved,
             others=others, since=since, until=until, lateness=lateness, columns=columns, step=step,
         )  # fmt: skip
-        notes = _notes(events, saved, others)
-        return Backtest(saved.rule, found, events=len(events), since=first, until=last, why=why, notes=notes)
+        return Backtest(
+            saved.rule, found, events=len(events), since=first, until=last, why=why,
+            notes=_notes(events, saved, others), kept_since=events.kept_since,
+        )  # fmt: skip
 
 
 @interruptible()
@@ -279,7 +281,10 @@ def swept(
         return found
 
     found = run(points, rules, test, labels=labels, progress=progress)
-    return Sweep(saved.rule.name, list(points[0]), found, notes=_notes(events, saved, others))
+    return Sweep(
+        saved.rule.name, list(points[0]), found,
+        notes=_notes(events, saved, others), kept_since=events.kept_since,
+    )  # fmt: skip
 
 
 def _notes(events: Events, saved: SavedRule, others: Sequence[SavedRule]) -> list[str]:

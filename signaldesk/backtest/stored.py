@@ -74,6 +74,7 @@ def load(
         raise _fault("to", message)
     if watermark is not None:  # events of other types have moved its time as well
         events.clock = max(events.clock or 0, min(watermark, to_us(until)))
+    events.kept_since = history.begins_after(org_id, since, now)
     return Loaded(events, missing)
 
 

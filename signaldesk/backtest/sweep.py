@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.backtest.labels import Score, score
 from signaldesk.backtest.result import Backtest, as_html
+from signaldesk.clock import iso
 from signaldesk.errors import FieldError, Invalid
 from signaldesk.model import duration
 from signaldesk.model.label import Label
@@ -51,13 +52,21 @@ class Sweep:
     """Points in the order of the grid. `recommended` are those that no other one beats in everything."""
 
     def __init__(
-        self, rule: str, names: Sequence[str], points: list[Point], *, notes: Sequence[str] = ()
+        self,
+        rule: str,
+        names: Sequence[str],
+        points: list[Point],
+        *,
+        notes: Sequence[str] = (),
+        kept_since: int | None = None,
     ) -> None:
         self.rule = rule
         self.names = list(names)
         self.points = points
         self.notes = notes
         """What one should know of it."""
+        self.kept_since = kept_since
+        """From when on (µs) history has events, when that is later than was asked for."""
         self.missing: Sequence[str] = ()
         """Damaged files of history, whose events were not judged."""
 
@@ -96,11 +105,12 @@ class Sweep:
         return frame if any(frame.get("noisiest", ())) else frame.drop(columns="noisiest", errors="ignore")
 
     def as_json(self) -> dict[str, Any]:
-        """The points, the parameters of those that are recommended, and notes."""
+        """The points, the parameters of those that are recommended, and what one should know of it."""
         return {
             "points": [point.as_json() for point in self.points],
             "recommended": [point.parameters for point in self.recommended],
             "notes": list(self.notes),
+            "kept_since": iso(self.kept_since) if self.kept_since is not None else None,
         }
 
     def plot(self, figure: str | None = None) -> Any:

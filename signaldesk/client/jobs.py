@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from signaldesk.client.http import Api, Refused, Unreachable
-from signaldesk.client.report import ComparisonReport, Report
+from signaldesk.client.report import ComparisonReport, Report, moment
 from signaldesk.errors import FieldError
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ def sweep(api: Api, order: dict[str, Any], *, progress: bool = False) -> Sweep:
         points = [
             Point(**{**one, "score": found}) for one, found in zip(answer["points"], scores, strict=True)
         ]
-        swept = Sweep(answer["rule"], list(order["sweep"]), points, notes=answer["notes"])
+        swept = Sweep(
+            answer["rule"], list(order["sweep"]), points,
+            notes=answer["notes"], kept_since=moment(answer.get("kept_since")),
+        )  # fmt: skip
         swept.missing = answer["missing"]
         return swept
 

@@ -25,6 +25,8 @@ class Report:
         """Damaged files of history, whose events were not judged."""
         self.notes: Sequence[str] = self.summary.get("notes", ())
         """What one should know of it."""
+        self.kept_since = moment(self.summary.get("kept_since"))
+        """From when on (µs) history has events, when that is later than was asked for."""
         self.firings = firings
 
     def as_json(self) -> dict[str, Any]:
@@ -89,6 +91,15 @@ class Report:
             f"{found['matched']:,} of {found['events']:,} events matched</p>{notes}"
             f"<table><tr><th>at</th><th>group</th><th>value</th></tr>{rows}</table>{rest}"
         )
+
+
+def moment(text: str | None) -> int | None:
+    """µs since 1970, of a time in an answer."""
+    from datetime import datetime
+
+    from signaldesk.clock import to_us
+
+    return to_us(datetime.fromisoformat(text)) if text is not None else None
 
 
 def _value(firing: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
-from signaldesk.clock import from_us
+from signaldesk.clock import from_us, to_us
 from signaldesk.filters import Filter
 from signaldesk.history import duck
 from signaldesk.history.cut import Cut, LocalFile, tail_of, without_tail
@@ -158,6 +158,12 @@ class History:
         """The first moment whose events are kept; of older ones, files are given up."""
         days = self._book.retention_days(org_id) or self._kept_days
         return datetime.combine(now.astimezone(UTC), datetime.min.time(), UTC) - timedelta(days=days)
+
+    def begins_after(self, org_id: UUID, since: datetime, now: datetime) -> int | None:
+        """From when on (µs) events are stored, to the hour; None when that is no later than `since`."""
+        first = self._book.first(org_id) or self.kept_since(org_id, now)
+        first = first.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return to_us(first) if first > since else None
 
     def watermark(self, org_id: UUID, lane: str) -> int | None:
         """The newest event time (µs) of an import, None when there is none of that name."""

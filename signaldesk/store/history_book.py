@@ -99,6 +99,12 @@ class HistoryBook:
             raise NotFound
         return None if row[0] is None else int(row[0])
 
+    def first(self, org_id: UUID) -> datetime | None:
+        """The time of the organisation's earliest stored event, None when there is none."""
+        with self._tenant(org_id) as connection:
+            row = connection.execute(self._sql["first"], {"org_id": org_id}).fetchone()
+        return None if row is None else row[0]
+
     def watermark(self, org_id: UUID, lane: str) -> int | None:
         """The newest event time (µs) of a lane, None for one without events."""
         with self._tenant(org_id) as connection:

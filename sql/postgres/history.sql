@@ -8,6 +8,13 @@ WHERE o.id = %(org_id)s
 -- name: retention_days
 SELECT (p.limits ->> 'retention_days')::int FROM orgs o JOIN plans p ON p.name = o.plan WHERE o.id = %(org_id)s
 
+-- name: first
+-- The time of the earliest event that an organisation has stored.
+SELECT least(
+    (SELECT min(first) FROM history_files WHERE org_id = %(org_id)s AND state IN ('live', 'damaged')),
+    (SELECT min(timestamp) FROM events WHERE org_id = %(org_id)s)
+)
+
 -- name: watermark
 SELECT watermark FROM org_progress WHERE org_id = %(org_id)s AND lane = %(lane)s
 

@@ -24,7 +24,7 @@ from signaldesk.backtest.comparison import compared
 from signaldesk.backtest.jobs.order import MOST_FIRINGS, MOST_ROWS, Order, Told
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import backtest, swept
-from signaldesk.clock import SystemClock, from_us
+from signaldesk.clock import SystemClock, from_us, iso
 from signaldesk.errors import FieldError, Invalid, SignalDeskError
 from signaldesk.history import duck
 from signaldesk.history.history import History
@@ -93,7 +93,11 @@ def _answered(order: Order, tell: Tell) -> Told:
         connection=connection,
     )
     events, until = loaded.events, order.until - 1
-    answer: dict[str, Any] = {"missing": list(loaded.missing)}
+    kept = events.kept_since
+    answer: dict[str, Any] = {
+        "missing": list(loaded.missing),
+        "kept_since": iso(kept) if kept is not None else None,
+    }
     if order.points:
         progress = _Progress(tell, len(order.points))
         sweep = swept(

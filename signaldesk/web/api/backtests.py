@@ -58,8 +58,9 @@ class BacktestOut(Shape):
 
     A plain one comes to `summary`, `alerts`, `suppressed` (1,000 at most) and its firings, a sweep to
     `points`, the parameters that are `recommended` and `notes`, one `against` another rule to a `comparison`.
-    `missing` are damaged files of history: their events are not among those judged. `problem` says why it
-    `failed`, as a problem document.
+    `missing` are damaged files of history: their events are not among those judged. `kept_since` is from
+    when on there are stored events, when that is later than `from`: figures a week count from then on.
+    `problem` says why it `failed`, as a problem document.
     """
 
     id: UUID
@@ -78,6 +79,7 @@ class BacktestOut(Shape):
     notes: tuple[str, ...] = ()
     comparison: dict[str, Any] | None = None
     missing: tuple[str, ...] = ()
+    kept_since: datetime | None = None
     problem: dict[str, Any] | None = None
 
 

@@ -85,7 +85,10 @@ def test_from_afar_the_answers_are_the_same(shop: Desk, terminal: Terminal) -> N
     for more in (("--json",), (*sweep, "--json"), (*sweep, "--labels", "stored"), ()):
         here, there = desk.terminal.run(*asked, *more).out, away.run(*asked, *more).out
         assert there == here
-    assert "firings: 1" in there
+    assert "firings: 1" in there and "kept since: " in there
+    for one in (desk.terminal, away):
+        assert "history has no events from before" in one.run(*asked).err
+        assert "history has no events from before" in one.run(*asked, *sweep).err
     drawn = terminal.folder / "drawn.html"
     away.run(*asked, *sweep, "--labels", incident, "--plot", drawn)
     assert "f score" in drawn.read_text()

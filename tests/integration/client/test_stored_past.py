@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 import signaldesk as sd
 from signaldesk.client.damage import DamagedHistory
 from signaldesk.client.desk import Desk
-from signaldesk.clock import MICROS
+from signaldesk.clock import MICROS, from_us, to_us
 from signaldesk.history.archive import Archiver
 from signaldesk.store import tables as t
 from signaldesk.store.arrow_events import ArrowEvents
@@ -58,6 +58,23 @@ async def test_what_is_late_is_what_the_installation_says(desk: Desk) -> None:
     strict = RULE.with_(name="Strict", allowed_lateness="1m")
     versus = await aside(lambda: desk.compare(strict, RULE.model.name, **QUIET))
     assert versus.fewer == 1
+
+
+async def test_when_history_begins_is_told_and_figures_a_week_count_from_there(desk: Desk) -> None:
+    begins = to_us((NOW - timedelta(days=1)).replace(minute=0, second=0, microsecond=0))
+    long = {**QUIET, "since": NOW - timedelta(days=30)}
+    found = await aside(lambda: desk.backtest(RULE, **long))
+    grid = await aside(lambda: desk.sweep(RULE, cooldown=["0s"], **long))
+    assert found.kept_since == grid.kept_since == begins
+    assert grid.points[0].per_week == found.summary["notifications_per_week"]
+    assert 12 < found.summary["notifications_per_week"] < 15
+    for one in (found, grid):
+        assert "history has no events from before" in one._repr_html_()
+    await aside(lambda: desk.save(RULE))
+    versus = await aside(lambda: desk.compare(RULE.with_(name="Again"), RULE.model.name, **long))
+    assert "history has no events from before" in versus.notes[0]
+    short = await aside(lambda: desk.backtest(RULE, **{**QUIET, "since": from_us(begins)}))
+    assert (short.kept_since, list(short.notes)) == (None, [])
 
 
 async def test_a_damaged_file_is_told_of_with_every_answer(desk: Desk, web: Web, tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 import signaldesk as sd
 from signaldesk.backtest import stored
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
+from signaldesk.backtest.room import Room
 from signaldesk.backtest.rule import backtest
 from signaldesk.backtest.stored import Loaded
 from signaldesk.clock import MICROS, from_us
 from signaldesk.errors import Invalid
 from signaldesk.history import duck
 from signaldesk.model.event import Event
+from signaldesk.store.urls import libpq_url
 from tests.support.history import DAY, HOUR, START, HistoryLab, event, some_events
 
 RULE = sd.Rule.count("checkout_*", at_least=3, within="60s", by="country", cooldown="1m")
@@ -100,6 +104,31 @@ def test_a_range_before_what_is_kept_is_refused_and_says_since_when_events_are_k
     lab.store(org, [event(time=START - 800 * DAY)])
     assert len(load(lab, org, START - 801 * DAY, START - 799 * DAY).events) == 1
     assert len(load(lab, org, START - 2 * DAY, START - DAY).events) == 0
+
+
+def test_when_history_begins_is_known_where_more_was_asked_for(lab: HistoryLab) -> None:
+    org, begins = lab.org(), START - START % HOUR
+    for count, archived in ((30, False), (60, True)):  # in PostgreSQL, and in files
+        lab.store(org, failures(count))
+        if archived:
+            lab.archiver().run(closed_only=False)
+            with psycopg.connect(libpq_url(lab.url)) as connection:
+                connection.execute("TRUNCATE events")
+        assert load(lab, org, START - 7 * DAY, START + DAY).events.kept_since == begins
+        assert load(lab, org, START - DAY, START).events.kept_since == begins
+        assert load(lab, org, begins, START + DAY).events.kept_since is None
+        room = Room().load(lab.history, org, [RULE.model], from_us(START - DAY), from_us(START + DAY))
+        assert room.events.kept_since == begins
+    # One of another type tells as well that there was nothing to be kept before.
+    lab.store(org, [event(type="login", time=START - 3 * DAY)])
+    assert load(lab, org, START - 2 * DAY, START + DAY).events.kept_since is None
+
+
+def test_what_a_plan_does_not_keep_is_told_of_a_range_that_lies_partly_before(lab: HistoryLab) -> None:
+    org = lab.org()  # without any event
+    found = load(lab, org, START - 800 * DAY, START).events
+    assert found.kept_since is not None and from_us(found.kept_since) == datetime(2024, 2, 1, tzinfo=UTC)
+    assert found.notes[0].startswith("history has no events from before 2024-02-01 00:00 UTC")
 
 
 @pytest.mark.parametrize("number", [0, 1])

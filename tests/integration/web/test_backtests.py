@@ -61,6 +61,8 @@ async def test_a_rule_is_judged_over_the_past_and_its_firings_are_read_in_pages(
     assert found["progress"] == {"done": 30, "total": 30}
     assert (found["summary"]["events"], found["summary"]["firings"]) == (30, 5)
     assert (found["rule"], found["from"]) == (RULE["name"], DAY["from"])
+    assert found["kept_since"] == "2026-01-31T12:00:00Z"
+    assert "no events from before 2026-01-31 12:00 UTC" in found["summary"]["notes"][0]
     assert [one["group"] for one in found["alerts"]] == [{"country": "DE"}]
     firings = await paged(client, f"/api/v1/backtests/{found['id']}/firings", limit=2)
     assert [one["at"] for one in firings] == [f"2026-01-31T12:0{n}:20.000000Z" for n in range(5)]
@@ -86,6 +88,7 @@ async def test_a_sweep_of_a_saved_version_is_compared_with_stored_labels(client:
     assert points[3, "60s"]["score"]["recall"] == 1
     assert found["recommended"]
     assert found["summary"] is None
+    assert (found["kept_since"], len(found["notes"])) == ("2026-01-31T12:00:00Z", 1)
 
 
 @pytest.mark.usefixtures("stored")

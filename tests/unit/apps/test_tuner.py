@@ -144,6 +144,18 @@ def test_that_only_the_latest_part_is_judged_is_said_with_what_to_do() -> None:
     assert "more came before" not in shown(tuner)
 
 
+def test_when_history_begins_is_said_and_a_week_counted_from_there() -> None:
+    events, begins = failures(), NOW - 3600 * MICROS
+    tuner = Tuner(BODY, Bench(events, since=NOW - 30 * 86_400 * MICROS, until=NOW))
+    tuner.judge_now()
+    assert "no events from before" not in shown(tuner) and "a week" in shown(tuner)
+    events.kept_since = begins
+    tuner.take(BODY, Bench(events, since=NOW - 30 * 86_400 * MICROS, until=NOW))
+    tuner.judge_now()
+    html = shown(tuner)
+    assert f"no events from before {exact(begins, UTC)}" in html and "</b> a week" not in html
+
+
 def test_it_is_compared_with_what_is_saved() -> None:
     tuner = Tuner(BODY, Bench(failures()))
     tuner.against = document.parse(BODY)

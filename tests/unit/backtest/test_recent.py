@@ -56,6 +56,9 @@ class Past(History):
     def cut(self, org_id: UUID, **asked: Any) -> Cut:
         return self._cut
 
+    def begins_after(self, org_id: UUID, since: datetime, now: datetime) -> int | None:
+        return None
+
 
 def cut(events: Sequence[Event], folder: Path, parts: Sequence[int]) -> Cut:
     """The events in files, and the last part of them not yet; `parts`: where each part ends."""

@@ -24,14 +24,19 @@ from pyarrow import ipc, parquet
 import signaldesk as sd
 from signaldesk.backtest import bar, labels, sweep
 from signaldesk.backtest.bench import Stopped
+from signaldesk.backtest.events import Events
+from signaldesk.backtest.fold import unsaved
 from signaldesk.backtest.interrupt import interruptible, telling
 from signaldesk.backtest.picture import write
 from signaldesk.backtest.result import Backtest
+from signaldesk.backtest.rule import backtest, swept
+from signaldesk.clock import iso, to_us
 from signaldesk.errors import Invalid, NotFound
 from signaldesk.model.rule import Rule
 from signaldesk.rules import document
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+DAY = 86_400_000_000
 MINUTE = timedelta(minutes=1)
 RULE = sd.Rule.count("checkout_failed", at_least=3, within="60s", by="country", cooldown="5m")
 ROWS = [
@@ -413,6 +418,23 @@ def test_a_short_time_says_nothing_of_a_week() -> None:
     assert day.summary["notifications_per_week"] == 21
     hours = RULE.backtest(ROWS, since=NOON, until=NOON + timedelta(hours=19))
     assert hours.summary["notifications_per_week"] is None
+
+
+def test_figures_a_week_count_from_when_events_are_kept_on() -> None:
+    events = Events.of(ROWS)
+    month: dict[str, Any] = {"since": to_us(NOON) - 29 * DAY, "until": to_us(NOON) + DAY}
+    saved = unsaved(RULE.model)
+    whole = backtest(saved, events, **month)
+    assert (whole.summary["notifications_per_week"], whole.kept_since) == (0.7, None)
+    events.kept_since = to_us(NOON) - DAY
+    found, grid = backtest(saved, events, **month), swept(saved, events, [{"at_least": 3}], **month)
+    (point,) = grid.points
+    assert found.per_week == point.per_week == 10.5
+    assert found.kept_since == grid.kept_since == events.kept_since
+    told = f"no events from before {NOON - timedelta(days=1):%Y-%m-%d} 12:00 UTC"
+    for shown in (found._repr_html_(), grid._repr_html_(), repr(found), *grid.as_json()["notes"]):
+        assert told in shown
+    assert found.summary["kept_since"] == grid.as_json()["kept_since"] == iso(events.kept_since)
 
 
 def test_a_sweep_of_a_short_time_shows_notifications() -> None:
