@@ -105,7 +105,10 @@ class Bench:
                 points.append(point)
             except Invalid:
                 continue
-        found = run(points, rules, lambda one: self._backtest(one, go_on), labels=self.labels)
+        found = run(
+            points, rules,
+            lambda one, going: self._backtest(one, lambda: going() and go_on()), labels=self.labels,
+        )  # fmt: skip
         return Sweep(rule.name, list(parameters), found)
 
     def _backtest(self, rule: Rule, go_on: Callable[[], bool]) -> Backtest:

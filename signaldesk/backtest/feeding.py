@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,8 @@ from signaldesk.rules._columns import Bools, Ints
 from signaldesk.rules._kind import EVIDENCE_MAX, Replay
 
 _PAGE = 20_000
+_OFTEN = 256
+"""Rows between two looks whether somebody wants it to end: some ten milliseconds."""
 """Rows that are looked up at once."""
 
 
@@ -92,16 +94,25 @@ class Feeding:
             timing.start(self._lane, self._lane.enter(self._watch, ()))
 
     def take(
-        self, rows: Ints, holds: Bools, back: Bools, due: dict[int, int], until: int | None
+        self,
+        rows: Ints,
+        holds: Bools,
+        back: Bools,
+        due: dict[int, int],
+        until: int | None,
+        step: Callable[[int], None] | None = None,
     ) -> list[Came]:
         """Outcomes of these rows, and of the time (µs) that passes until then.
 
-        `due`: for some rows the end of their quiet time, as rows that are not shown put it off.
+        `due`: for some rows the end of their quiet time, as rows that are not shown put it off. `step` is
+        called again and again, with a 0, and may raise to end it.
         """
         self._due, self._until = due, self._end(until)
         came: list[Came] = []
         for page in self._pages(rows):
-            for one in page:
+            for number, one in enumerate(page):
+                if step is not None and not number % _OFTEN:
+                    step(0)
                 self._show(one, bool(holds[one.row]), bool(back[one.row]))
             came += self._outcomes()
         steps = len(self._steps) if self._steps is not None else 0

@@ -7,6 +7,7 @@ within="60s", by="country")`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from inspect import Parameter, Signature
@@ -273,9 +274,15 @@ def swept(
     swept = Rule({**saved.rule.document(), "mode": model.Mode.LIVE.value})  # in the shadow nobody is told
     rules = [swept.with_(**point).model for point in points]
 
-    def test(rule: model.Rule) -> Backtest:
+    def test(rule: model.Rule, going: Callable[[], bool]) -> Backtest:
+        def look(_: int) -> None:
+            if not going():
+                raise CancelledError
+
         changed = saved.model_copy(update={"rule": rule})
-        found = backtest(changed, events, others=others, since=since, until=until, lateness=lateness)
+        found = backtest(
+            changed, events, others=others, since=since, until=until, lateness=lateness, step=look
+        )
         if step is not None:
             step(1)
         return found

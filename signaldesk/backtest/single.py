@@ -95,7 +95,7 @@ class Single:
         if step is not None:
             step(self.matched.count)
         lane, feeding = self._feeding(live, steps)
-        came = feeding.take(rows, holds, back, due, until)
+        came = feeding.take(rows, holds, back, due, until, step)
         held = fold.summed([*held, *lane.sink.reports()])
         return Judged("columns", effective(came), held, self.matched.count, len(self.matched.too_late))
 
@@ -108,7 +108,7 @@ class Single:
         lane, feeding = self._feeding(live, steps)
         feeding.begin(begun, armed, self.replay)
         none = np.zeros(len(self.columns), bool)
-        came = feeding.take(rows, none, none, {}, until)
+        came = feeding.take(rows, none, none, {}, until, step)
         held = fold.summed(lane.sink.reports())
         return Judged("columns", effective(came), held, self.matched.count, len(self.matched.too_late))
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from html import escape
 from itertools import product
 from math import prod
+from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from signaldesk.backtest.labels import Score, score
@@ -197,22 +198,27 @@ def plain(value: Any) -> Any:
 def run(
     points: Sequence[dict[str, Any]],
     rules: Sequence[Rule],
-    test: Callable[[Rule], Backtest],
+    test: Callable[[Rule, Callable[[], bool]], Backtest],
     *,
     labels: Sequence[Label] = (),
     progress: bool = False,
 ) -> list[Point]:
     """Test the rule of every point, several at a time. Whoever wants to stop it interrupts it, or has `test`
-    raise: what has not begun is left alone, and nothing stays behind."""
+    raise: what has not begun is left alone, and nothing stays behind.
+
+    `test` is given the rule, and what it may ask whether to go on.
+    """
+    stopped = Event()
 
     def tested(parameters: dict[str, Any], rule: Rule) -> Point:
-        return _point(parameters, test(rule), labels)
+        return _point(parameters, test(rule, lambda: not stopped.is_set()), labels)
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sweep") as pool:
         try:
             pending = [pool.submit(tested, *one) for one in zip(points, rules, strict=True)]
             return [one.result() for one in _told(pending, progress)]
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

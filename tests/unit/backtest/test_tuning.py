@@ -6,7 +6,8 @@ import json
 import os
 import pydoc
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -468,7 +469,7 @@ def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
     rules = [RULE.with_(**point).model for point in points]
     together = Barrier(3)
 
-    def test(rule: Rule) -> Backtest:
+    def test(rule: Rule, going: Callable[[], bool]) -> Backtest:
         if rule != rules[-1]:
             together.wait(timeout=30)  # passes only when three are under way
         return sd.Rule(rule.document()).backtest(ROWS)
@@ -517,7 +518,7 @@ def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyP
     rules = [RULE.with_(**point).model for point in points]
     begun: list[Rule] = []
 
-    def test(rule: Rule) -> Backtest:
+    def test(rule: Rule, going: Callable[[], bool]) -> Backtest:
         begun.append(rule)
         raise Stopped
 
@@ -598,3 +599,33 @@ def test_results_are_shown_and_drawn(tmp_path: Path) -> None:
     for name, plot in (("one", found.plot()), ("grid", grid.plot()), ("row", grid.plot("alerts"))):
         write(plot, tmp_path / f"{name}.html")
         assert "bokeh" in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_points_under_way_are_told_that_a_sweep_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WORKERS", 2)
+    points = sweep.grid({"at_least": [2, 3]})
+    rules = [RULE.with_(**point).model for point in points]
+    together, told = Barrier(2), []
+
+    def test(rule: Rule, going: Callable[[], bool]) -> Backtest:
+        assert going()
+        together.wait(timeout=30)
+        if rule == rules[1]:
+            end = time.monotonic() + 30
+            while going() and time.monotonic() < end:
+                time.sleep(0.001)
+            told.append(not going())
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        sweep.run(points, rules, test)
+    assert told == [True]
+
+
+def test_judging_looks_often_whether_to_go_on() -> None:
+    rule = sd.Rule.each("checkout_failed")
+    events = [{"type": "checkout_failed", "timestamp": NOON + n * MINUTE} for n in range(5_000)]
+    looks: list[int] = []
+    found = backtest(unsaved(rule.model), Events.of(events), step=looks.append)
+    assert (len(found.firings), sum(looks)) == (5_000, 5_000)
+    assert looks.count(0) >= 10
