@@ -180,6 +180,7 @@ class Feeding:
         lane, state, row = self._lane, self._state(one.group), one.row
         self._pass(rung.step)
         self._now = rung.step
+        self._at = max(self._at, rung.step)  # a deadline that is set now and over already comes no earlier
         lane.sink.begin(self._nothing(rung.step))
         lane.pass_time(rung.upto)
         self._said.back, self._said.rows[state.key] = back, row

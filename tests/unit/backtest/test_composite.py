@@ -176,6 +176,16 @@ def test_parts_that_wait_come_to_what_the_fold_makes_of_them(
     assert told(columns) == told(fold)
 
 
+def test_a_deadline_that_a_late_deadline_of_a_part_sets_comes_with_it() -> None:
+    """An event of ten seconds ago, when the time for which it takes is over as well."""
+    comings = [(0, 0, {"amount": 0}), (0, 0, {"amount": 0}), (0, 10_000_000, {"amount": 0, "country": "DE"})]
+    part = {"name": "a", "event": "y", "when": {"kind": "absence", "within": "2s"}, "by": "country"}
+    when = {"kind": "composite", "all": ["a"], "within": "2s"}
+    columns, fold = both([part, {"name": "x", "when": when, "for": "1s", "by": "country"}], stream(comings))
+    assert [firing.position for firing in columns.firings] == [3]
+    assert told(columns) == told(fold)
+
+
 @examples(25)
 @given(data=st.data(), gaps=st.lists(st.sampled_from([1, 500, 1000, 2000, 3000]), min_size=12))
 def test_parts_that_wait_are_judged_in_columns_where_nothing_is_late(
