@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import pydoc
-import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier, Timer
+from threading import Barrier
 from typing import Any
 
 import duckdb
@@ -27,7 +24,6 @@ from signaldesk.backtest import bar, labels, sweep
 from signaldesk.backtest.bench import Stopped
 from signaldesk.backtest.events import Events
 from signaldesk.backtest.fold import unsaved
-from signaldesk.backtest.interrupt import interruptible, telling
 from signaldesk.backtest.picture import write
 from signaldesk.backtest.result import Backtest
 from signaldesk.backtest.rule import backtest, swept
@@ -479,37 +475,6 @@ def test_points_are_tested_side_by_side_and_come_in_the_order_of_the_grid(
     assert [point.firings for point in found] == [
         len(RULE.with_(**point).backtest(ROWS).firings) for point in points
     ]
-
-
-_LONG = "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """A shell starts what runs in the background with Ctrl-C ignored, and Python leaves it so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
-def test_who_interrupts_duckdb_is_understood() -> None:
-    timer = Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        telling(duckdb.connect()).execute(_LONG)
-    timer.join()
-
-
-@pytest.mark.usefixtures("ctrl_c")
-def test_who_interrupts_ends_what_other_threads_ask_of_duckdb_as_well() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: telling(duckdb.connect()).execute(_LONG))
-        while not asked.done():  # the first one may come before it has begun
-            with pytest.raises(KeyboardInterrupt), interruptible():
-                os.kill(os.getpid(), signal.SIGINT)
-            wait([asked], timeout=0.2)
-    assert isinstance(asked.exception(), duckdb.InterruptException)
 
 
 def test_a_sweep_that_is_stopped_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
