@@ -167,8 +167,8 @@ class Constructors(type):
             description: str = ...,
             mode: Literal["live", "shadow", "paused"] = ...,
         ) -> Rule:
-            """Holds when `all` of these rules are on, at least one of `any`, and `none` of those.      A
-            rule is on in a group from the moment its condition holds until `within` after that."""
+            """Holds when `all` of these rules are on, at least one of `any`, and `none` of those. A rule
+            is on in a group from the moment its condition holds until `within` after that."""
             ...
 
         def count(

@@ -56,7 +56,7 @@ def _constructor(kind: str) -> str:
             known[name] = f"{name}: {_type(one, schema.get('$defs', {}))}{default}"
     event, *names = signature(getattr(Rule, kind)).parameters
     listed = "".join(f"            {known[name]},\n" for name in names)
-    words = wrap((condition.__doc__ or "").replace("\n", " "), 110 - 12 - 6)
+    words = wrap(" ".join((condition.__doc__ or "").split()), 110 - 12 - 6)
     doc = "\n            ".join(words)
     return (
         f"\n        def {kind}(\n            cls,\n            {known[event]},\n            *,\n{listed}"
